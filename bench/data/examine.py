@@ -1,0 +1,149 @@
+"""One look at every image: hashes, size and mode, and on the same decoding its row of the pixel cache."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from bench.data.images import decode_full, shrink
+from bench.data.parallel import map_chunks, worker_count
+from bench.data.sources.base import Reader
+from bench.errors import DataError
+
+__all__ = ["Facts", "Stage", "examine", "perceptual_hash"]
+
+_CHUNK = 32
+_WORTH_PROCESSES = 400  # below this many images, starting processes takes longer than the work
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one look at an image tells. Either ``error`` is set or everything else is."""
+
+    name: str
+    bytes_hash: str = ""
+    """SHA-256 of the file."""
+    pixel_hash: str = ""
+    """SHA-256 of height, width and the RGB pixels."""
+    phash: int = 0
+    """64-bit perceptual hash."""
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    format: str = ""
+    rotated: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """An array on disk that receives the resized images, a row for each."""
+
+    path: Path
+    offset: int
+    """Where the first row begins in the file."""
+    size: int
+    how: Literal["squash", "crop"]
+
+
+def examine(
+    reader: Reader,
+    names: Sequence[str],
+    *,
+    stage: Stage | None = None,
+    hashes: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> list[Facts]:
+    """Read and decode every image once, in parallel, and return what was seen, in the order of ``names``.
+
+    Args:
+        reader: gives the bytes.
+        names: the images; image i goes into row i of the stage.
+        stage: where to put the resized pixels, if anywhere.
+        hashes: whether to compute the hashes (the pixel cache alone does without).
+        progress: called with how many images are done.
+    """
+    look = _Look(reader, stage, hashes)
+    facts: list[Facts] = []
+    workers = 1 if len(names) < _WORTH_PROCESSES else worker_count()
+    try:
+        for part in map_chunks(look, enumerate(names), chunk=_CHUNK, workers=workers):
+            facts.extend(part)
+            if progress is not None:
+                progress(len(facts))
+    finally:
+        look.close()
+    return facts
+
+
+class _Look:
+    """The work on one chunk; travels to the workers once."""
+
+    def __init__(self, reader: Reader, stage: Stage | None, hashes: bool) -> None:
+        self.reader, self.stage, self.hashes = reader, stage, hashes
+        self._file: io.FileIO | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"reader": self.reader, "stage": self.stage, "hashes": self.hashes, "_file": None}
+
+    def __call__(self, part: list[tuple[int, str]]) -> list[Facts]:
+        return [self._look(row, name) for row, name in part]
+
+    def _look(self, row: int, name: str) -> Facts:
+        try:
+            data = self.reader.read(name)
+            seen = decode_full(data, name)
+        except DataError as error:
+            return Facts(name, error=str(error).removeprefix(f"{name}: "))
+        if self.stage is not None:
+            self._write(row, shrink(seen.picture, self.stage.size, self.stage.how).tobytes())
+        width, height = seen.picture.size
+        facts = Facts(name, "", "", 0, width, height, seen.mode, seen.format, seen.rotated)
+        if not self.hashes:
+            return facts
+        pixel_hash = hashlib.sha256(f"{height}x{width}:".encode())
+        pixel_hash.update(seen.picture.tobytes())
+        return replace(
+            facts,
+            bytes_hash=hashlib.sha256(data).hexdigest(),
+            pixel_hash=pixel_hash.hexdigest(),
+            phash=perceptual_hash(seen.picture),
+        )
+
+    def _write(self, row: int, pixels: bytes) -> None:
+        """Write one row of the stage. (Through a mapping, each page would cost a fault.)"""
+        assert self.stage is not None
+        try:
+            if self._file is None:
+                self._file = self.stage.path.open("r+b", buffering=0)
+            self._file.seek(self.stage.offset + row * len(pixels))
+            done = self._file.write(pixels)
+        except OSError as error:
+            raise DataError(f"{self.stage.path}: cannot be written: {error.strerror or error}") from error
+        if done != len(pixels):
+            raise DataError(f"{self.stage.path}: the disk is full; free some, or set PATCHBENCH_CACHE to another disk")
+
+    def close(self) -> None:
+        """Close the stage."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def perceptual_hash(picture: Image.Image) -> int:
+    """Return the 64-bit DCT hash (imagehash's ``phash``) of a picture.
+
+    It is averaged down to about 64 pixels before, which is several times as fast and tells images apart as well.
+    """
+    import imagehash
+
+    small = picture.reduce(max(1, min(picture.size) // 64))
+    bits = np.asarray(imagehash.phash(small).hash).ravel()
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")

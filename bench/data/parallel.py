@@ -1,0 +1,98 @@
+"""Work on many images at once, in processes that can die without harm to this one.
+
+loky's processes (scikit-learn brings them with joblib) start a fresh interpreter, so they neither import the
+caller's ``__main__`` again, as spawn does, nor copy its threads and locks, as fork does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from bench.errors import DataError
+
+__all__ = ["map_chunks", "worker_count"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+_IN_FLIGHT = 4  # chunks waiting for each worker: enough to never starve, little enough to hold in memory
+
+
+def worker_count() -> int:
+    """Return how many processes may run at once here: the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return max(1, os.cpu_count() or 1)
+
+
+def map_chunks(
+    work: Callable[[list[In]], Out], items: Iterable[In], *, chunk: int, workers: int | None = None
+) -> Iterator[Out]:
+    """Yield ``work(part)`` for every part of ``chunk`` items, in order.
+
+    With one worker (or only one part) the work is done here. Otherwise ``work`` is pickled, and sent once to
+    each worker.
+
+    Raises:
+        DataError: a worker died (out of memory, or a decoder crashed).
+    """
+    todo = iter(items)
+    parts = iter(lambda: list(islice(todo, chunk)), [])
+    count = worker_count() if workers is None else workers
+    head = list(islice(parts, 2))
+    if count == 1 or len(head) < 2:
+        yield from (work(part) for part in head)
+        yield from (work(part) for part in parts)
+        return
+    yield from _in_processes(work, head, parts, count)
+
+
+def _in_processes(
+    work: Callable[[list[In]], Out], head: list[list[In]], parts: Iterator[list[In]], count: int
+) -> Iterator[Out]:
+    from concurrent.futures import Future
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib.externals.loky import ProcessPoolExecutor  # type: ignore[import-untyped]
+
+    pool = ProcessPoolExecutor(max_workers=count, initializer=_start, initargs=(work,), timeout=None)
+    waiting: deque[Future[Out]] = deque()
+    try:
+        waiting.extend(pool.submit(_call, part) for part in head)
+        for part in islice(parts, _IN_FLIGHT * count):
+            waiting.append(pool.submit(_call, part))
+        while waiting:
+            result = waiting.popleft().result()
+            for part in islice(parts, 1):
+                waiting.append(pool.submit(_call, part))
+            yield result
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A process that reads images died: the machine ran out of memory, or an image crashed the decoder; "
+            "free memory, or audit smaller parts of the data set to find the image"
+        ) from error
+    finally:
+        # Not killed: a worker that is killed in the middle of a result leaves the pool's own thread with an error.
+        for future in waiting:
+            future.cancel()
+        pool.shutdown(wait=True)
+
+
+_work: Callable[[list[Any]], Any] | None = None
+
+
+def _start(work: Callable[[list[Any]], Any]) -> None:
+    """Keep the work; leave Ctrl-C to the parent, which then ends the workers."""
+    global _work
+    _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _call(part: list[Any]) -> Any:
+    assert _work is not None
+    return _work(part)

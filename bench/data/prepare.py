@@ -1,0 +1,312 @@
+"""From what a study says about its data to the images, labels and split that every one of its cells uses."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data import cache
+from bench.data.audit import find, find_leaks
+from bench.data.examine import Facts, Stage, examine
+from bench.data.facts_cache import load_facts, save_facts
+from bench.data.manifest import AuditFindings, DatasetManifest, Dropped
+from bench.data.selection import drop_bad, subset, units
+from bench.data.sources import Record, Side, Source, open_source
+from bench.data.spec import DatasetSpec, SplitMethod, SplitSpec
+from bench.data.split_file import read_split
+from bench.data.splits import SIDES, split, split_hash
+from bench.errors import DataError
+
+__all__ = ["Progress", "pixels", "pixels_path", "prepare"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage (``audit`` or ``pixels``), how many images are done, and how many there are."""
+
+_IMBALANCED = 10.0
+
+
+def prepare(
+    dataset: DatasetSpec,
+    split_spec: SplitSpec | None = None,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> DatasetManifest:
+    """Audit a data set, leave out what its policy says, take the subset, and split it.
+
+    The pixel cache for ``dataset.image_size`` is filled on the way, so that no image is decoded twice.
+
+    Args:
+        dataset: where the images are, and the policy.
+        split_spec: how to split; the defaults without it.
+        cache_dir: the cache folder; by default ``$PATCHBENCH_CACHE`` or the user's.
+        progress: called while images are read.
+
+    Raises:
+        DataError: the data cannot be used: nothing there, one class only, a class without images or with too few.
+    """
+    start = time.perf_counter()
+    folder = cache.cache_folder(cache_dir)
+    spec = split_spec or SplitSpec()
+    source = open_source(dataset, cache_dir=folder, group_column=spec.group_column)
+    sides, method = _given_sides(source, spec)
+    facts = load_facts(source, folder)
+    stage = _stage(dataset, source, folder) if facts is None else None
+    try:
+        if facts is None:
+            facts = _look(source, stage, progress)
+            save_facts(source, facts, folder)
+        chosen = _choose(dataset, spec, source, facts, sides, method)
+        manifest = _manifest(dataset, source, facts, chosen, method, time.perf_counter() - start)
+        if stage is not None:
+            _publish(stage, source, manifest, dataset, folder)
+    finally:
+        if stage is not None:
+            stage.path.unlink(missing_ok=True)
+    return manifest.model_copy(update={"seconds": time.perf_counter() - start})
+
+
+def pixels(
+    manifest: DatasetManifest,
+    dataset: DatasetSpec,
+    image_size: int,
+    *,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Return the path of the pixel cache at ``image_size``; it is built where it is missing or damaged.
+
+    Raises:
+        DataError: the images changed since the manifest was made, or the cache cannot be written.
+    """
+    folder = cache.cache_folder(cache_dir)
+    path = pixels_path(manifest, dataset, image_size, folder)
+    source = open_source(dataset, cache_dir=folder)
+    gone = set(manifest.names) - {record.name for record in source.records}
+    if gone:
+        raise DataError(
+            f"{dataset.path}: {len(gone):,} images of this run are gone, such as {min(gone)!r}; put them back, or "
+            "run the study in a new folder"
+        )
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress("pixels", done, len(manifest.names))
+
+    cache.build(path, source.reader, manifest.names, image_size, dataset.resize, tell)
+    return path
+
+
+def pixels_path(manifest: DatasetManifest, dataset: DatasetSpec, image_size: int, folder: Path) -> Path:
+    """Return where the pixel cache of this set at this size lies, built or not."""
+    return folder / "pixels" / f"{manifest.fingerprint[:32]}-{image_size}-{dataset.resize}.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The images in use, in order, and what was learnt on the way."""
+
+    records: list[Record]
+    sides: list[Side]
+    findings: AuditFindings
+    dropped: list[Dropped]
+    warnings: list[str]
+    limited_from: int | None
+
+
+def _given_sides(source: Source, spec: SplitSpec) -> tuple[dict[str, Side], SplitMethod]:
+    """The sides that a file or the source fixes, and the method that is used."""
+    method = spec.wanted
+    official = {record.name: record.side for record in source.records if record.side is not None}
+    if method == "auto":
+        method = "official" if official else "stratified"
+    if method == "official" and not official:
+        raise DataError(
+            f"{source.card.path or source.card.name}: brings no split of its own; use split.method: stratified"
+        )
+    if method == "file" and spec.file is not None:
+        return _check_file(read_split(spec.file), source, spec.file), method
+    return (official if method == "official" else {}), method
+
+
+def _check_file(sides: dict[str, Side], source: Source, path: Path) -> dict[str, Side]:
+    known = {record.name for record in source.records}
+    strange = [name for name in sides if name not in known]
+    if strange:
+        raise DataError(
+            f"{path}: {len(strange):,} images are not in the data set, such as {strange[0]!r}; names are paths "
+            f"like {min(known)!r}"
+        )
+    return sides
+
+
+def _stage(dataset: DatasetSpec, source: Source, folder: Path) -> Stage | None:
+    """Reserve the pixel cache, unless most of the images will not be used."""
+    rows = len(source.records)
+    if dataset.limit is not None and 2 * dataset.limit < rows:
+        return None
+    return cache.new_stage(folder / "pixels", rows, dataset.image_size, dataset.resize)
+
+
+def _look(source: Source, stage: Stage | None, progress: Progress | None) -> list[Facts]:
+    names = [record.name for record in source.records]
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress("audit", done, len(names))
+
+    return examine(source.reader, names, stage=stage, progress=tell)
+
+
+def _choose(
+    dataset: DatasetSpec,
+    spec: SplitSpec,
+    source: Source,
+    facts: Sequence[Facts],
+    given: dict[str, Side],
+    method: SplitMethod,
+) -> _Chosen:
+    policy = dataset.duplicates
+    findings = find(source, facts, near_threshold=policy.near_threshold)
+    dropped = drop_bad(findings, policy, dict(given))
+    out = {entry.name for entry in dropped}
+    if method == "file":
+        unlisted = [record.name for record in source.records if record.name not in given | dict.fromkeys(out)]
+        dropped += [Dropped(name=name, reason="not in the split file") for name in unlisted]
+        out.update(unlisted)
+    records = [record for record in source.records if record.name not in out]
+    _check_classes(source, records)
+    limited_from = None
+    if dataset.limit is not None and dataset.limit < len(records):
+        limited_from = len(records)
+        rows = subset(
+            [record.label for record in records],
+            [given.get(record.name) for record in records],
+            dataset.limit,
+            dataset.limit_by,
+            dataset.seed,
+        )
+        records = [records[row] for row in rows]
+    groups = _groups(records, spec)
+    together, warnings = units([record.name for record in records], groups, findings, policy)
+    sides = split(
+        [record.name for record in records], [record.label for record in records], together, spec, method, given
+    )
+    return _Chosen(records, sides, findings, dropped, warnings, limited_from)
+
+
+def _check_classes(source: Source, records: Sequence[Record]) -> None:
+    """Raise where a class of the source has no usable image left."""
+    left = {record.label for record in records}
+    empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
+    if empty:
+        raise DataError(
+            f"{source.card.path or source.card.name}: the class {empty[0]!r} has no image that can be used; add "
+            "images, or remove the class"
+        )
+
+
+def _groups(records: Sequence[Record], spec: SplitSpec) -> list[str | None]:
+    if spec.group_column is not None:
+        if any(record.group is None for record in records):
+            raise DataError(
+                f"split.group_column {spec.group_column!r}: only a csv data set has columns, and every line needs "
+                "a value there; use split.group (a regular expression on the names) otherwise"
+            )
+        return [record.group for record in records]
+    if spec.group is None:
+        return [None] * len(records)
+    pattern = re.compile(spec.group)
+    groups: list[str | None] = []
+    for record in records:
+        match = pattern.search(record.name)
+        if match is None:
+            raise DataError(
+                f"split.group: the expression {spec.group!r} finds nothing in the name {record.name!r}; every image "
+                "needs a group"
+            )
+        groups.append(match.group(1 if pattern.groups else 0) or "")
+    return groups
+
+
+def _manifest(
+    dataset: DatasetSpec,
+    source: Source,
+    facts: Sequence[Facts],
+    chosen: _Chosen,
+    method: SplitMethod,
+    seconds: float,
+) -> DatasetManifest:
+    names = [record.name for record in chosen.records]
+    classes = sorted({record.label for record in chosen.records})
+    number = {label: index for index, label in enumerate(classes)}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for record, side in zip(chosen.records, chosen.sides, strict=True):
+        counts[record.label][side] += 1
+    side_of = dict(zip(names, chosen.sides, strict=True))
+    leaks = find_leaks(side_of, chosen.findings.exact, chosen.findings.near)
+    return DatasetManifest(
+        fingerprint=_fingerprint(chosen.records, classes, facts),
+        split_hash=split_hash(names, chosen.sides),
+        split_method=method,
+        source=dataset.kind,
+        synthetic=source.card.synthetic,
+        classes=classes,
+        names=names,
+        labels=[number[record.label] for record in chosen.records],
+        splits=chosen.sides,
+        counts={label: {side: counts[label][side] for side in SIDES} for label in classes},
+        audit=chosen.findings,
+        dropped=chosen.dropped,
+        leaks=leaks,
+        card=source.card,
+        warnings=_warnings(chosen, leaks, source),
+        limited_from=chosen.limited_from,
+        seconds=seconds,
+    )
+
+
+def _fingerprint(records: Sequence[Record], classes: Sequence[str], facts: Sequence[Facts]) -> str:
+    pixel_hash = {fact.name: fact.pixel_hash for fact in facts}
+    digest = hashlib.sha256()
+    for label in classes:
+        digest.update(f"class\0{label}\n".encode())
+    for record in records:
+        digest.update(f"{record.name}\0{record.label}\0{pixel_hash[record.name]}\n".encode())
+    return digest.hexdigest()
+
+
+def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], source: Source) -> list[str]:
+    findings, told = chosen.findings, list(chosen.warnings)
+    if findings.unreadable:
+        first = findings.unreadable[0]
+        told.append(f"{len(findings.unreadable)} unreadable, left out: {first.name} ({first.reason})" + _more(findings))
+    if findings.conflicting:
+        group = findings.conflicting[0]
+        told.append(
+            f"identical images carry different labels ({len(findings.conflicting)} such sets), for example "
+            f"{' and '.join(group.names)}"
+        )
+    copies = sum(entry.reason.startswith("a duplicate of") for entry in chosen.dropped)
+    if copies:
+        told.append(f"{copies} exact duplicates left out")
+    if leaks:
+        told.append(f"{len(leaks)} pairs of duplicates lie on different sides of the split, such as {leaks[0]}")
+    if findings.imbalance is not None and findings.imbalance > _IMBALANCED:
+        told.append(f"The largest class has {findings.imbalance:.0f} times as many images as the smallest")
+    return told + list(source.card.unknown)
+
+
+def _more(findings: AuditFindings) -> str:
+    return f" and {len(findings.unreadable) - 1} more" if len(findings.unreadable) > 1 else ""
+
+
+def _publish(stage: Stage, source: Source, manifest: DatasetManifest, dataset: DatasetSpec, folder: Path) -> None:
+    row = {record.name: index for index, record in enumerate(source.records)}
+    cache.compact(stage.path, [row[name] for name in manifest.names])
+    cache.adopt(stage.path, pixels_path(manifest, dataset, stage.size, folder))

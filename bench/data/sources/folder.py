@@ -1,0 +1,99 @@
+"""A folder of class folders."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.sources.base import MAX_FILE_BYTES, DataCard, Source, label_by_folder
+from bench.errors import DataError
+
+__all__ = ["FolderReader", "open_folder", "read_file"]
+
+
+@dataclass(frozen=True)
+class FolderReader:
+    """Reads files by name below a folder."""
+
+    root: str
+    paths: dict[str, str]
+    """The path below the root of every name."""
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of the file called ``name``."""
+        return read_file(Path(self.root) / self.paths[name], name)
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """Return the bytes of ``path``, or raise a DataError that calls it ``name``."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise DataError(f"{name}: larger than {MAX_FILE_BYTES >> 20} MiB; refused")
+    return data
+
+
+def open_folder(path: Path) -> Source:
+    """List the images of a folder of class folders.
+
+    Raises:
+        DataError: there is no such folder, it cannot be read, or it holds no class folders with images.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: there is no such folder; check the path given with --data or dataset.path")
+    if not path.is_dir():
+        raise DataError(f"{path}: not a folder; a data set is a folder of class folders, a .zip, .csv or .npz")
+    files: list[str] = []
+    odd: list[tuple[str, str]] = []
+    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
+    folders: list[str] = []
+    for relative, info in _walk(path):
+        if info is not None and stat.S_ISDIR(info.st_mode):
+            folders.append(relative)
+            continue
+        if info is None or not stat.S_ISREG(info.st_mode):
+            odd.append((ascii(relative), "a broken link" if info is None else "not a regular file"))
+            continue
+        files.append(relative)
+        digest.update(f"{relative}\0{info.st_size}\0{info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    listing = label_by_folder(files, str(path), folders)
+    return Source(
+        records=tuple(record for _, record in listing.images),
+        reader=FolderReader(str(path.resolve()), {record.name: inner for inner, record in listing.images}),
+        card=DataCard(name=path.resolve().name, source="folder", path=str(path)),
+        stamp=digest.hexdigest(),
+        ignored=tuple(listing.aside + odd),
+        empty=tuple(listing.empty),
+    )
+
+
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield every file and folder below ``root`` in a fixed order; follow links, but enter no folder twice."""
+    entered: set[tuple[int, int]] = set()
+
+    def failed(error: OSError) -> None:
+        raise DataError(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
+
+    for here, folders, names in os.walk(root, onerror=failed, followlinks=True):
+        info = Path(here).stat()
+        if (info.st_dev, info.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((info.st_dev, info.st_ino))
+        folders.sort()
+        if Path(here) != root:
+            yield Path(here).relative_to(root).as_posix(), info
+        for name in sorted(names):
+            full = Path(here) / name
+            try:
+                found: os.stat_result | None = full.stat()
+            except OSError:
+                found = None
+            yield full.relative_to(root).as_posix(), found

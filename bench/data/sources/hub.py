@@ -1,0 +1,75 @@
+"""Hugging Face and torchvision data sets by name: exported once into a zip in the cache, then read as a zip.
+
+The export runs in a process of its own, since it imports libraries that this one must not (torch among them).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.data.cache import cache_folder
+from bench.data.sources.archive import open_zip
+from bench.data.sources.base import DataCard, Source
+from bench.errors import DataError, DependencyError
+
+__all__ = ["open_hub"]
+
+_MISSING = 3  # the exporter's exit code for a library that is not installed
+
+
+def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
+    """List the images of the Hugging Face or torchvision data set called ``name``.
+
+    Raises:
+        DataError: there is no such set, it cannot be downloaded, or it is no set of labelled images.
+        DependencyError: the library that brings it is not installed.
+    """
+    folder = cache_folder(cache_dir) / "hub"
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", name)
+    path = folder / f"{kind}-{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.zip"
+    if not path.exists():
+        _export(kind, name, path)
+    source = open_zip(path)
+    url = f"https://huggingface.co/datasets/{name}" if kind == "huggingface" else None
+    return dataclasses.replace(
+        source,
+        card=DataCard(
+            name=name,
+            source=kind,
+            path=str(path),
+            url=url,
+            unknown=("Licence and citation: see the page of the data set.",),
+        ),
+    )
+
+
+def _export(kind: str, name: str, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix="stage-", suffix=".zip", dir=path.parent)
+    except OSError as error:
+        raise DataError(f"{path.parent}: cannot be written: {error.strerror or error}; set PATCHBENCH_CACHE") from error
+    os.close(handle)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.data.sources.hub_export", kind, name, part, str(path.parent / "raw")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == _MISSING:
+            package = "datasets" if kind == "huggingface" else "torchvision"
+            raise DependencyError(f"{kind} data sets need {package}: python -m pip install {package}")
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise DataError(f"{kind} data set {name!r}: {last}")
+        Path(part).replace(path)
+    finally:
+        Path(part).unlink(missing_ok=True)

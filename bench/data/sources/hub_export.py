@@ -1,0 +1,92 @@
+"""Write a Hugging Face or torchvision data set as a zip of class folders (run as a program, by ``hub``)."""
+
+from __future__ import annotations
+
+import io
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+__all__ = ["export"]
+
+_MISSING = 3
+_PARTS = {"train": "train", "validation": "val", "valid": "val", "test": "test"}
+
+_TRAIN_FLAG = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "QMNIST", "USPS")
+_TWO_PARTS = ("Food101", "GTSRB", "STL10", "SVHN")
+_THREE_PARTS = ("DTD", "FGVCAircraft", "Flowers102", "PCAM")
+
+
+def _torchvision_parts() -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """The sets with one label an image that need no more than a folder: side and arguments of each part."""
+    parts: dict[str, list[tuple[str, dict[str, Any]]]] = {
+        "OxfordIIITPet": [("train", {"split": "trainval"}), ("test", {"split": "test"})]
+    }
+    for name in _TRAIN_FLAG:
+        parts[name] = [("train", {"train": True}), ("test", {"train": False})]
+    for name in _TWO_PARTS:
+        parts[name] = [(side, {"split": side}) for side in ("train", "test")]
+    for name in _THREE_PARTS:
+        parts[name] = [(side, {"split": side}) for side in ("train", "val", "test")]
+    return parts
+
+
+def export(kind: str, name: str, target: Path, raw: Path) -> None:
+    """Write every image as a PNG below ``SIDE/CLASS/`` into the zip ``target``; downloads go to ``raw``."""
+    rows = _huggingface(name, raw) if kind == "huggingface" else _torchvision(name, raw)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for index, (side, label, image) in enumerate(rows):
+            data = io.BytesIO()
+            image.save(data, "PNG", compress_level=1)
+            archive.writestr(f"{side}/{_folder(label)}/{index:08d}.png", data.getvalue())
+
+
+def _folder(label: str) -> str:
+    """A label as the name of a folder: no separators, no dots at the start."""
+    clean = label.replace("/", "-").replace("\\", "-").strip()
+    return quote(clean, safe="") if clean.startswith(".") or not clean else clean
+
+
+def _torchvision(name: str, raw: Path) -> Iterator[tuple[str, str, Any]]:
+    known = _torchvision_parts()
+    if name not in known:
+        raise SystemExit(f"not one that can be used; there are {', '.join(sorted(known))}")
+    try:
+        from torchvision import datasets
+    except ModuleNotFoundError:
+        raise SystemExit(_MISSING) from None
+    for side, arguments in known[name]:
+        data = getattr(datasets, name)(root=str(raw), download=True, **arguments)
+        classes = getattr(data, "classes", None)
+        for image, label in data:
+            yield side, str(classes[label]) if classes else f"class {label}", image
+
+
+def _huggingface(name: str, raw: Path) -> Iterator[tuple[str, str, Any]]:
+    try:
+        import datasets  # type: ignore[import-not-found]
+    except ModuleNotFoundError:
+        raise SystemExit(_MISSING) from None
+    parts = datasets.load_dataset(name, cache_dir=str(raw))
+    for part, data in parts.items():
+        image = _column(data.features, "Image")
+        label = _column(data.features, "ClassLabel")
+        names = data.features[label].names
+        if part not in _PARTS:
+            continue
+        for row in data:
+            yield _PARTS[part], names[row[label]], row[image]
+
+
+def _column(features: Any, kind: str) -> str:
+    for column, feature in features.items():
+        if type(feature).__name__ == kind:
+            return str(column)
+    raise SystemExit(f"has no column of type {kind}, so it is no set of labelled images")
+
+
+if __name__ == "__main__":
+    export(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))

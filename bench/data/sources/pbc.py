@@ -1,0 +1,76 @@
+"""The Barcelona set of normal peripheral blood cells (PBC), labelled with 8 or 13 classes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path, PurePosixPath
+
+from bench.data.sources.archive import open_zip
+from bench.data.sources.base import DataCard, Record, Source
+from bench.data.sources.folder import open_folder
+from bench.errors import DataError
+
+__all__ = ["FOLDERS", "PBC_CITATION", "PBC_LICENCE", "PREFIXES", "open_pbc"]
+
+FOLDERS = (
+    "basophil",
+    "eosinophil",
+    "erythroblast",
+    "ig",
+    "lymphocyte",
+    "monocyte",
+    "neutrophil",
+    "platelet",
+)
+"""The 8 classes, as the archive's folders are named."""
+
+PREFIXES = ("BA", "EO", "ERB", "IG", "MMY", "MY", "PMY", "LY", "MO", "BNE", "SNE", "NEUTROPHIL", "PLATELET")
+"""The 13 classes, as the file names begin: ``BNE_191112.jpg`` is a band neutrophil."""
+
+PBC_CITATION = (
+    "Acevedo A., Merino A., Alférez S., Molina Á., Boldú L., Rodellar J. (2020). A dataset of microscopic "
+    "peripheral blood cell images for development of automatic recognition systems. Data in Brief 30, 105474. "
+    "doi:10.17632/snkd93bnjr.1"
+)
+PBC_LICENCE = "CC BY 4.0"
+
+
+def open_pbc(path: Path, classes: int = 8) -> Source:
+    """List the images of the PBC set, or of a part of it, from a folder or a zip.
+
+    Args:
+        path: the archive as it was downloaded, or a folder.
+        classes: 8 labels from the folders, or 13 from the prefixes of the file names.
+
+    Raises:
+        DataError: what :func:`open_zip` or :func:`open_folder` raise, or the folders are not those of PBC.
+    """
+    source = open_folder(path) if path.is_dir() else open_zip(path)
+    strange = sorted({record.label for record in source.records} - set(FOLDERS))
+    if strange:
+        raise DataError(
+            f"{path}: not the PBC set: the folder {strange[0]!r} is none of {', '.join(FOLDERS)}; "
+            "for other data use source: folder or zip"
+        )
+    records = source.records
+    if classes == len(PREFIXES):
+        records = tuple(dataclasses.replace(record, label=_prefix(record)) for record in records)
+    card = DataCard(
+        name="PBC: normal peripheral blood cells",
+        source="pbc",
+        path=str(path),
+        licence=PBC_LICENCE,
+        citation=PBC_CITATION,
+        url="https://data.mendeley.com/datasets/snkd93bnjr/1",
+        unknown=(
+            "The patient of each image is not known (the names carry no patient id), so images of one patient "
+            "may lie on both sides of the split: scores may be optimistic for new patients.",
+        ),
+    )
+    return dataclasses.replace(source, records=records, card=card)
+
+
+def _prefix(record: Record) -> str:
+    """The label in the file name; empty where it has none, which the audit then reports."""
+    prefix = PurePosixPath(record.name).name.partition("_")[0].upper()
+    return prefix if prefix in PREFIXES else ""

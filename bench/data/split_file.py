@@ -1,0 +1,68 @@
+"""Split files: a CSV with the columns ``name`` and ``split``, to be written here and read by others, or back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from bench.data.manifest import DatasetManifest
+from bench.data.sources.base import Side, side_named
+from bench.errors import DataError, RunError
+
+__all__ = ["read_split", "write_split"]
+
+
+def write_split(manifest: DatasetManifest, path: Path) -> None:
+    """Write the split as a CSV with the columns name, label and split, a line for every image in use.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "label", "split"])
+    for name, label, side in zip(manifest.names, manifest.labels, manifest.splits, strict=True):
+        writer.writerow([name, manifest.classes[label], side])
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text.getvalue(), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def read_split(path: Path) -> dict[str, Side]:
+    """Read a CSV with the columns ``name`` and ``split`` (others are ignored).
+
+    Raises:
+        DataError: it is not there, is no such CSV, names a side that there is not, or an image twice.
+    """
+    try:
+        text = path.expanduser().read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such split file; check split.file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: the split file cannot be read as UTF-8 text: {error}") from error
+    sides: dict[str, Side] = {}
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        if not {"name", "split"} <= set(rows.fieldnames or ()):
+            raise DataError(
+                f"{path}: a split file has the columns name and split; this one has {list(rows.fieldnames or ())}"
+            )
+        for row in rows:
+            name, word = row["name"] or "", row["split"] or ""
+            side = side_named(word)
+            if side is None:
+                raise DataError(f"{path}, line {rows.line_num}: {word!r} is none of train, validation and test")
+            if name in sides:
+                raise DataError(f"{path}, line {rows.line_num}: the image {name!r} is there twice")
+            sides[name] = side
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: not a readable CSV: {error}") from error
+    return sides

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from bench.data.audit import audit
+from bench.data.examine import Facts, perceptual_hash
+from bench.data.near import join, near_pairs
+from bench.data.prepare import prepare
+from bench.data.spec import DatasetSpec, DuplicatePolicy, SplitSpec
+from bench.data.synthetic import KINDS, draw_cell
+
+MakeFolder = Callable[..., Path]
+
+
+def _jpeg(pixels: np.ndarray, quality: int) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def test_the_planted_truth_of_the_real_set_is_found(pbc_zip: Path) -> None:
+    report = audit(DatasetSpec(source="pbc", path=pbc_zip))
+    found = report.findings
+    assert found.images == 2241
+    assert found.readable == 2240
+    assert [entry.name for entry in found.unreadable] == ["neutrophil/.DS_169665.jpg"]
+    assert found.exact_pairs == 5
+    assert all(group.same_bytes for group in found.exact)
+    assert [group.names for group in found.conflicting] == [("eosinophil/EO_225902.jpg", "neutrophil/BNE_191112.jpg")]
+    assert found.sizes == {"360x363": 2178, "366x369": 35, "360x360": 26, "361x360": 1}
+    assert found.near_pairs == 0
+    assert found.would_leak
+    assert found.imbalance == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_real_set_is_split_without_a_leak(pbc_zip: Path) -> None:
+    manifest = prepare(DatasetSpec(source="pbc", path=pbc_zip, limit=400, image_size=32), SplitSpec())
+    reasons = {entry.name: entry.reason for entry in manifest.dropped}
+    assert len(reasons) == 7
+    assert {"eosinophil/EO_225902.jpg", "neutrophil/BNE_191112.jpg", "neutrophil/.DS_169665.jpg"} <= set(reasons)
+    assert manifest.leaks == []
+    assert manifest.limited_from == 2234
+    assert all(sum(counts.values()) == 50 for counts in manifest.counts.values())
+    assert any("patient" in warning for warning in manifest.warnings)
+
+
+@pytest.fixture
+def flawed(make_folder: MakeFolder) -> Path:
+    """Six images of each class, then: an exact copy, a contradiction, a near copy, an odd one, a broken one."""
+    root = make_folder(8)
+    one, two = root / "blue cell", root / "célula"
+    (one / "copy.png").write_bytes((one / "000.png").read_bytes())
+    (two / "contradiction.png").write_bytes((one / "001.png").read_bytes())
+    pixels = draw_cell(KINDS[1], 200, np.random.default_rng(77), 0.3)
+    (two / "near_a.jpg").write_bytes(_jpeg(pixels, 95))
+    (two / "near_b.jpg").write_bytes(_jpeg(pixels, 60))
+    Image.fromarray(pixels[:, :, 0]).resize((50, 41)).save(one / "odd.png")
+    (one / "broken.png").write_bytes((one / "002.png").read_bytes()[:300])
+    return root
+
+
+def test_every_flaw_is_found(flawed: Path) -> None:
+    found = audit(DatasetSpec(path=flawed)).findings
+    assert [entry.name for entry in found.unreadable] == ["blue cell/broken.png"]
+    assert {group.names for group in found.exact} == {
+        ("blue cell/000.png", "blue cell/copy.png"),
+        ("blue cell/001.png", "célula/contradiction.png"),
+    }
+    assert [(pair.first, pair.second) for pair in found.near] == [("célula/near_a.jpg", "célula/near_b.jpg")]
+    odd = {entry.name: entry.reason for entry in found.odd}
+    assert odd["blue cell/odd.png"] == "50x41 instead of 40x40; mode L instead of RGB"
+    assert found.odd_images == 3
+    assert found.class_counts == {"blue cell": 10, "célula": 11}
+
+
+@pytest.mark.parametrize("exact", ["keep_one", "same_side", "ignore"])
+@pytest.mark.parametrize("conflicting", ["drop", "keep"])
+@pytest.mark.parametrize("near", ["same_side", "report"])
+def test_the_policy_decides(flawed: Path, exact: str, conflicting: str, near: str) -> None:
+    policy = DuplicatePolicy.model_validate({"exact": exact, "conflicting": conflicting, "near": near})
+    leaked: set[tuple[str, str]] = set()
+    for seed in range(6):
+        manifest = prepare(DatasetSpec(path=flawed, image_size=16, duplicates=policy), SplitSpec(seed=seed))
+        assert ("blue cell/copy.png" in manifest.names) == (exact != "keep_one")
+        assert ("célula/contradiction.png" in manifest.names) == (conflicting == "keep")
+        assert ("blue cell/001.png" in manifest.names) == (conflicting == "keep")
+        assert "blue cell/broken.png" not in manifest.names
+        leaked.update(manifest.leaks)
+    assert (("blue cell/000.png", "blue cell/copy.png") in leaked) == (exact == "ignore")
+    assert (("célula/near_a.jpg", "célula/near_b.jpg") in leaked) == (near == "report")
+    assert ("blue cell/001.png", "célula/contradiction.png") not in leaked
+
+
+def test_of_copies_in_a_given_split_the_one_in_the_test_set_stays(make_folder: MakeFolder) -> None:
+    root = make_folder(5, ("train/a", "train/b", "val/a", "val/b", "test/a", "test/b"))
+    copied = root / "test" / "a" / "copy.png"
+    copied.write_bytes((root / "train" / "a" / "000.png").read_bytes())
+    manifest = prepare(DatasetSpec(path=root, image_size=16, duplicates=DuplicatePolicy(conflicting="keep")))
+    assert "test/a/copy.png" in manifest.names
+    assert "train/a/000.png" not in manifest.names
+    assert manifest.split_method == "official"
+
+
+def test_images_that_are_all_alike_are_not_chained_together(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for index in range(40):
+            shade = 100 + index + (60 if label == "b" else 0)
+            Image.new("RGB", (20, 20), (shade, shade, shade)).save(tmp_path / label / f"{index}.png")
+    manifest = prepare(DatasetSpec(path=tmp_path, image_size=16))
+    assert any("look alike" in warning for warning in manifest.warnings)
+    assert len(manifest.names) == 80
+
+
+def _facts(codes: list[int]) -> list[Facts]:
+    return [Facts(str(index), phash=code) for index, code in enumerate(codes)]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=40), st.integers(0, 16), st.data())
+def test_near_pairs_are_those_that_differ_in_few_bits(codes: list[int], threshold: int, data: st.DataObject) -> None:
+    for _ in range(min(5, len(codes))):
+        flips = data.draw(st.sets(st.integers(0, 63), max_size=20))
+        codes.append(data.draw(st.sampled_from(codes)) ^ sum(1 << bit for bit in flips))
+    pairs, total = near_pairs(_facts(codes), threshold, most=10**6)
+    wanted = {
+        (str(a), str(b), (codes[a] ^ codes[b]).bit_count())
+        for b in range(len(codes))
+        for a in range(b)
+        if (codes[a] ^ codes[b]).bit_count() <= threshold
+    }
+    assert set(pairs) == wanted
+    assert total == len(wanted)
+
+
+def test_near_pairs_reach_over_blocks_and_are_cut_to_the_closest() -> None:
+    codes = [0] + [0xFFFF_FFFF_0000_0000 + (index << 8) * 0x1111 for index in range(700)] + [1]
+    pairs, total = near_pairs(_facts(codes), 1, most=1)
+    assert total >= 1
+    assert len(pairs) == 1
+
+
+@settings(deadline=None)
+@given(st.integers(0, 30))
+def test_the_hash_survives_compression_and_tells_cells_apart(seed: int) -> None:
+    one, other = (draw_cell(KINDS[seed % 8], 120, np.random.default_rng([seed, k]), 0.5) for k in (0, 1))
+    again = Image.open(io.BytesIO(_jpeg(one, 70)))
+    smaller = Image.fromarray(one).resize((100, 100))
+    code = perceptual_hash(Image.fromarray(one))
+    assert (code ^ perceptual_hash(again)).bit_count() <= 4
+    assert (code ^ perceptual_hash(smaller)).bit_count() <= 6
+    assert (code ^ perceptual_hash(Image.fromarray(other))).bit_count() > 4
+
+
+def test_join_follows_chains() -> None:
+    assert join(6, [(4, 3), (3, 1), (5, 0)]) == [0, 1, 2, 1, 1, 0]
