@@ -1,0 +1,82 @@
+"""All that a training needs to go on from the end of an epoch, in one file that is either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["Checkpoint"]
+
+_FORM = 1
+_SHARE_OF_TIME = 0.01
+
+
+class Checkpoint:
+    """The checkpoint of one cell.
+
+    path: the file. key: of what is trained, so that no other training goes on from it. every: seconds between two
+    savings at the least; a saving that itself takes long waits for a hundred times as long as it took.
+    """
+
+    def __init__(self, path: Path, key: str, every: float) -> None:
+        self._path = path
+        self._key = key
+        self._every = every
+        self._last = self._begun = time.perf_counter()
+        self._earlier = 0.0
+        self.seconds = 0.0
+        """Spent on saving."""
+
+    @property
+    def spent(self) -> float:
+        """Seconds of training since the cell began, those before a kill included up to the epoch gone on from."""
+        return self._earlier + time.perf_counter() - self._begun
+
+    @property
+    def earlier(self) -> float:
+        """Seconds of training of the processes before this one, up to the epoch gone on from."""
+        return self._earlier
+
+    def load(self) -> dict[str, Any] | None:
+        """Return what was saved; None where nothing was, or something that is damaged or not this training's."""
+        try:
+            held = torch.load(self._path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            print(f"{self._path.name} cannot be read ({error}): the training begins anew")
+            return None
+        if not isinstance(held, dict) or held.get("form") != _FORM or held.get("key") != self._key:
+            print(f"{self._path.name} belongs to another training or version: the training begins anew")
+            return None
+        self._earlier = float(held["spent"])
+        state: dict[str, Any] = held["state"]
+        return state
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.perf_counter() - self._last >= self._every
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Save a state of tensors and plain values in place of the one before."""
+        started = time.perf_counter()
+        part = self._path.with_suffix(".tmp")
+        with part.open("wb") as file:
+            torch.save({"form": _FORM, "key": self._key, "spent": self.spent, "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self._path)
+        self._last = time.perf_counter()
+        took = self._last - started
+        self.seconds += took
+        if self._every > 0:
+            self._every = max(self._every, took / _SHARE_OF_TIME)
+
+    def remove(self) -> None:
+        """Remove it: the training is done."""
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,83 @@
+"""How a model meets the data: what of it learns, and whether the loop sees pixels or cached features."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from bench.study import Cell
+from bench.training.batches import Batches, FeatureBatches, PixelBatches
+from bench.training.device import synchronize
+from bench.training.features import Lowered, extract, room_for
+from models_zoo.builder import Classifier, freeze_backbone
+
+__all__ = ["Plan", "freeze", "plan"]
+
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the loop is given for a cell."""
+
+    learner: nn.Module
+    """What learns: the whole model, or only its head when the features are cached."""
+    train: Batches
+    validation: Batches
+    loop_precision: str
+    """Precision of the learner's passes; a frozen backbone has its own, set when it was made."""
+    features_seconds: float | None
+    settings: dict[str, Any]
+    """What was done, for the record."""
+
+
+def freeze(cell: Cell, model: Classifier) -> None:
+    """Freeze what the regime freezes, and give a frozen backbone the cell's precision."""
+    if cell.regime != "frozen":
+        return
+    freeze_backbone(model)
+    if cell.precision in _HALF:
+        model.backbone = Lowered(model.backbone, _HALF[cell.precision])
+
+
+def plan(
+    cell: Cell,
+    model: Classifier,
+    train: PixelBatches,
+    validation: PixelBatches,
+    *,
+    device: torch.device,
+    inference_batch: int,
+    folder: Path,
+) -> Plan:
+    """Pass the images through a frozen backbone once, where its features can be kept.
+
+    model: after `freeze`. folder: where features lie that are too many for the memory.
+    """
+    if cell.regime != "frozen":
+        return Plan(model, train, validation, cell.precision, None, {"cached_features": False, "views": None})
+    settings: dict[str, Any] = {"cached_features": False, "views": None, "backbone_precision": cell.precision}
+    if not cell.train.cache_features or cell.train.mixes:
+        return Plan(model, train, validation, "fp32", None, settings)
+    started = time.perf_counter()
+    views, width = cell.train.views, model.head.in_features
+    learned, where = room_for((views, len(train.labels), width), device, folder / "features.bin")
+    for view in range(views):
+        augmented = cell.train.augment != "none" and (view > 0 or views == 1)
+        extract(model.backbone, train, inference_batch, view + 1 if augmented else None, learned[view])
+    checked = torch.empty((1, len(validation.labels), width), device=device)
+    extract(model.backbone, validation, inference_batch, None, checked[0])
+    synchronize(device)
+    return Plan(
+        model.head,
+        FeatureBatches(learned, train.labels, device),
+        FeatureBatches(checked, validation.labels, device),
+        "fp32",
+        time.perf_counter() - started,
+        {**settings, "cached_features": True, "views": views, "features_in": where},
+    )

@@ -1,0 +1,73 @@
+"""One step of the optimiser: forward and backward passes over the pieces of a batch, then the change of the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.training.mixing import Mixed
+from bench.training.optimisation import autocast, grad_scaler, make_optimizer, set_rate
+from bench.training.spec import TrainSpec
+
+__all__ = ["Diverged", "Step"]
+
+
+class Diverged(Exception):  # noqa: N818 - an outcome of training, reported as a status and never shown as an error
+    """The loss is not finite any more."""
+
+
+class Step:
+    """Trains a module: `add` the pieces of a batch, then `change` its weights.
+
+    The gradient is that of the batch's mean loss, however many pieces it comes in; with class weights, of the weighted
+    mean.
+    """
+
+    def __init__(
+        self, module: nn.Module, spec: TrainSpec, device: torch.device, precision: str, weights: np.ndarray | None
+    ) -> None:
+        self.optimizer = make_optimizer(module, spec)
+        self.scaler = grad_scaler(device, precision)
+        self._module = module
+        self._spec = spec
+        self._device = device
+        self._precision = precision
+        self._trainable = [p for p in module.parameters() if p.requires_grad]
+        self._weights = None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
+
+    def add(self, piece: Mixed, share: float) -> tuple[Tensor, Tensor]:
+        """Add a piece's gradients.
+
+        share: what the piece is of its batch, images by images. Returns the mean loss of the piece, a scalar, and
+        its logits (b, classes), both without gradients.
+        """
+        with autocast(self._device, self._precision):
+            logits = self._module(piece.inputs)
+        loss = self._loss(logits.float(), piece)
+        self.scaler.scale(loss * share if share != 1 else loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), logits.detach()
+
+    def change(self, rate: float) -> None:
+        """Change the weights by the gradients added since the last time, and forget these."""
+        set_rate(self.optimizer, rate)
+        if self._spec.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self._trainable, self._spec.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def _loss(self, logits: Tensor, piece: Mixed) -> Tensor:
+        loss = self._entropy(logits, piece.first)
+        if piece.share == 1:
+            return loss
+        return piece.share * loss + (1 - piece.share) * self._entropy(logits, piece.second)
+
+    def _entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy, averaged over images; class weights average 1 over the training images, not over a batch."""
+        smoothing = self._spec.label_smoothing
+        if self._weights is None:
+            return nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        each = nn.functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing)
+        return (each * self._weights[labels]).mean()

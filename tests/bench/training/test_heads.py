@@ -1,0 +1,134 @@
+"""Heads on features: tuned, nearest neighbours, logistic regression."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from torch import nn
+
+from bench.training.baselines import KnnHead, fit_knn, fit_logistic
+from bench.training.batches import FeatureBatches
+from bench.training.heads import learn
+from bench.training.loop import Watcher, silent
+from bench.training.regimes import Plan
+from bench.training.spec import TrainSpec
+
+CPU = torch.device("cpu")
+
+
+def _features(count: int, seed: int, classes: int = 3, views: int = 1) -> FeatureBatches:
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, classes, count)
+    centres = np.random.default_rng(9).normal(size=(classes, 12)) * 1.2
+    features = centres[labels] + draw.normal(size=(views, count, 12))
+    return FeatureBatches(torch.from_numpy(features).float() * 5 + 2, labels, CPU)
+
+
+def _plan(train: FeatureBatches, validation: FeatureBatches) -> Plan:
+    torch.manual_seed(0)
+    return Plan(nn.Linear(12, 3), train, validation, "fp32", None, {})
+
+
+def test_the_tuned_head_is_the_best_of_the_grid(conditions) -> None:
+    train, validation = _features(120, 0), _features(60, 1)
+    spec = TrainSpec(epochs=4, lr=1e-6, weight_decay=0.0, select="loss", tune_head=True)
+    told = []
+    tuned = learn(_plan(train, validation), spec, conditions, Watcher(told.append, silent.on_progress), None)
+    plain = learn(_plan(train, validation), spec.model_copy(update={"tune_head": False}), conditions, silent, None)
+    chosen = tuned.settings["head_tuned"]
+    assert chosen["tried"] == 13
+    assert chosen["lr"] > 1e-6
+    assert tuple(told) == tuned.fitted.history
+    assert told[tuned.fitted.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.fitted.history)
+    again = spec.model_copy(update={"tune_head": False, "lr": chosen["lr"], "weight_decay": chosen["weight_decay"]})
+    alone = _plan(train, validation)
+    learn(alone, again, conditions, silent, None)
+    assert torch.equal(alone.learner.weight, tuned.learner.weight)
+
+
+@pytest.mark.parametrize("head", ["knn", "logistic"])
+def test_a_baseline_takes_the_place_of_the_head(conditions, head: str) -> None:
+    train, validation = _features(120, 0), _features(60, 1)
+    told = []
+    spec = TrainSpec(head=head)
+    found = learn(_plan(train, validation), spec, conditions, Watcher(told.append, silent.on_progress), None)
+    assert (found.fitted.best_epoch, len(told)) == (1, 1)
+    assert found.settings["head"] == head
+    assert told[0].validation.accuracy > 0.6
+    with torch.inference_mode():
+        assert np.allclose(found.learner(validation.features[0]).numpy(), found.fitted.validation_logits)
+
+
+def test_the_regression_is_scikit_learns(conditions) -> None:
+    train, validation = _features(120, 0), _features(60, 1)
+    solved = fit_logistic(train, validation, TrainSpec(select="loss"), conditions)
+    inputs, checked = train.features[0].numpy(), validation.features[0].numpy()
+    mean, deviation = inputs.mean(0), inputs.std(0)
+    model = LogisticRegression(C=solved.settings["C"], max_iter=1000, tol=1e-8)
+    model.fit((inputs - mean) / deviation, train.labels)
+    expected = model.predict_proba((checked - mean) / deviation)
+    with torch.inference_mode():
+        found = solved.head(validation.features[0]).softmax(1).numpy()
+    assert np.allclose(found, expected, atol=0.01)
+
+
+def test_the_regression_takes_two_classes(conditions) -> None:
+    train, validation = _features(80, 0, classes=2), _features(40, 1, classes=2)
+    conditions = type(conditions)(**{**conditions.__dict__, "classes": 2})
+    assert fit_logistic(train, validation, TrainSpec(), conditions).epoch.validation.accuracy > 0.7
+
+
+def test_the_regression_takes_a_class_without_training_images(conditions) -> None:
+    train, validation = _features(80, 0, classes=2), _features(40, 1, classes=3)
+    solved = fit_logistic(train, validation, TrainSpec(), conditions)
+    assert set(solved.validation_logits.argmax(1)) == {0, 1}
+
+
+def test_one_neighbour_is_scikit_learns(conditions) -> None:
+    train, validation = _features(120, 0), _features(60, 1)
+    head = KnnHead(train.features[0], torch.from_numpy(train.labels), 3, 1)
+    model = KNeighborsClassifier(1, metric="cosine").fit(train.features[0], train.labels)
+    assert head(validation.features[0]).argmax(1).tolist() == model.predict(validation.features[0]).tolist()
+
+
+def test_votes_are_shares() -> None:
+    train = _features(50, 0)
+    head = KnnHead(train.features[0], torch.from_numpy(train.labels), 3, 10)
+    assert torch.allclose(head(train.features[0]).exp().sum(1), torch.ones(50), atol=1e-4)
+
+
+def test_no_image_votes_on_itself(conditions) -> None:
+    """With labels drawn at random, neighbours are at chance on the training images too."""
+    train, validation = _features(300, 0), _features(60, 1)
+    shuffled = FeatureBatches(train.features, np.random.default_rng(5).integers(0, 3, 300), CPU)
+    assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
+
+
+@pytest.mark.parametrize("head", ["knn", "logistic"])
+def test_all_views_are_used(conditions, head: str) -> None:
+    train, validation = _features(60, 0, views=2), _features(60, 1)
+    found = learn(_plan(train, validation), TrainSpec(head=head), conditions, silent, None)
+    assert found.fitted.history[0].validation.accuracy > 0.6
+
+
+@pytest.mark.parametrize("tune", [False, True])
+def test_a_head_learned_on_standardized_features_takes_them_as_they_are(conditions, tune: bool) -> None:
+    train, validation = _features(120, 0, views=2), _features(60, 1)
+    as_they_are = validation.features[0].clone()
+    spec = TrainSpec(epochs=3, lr=1e-2, standardize=True, tune_head=tune)
+    found = learn(_plan(train, validation), spec, conditions, silent, None)
+    with torch.inference_mode():
+        said = found.learner(as_they_are).numpy()
+    assert np.allclose(said, found.fitted.validation_logits, atol=1e-4)
+    assert train.features.flatten(0, 1).mean(0).abs().max() < 1e-5
+    assert found.settings["standardized"] is True
+
+
+@pytest.mark.parametrize("wrong", [{"cache_features": False}, {"mixup": 0.1}])
+@pytest.mark.parametrize("head", [{"head": "knn"}, {"tune_head": True}, {"standardize": True}])
+def test_heads_need_features(wrong, head) -> None:
+    with pytest.raises(ValueError, match="cached features"):
+        TrainSpec(**wrong, **head)

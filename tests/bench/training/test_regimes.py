@@ -1,0 +1,129 @@
+"""The regime frozen: cached features give what the slow way gives, and the backbone stands still."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.study import Cell, ModelEntry
+from bench.training.batches import FeatureBatches
+from bench.training.features import extract, room_for
+from bench.training.inference import predict
+from bench.training.loop import Conditions, fit
+from bench.training.regimes import Plan, freeze, plan
+from bench.training.spec import TrainSpec
+from bench.training.warmup import warm_up
+from models_zoo.builder import Classifier
+
+CPU = torch.device("cpu")
+
+
+def _cell(spec: TrainSpec, regime: str = "frozen", precision: str = "fp32") -> Cell:
+    entry = ModelEntry(name="vit_tiny_p16", weights="none", image_size=32)
+    where = {"device": "cpu", "fingerprint": "f", "split_hash": "s"}
+    return Cell(model=entry, regime=regime, precision=precision, seed=0, train=spec, **where)
+
+
+def _plan(module: Classifier, images, cell: Cell, folder: Path) -> Plan:
+    freeze(cell, module)
+    train = images.batches(0, 60, augmentation=cell.train.augment)
+    return plan(cell, module, train, images.batches(60, 80), device=CPU, inference_batch=7, folder=folder)
+
+
+def _run(module: Classifier, images, cell: Cell, conditions: Conditions, folder: Path):
+    found = _plan(module, images, cell, folder)
+    fitted = fit(found.learner, found.train, found.validation, cell.train, conditions)
+    test = images.batches(80, 96)
+    return found, fitted, predict(module, test, np.arange(16), 32, CPU, found.loop_precision)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_cached_features_give_what_the_slow_way_gives(images, model, conditions, tmp_path, precision: str) -> None:
+    spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3)
+    slow_spec = spec.model_copy(update={"cache_features": False})
+    slow_module = copy.deepcopy(model.module)
+    fast = _run(model.module, images, _cell(spec, precision=precision), conditions, tmp_path)
+    slow = _run(slow_module, images, _cell(slow_spec, precision=precision), conditions, tmp_path)
+    assert (fast[0].settings["cached_features"], slow[0].settings["cached_features"]) == (True, False)
+    tolerance = 1e-4 if precision == "fp32" else 2e-2
+    assert np.allclose(fast[2], slow[2], atol=tolerance, rtol=tolerance)
+    for one, other in zip(fast[1].history, slow[1].history, strict=True):
+        assert one.train.loss == pytest.approx(other.train.loss, rel=tolerance)
+        assert one.validation.loss == pytest.approx(other.validation.loss, rel=tolerance)
+        assert one.lr == other.lr
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_frozen_backbone_stands_still(images, model, conditions, tmp_path, cached: bool) -> None:
+    before = copy.deepcopy(model.module.backbone.state_dict())
+    head = model.module.head.weight.detach().clone()
+    spec = TrainSpec(epochs=2, batch_size=16, cache_features=cached, augment="light")
+    _run(model.module, images, _cell(spec), conditions, tmp_path)
+    after = model.module.backbone.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())  # batch statistics too
+    assert not torch.equal(head, model.module.head.weight)
+
+
+def test_other_regimes_train_the_whole_model(images, model, tmp_path) -> None:
+    found = _plan(model.module, images, _cell(TrainSpec(), "finetune", "bf16"), tmp_path)
+    assert found.learner is model.module
+    assert found.loop_precision == "bf16"
+    assert all(p.requires_grad for p in model.module.parameters())
+
+
+def test_mixing_images_turns_the_cache_off(images, model, tmp_path) -> None:
+    assert _plan(model.module, images, _cell(TrainSpec(mixup=0.2)), tmp_path).settings["cached_features"] is False
+
+
+def test_views_are_the_image_and_augmented_copies(images, model, tmp_path) -> None:
+    spec = TrainSpec(augment="light", views=3)
+    found = _plan(model.module, images, _cell(spec), tmp_path)
+    plain = _plan(model.module, images, _cell(TrainSpec()), tmp_path)
+    assert isinstance(found.train, FeatureBatches)
+    assert isinstance(plain.train, FeatureBatches)
+    views = found.train.features
+    assert views.shape[:2] == (3, 60)
+    assert torch.equal(views[0], plain.train.features[0])
+    assert not torch.allclose(views[0], views[1])
+    assert not torch.allclose(views[1], views[2])
+
+
+def test_one_augmented_view_is_augmented(images, model, tmp_path) -> None:
+    augmented = _plan(model.module, images, _cell(TrainSpec(augment="light")), tmp_path).train
+    plain = _plan(model.module, images, _cell(TrainSpec()), tmp_path).train
+    assert not torch.allclose(augmented.features, plain.features)
+
+
+def test_the_batch_of_the_feature_pass_does_not_matter(images, model) -> None:
+    model.module.eval()
+    out = [torch.empty(20, model.num_features) for _ in range(2)]
+    for size, features in zip((3, 20), out, strict=True):
+        extract(model.module.backbone, images.batches(0, 20), size, None, features)
+    assert torch.allclose(out[0], out[1], atol=1e-5)
+
+
+def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path) -> None:
+    small, where = room_for((2, 3), CPU, tmp_path / "f.bin")
+    large, elsewhere = room_for((2, 300), CPU, tmp_path / "f.bin", large=100)
+    assert (where, elsewhere) == ("memory", "file")
+    large[1] = torch.arange(300.0)
+    assert large[1, 299] == 299
+    assert (small.shape, large.shape) == ((2, 3), (2, 300))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_the_warm_up_leaves_no_trace(images, model, learns: bool) -> None:
+    before, state = copy.deepcopy(model.module.state_dict()), torch.get_rng_state()
+    spec = TrainSpec(batch_size=16)
+    batches = images.batches(0, 60, augmentation="light")
+    compiling = warm_up(model.module, batches, spec, device=CPU, precision="fp32", learns=learns, inference_batch=32)
+    assert compiling == 0
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
+    assert all(p.grad is None for p in model.module.parameters())
