@@ -1,0 +1,118 @@
+"""Timing something again and again: until it runs steadily, and then until its median is known well enough."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+__all__ = ["Sampled", "is_steady", "median_interval", "sample", "warm_up_until_steady"]
+
+_WINDOW = 3
+_FEWEST = 6
+"""A 95 % interval of a median needs six samples."""
+_MOST = 1000
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Raw samples in seconds, those of the warm-up apart."""
+
+    seconds: tuple[float, ...]
+    warmup: tuple[float, ...]
+    unstable: str | None
+    """Why the median is not known within the tolerance; None when it is."""
+
+
+def is_steady(samples: Sequence[float], tolerance: float) -> bool:
+    """Whether the medians of the last three samples and of the three before them are within the tolerance."""
+    if len(samples) < 2 * _WINDOW:
+        return False
+    before, last = median(samples[-2 * _WINDOW : -_WINDOW]), median(samples[-_WINDOW:])
+    return abs(last - before) <= tolerance * max(last, before)
+
+
+def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of the median from the samples' ranks, without assuming a distribution; None below six.
+
+    Conover, Practical Nonparametric Statistics (3rd ed.), section 3.2: ranks n/2 -+ 1.96 sqrt(n)/2, rounded outwards.
+    """
+    count = len(samples)
+    if count < _FEWEST:
+        return None
+    ordered = sorted(samples)
+    half = 1.959964 * math.sqrt(count) / 2
+    low = max(0, math.floor(count / 2 - half) - 1)
+    high = min(count - 1, math.ceil(count / 2 + half))
+    return ordered[low], ordered[high]
+
+
+def _is_narrow(samples: Sequence[float], tolerance: float) -> bool:
+    interval = median_interval(samples)
+    if interval is None:
+        return False
+    middle = median(samples)
+    return interval[0] >= (1 - tolerance) * middle and interval[1] <= (1 + tolerance) * middle
+
+
+def warm_up_until_steady(
+    run: Callable[[], object], *, seconds: float, tolerance: float, clock: Callable[[], float] = time.perf_counter
+) -> tuple[tuple[float, ...], bool]:
+    """Call ``run`` until its time is steady or the seconds are over, twice at least; returns the times, and whether.
+
+    The seconds count from the end of the first call, which may have to compile something. ``run`` has to wait for the
+    device before it returns.
+    """
+    times = [_timed(run, clock)]
+    begun = clock()
+    while True:
+        times.append(_timed(run, clock))
+        if is_steady(times, tolerance):
+            return tuple(times), True
+        if clock() - begun >= seconds:
+            return tuple(times), False
+
+
+def _timed(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    run()
+    return clock() - start
+
+
+def sample(
+    run: Callable[[], object],
+    *,
+    seconds: float,
+    tolerance: float,
+    least: int = _FEWEST,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Sampled:
+    """Warm up, then time ``run`` until its median is known or the seconds are over.
+
+    least: samples that are taken even when fewer would do, as far as the time allows. The warm-up has half of the
+    seconds at most. At least one sample is taken, at most 1,000.
+    """
+    warmup, steady = warm_up_until_steady(run, seconds=seconds / 2, tolerance=tolerance, clock=clock)
+    left = seconds - sum(warmup[1:])
+    times: list[float] = []
+    look, begun = max(least, _FEWEST), clock()
+    while True:
+        times.append(_timed(run, clock))
+        if len(times) >= look:
+            if _is_narrow(times, tolerance):
+                break
+            look = math.ceil(look * 1.25)
+        if clock() - begun >= left or len(times) >= _MOST:
+            break
+    return Sampled(tuple(times), warmup, _unstable(times, steady, tolerance))
+
+
+def _unstable(times: Sequence[float], steady: bool, tolerance: float) -> str | None:
+    if _is_narrow(times, tolerance):
+        return None
+    if len(times) < _FEWEST:
+        return f"the time allowed {len(times)} sample{'s' if len(times) > 1 else ''} only"
+    reason = f"the median of {len(times)} samples is not known within {tolerance:.0%}"
+    return reason if steady else f"{reason}, and the warm-up did not become steady"

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.measure.doctor import hindrances
+from bench.measure.environment import environment
+from bench.measure.machine import clock_policy, confinement
+
+QUIET: dict[str, Any] = {
+    "load_average_1min": 0.1,
+    "cpu": {"usable": 8},
+    "clock": {"governor": "performance", "turbo": False},
+    "confinement": {"container": None, "cpu_quota": None, "memory_limit_mib": None},
+    "packages": {"torch": "2.4"},
+    "git": {"revision": "a", "dirty": False},
+    "gpus": [{"name": "G", "persistence": True, "mig": False, "throttling": []}],
+    "energy": None,
+}
+
+
+def test_a_quiet_machine_hinders_nothing() -> None:
+    assert hindrances(QUIET) == []
+    assert hindrances({}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"load_average_1min": 5.0}, "busy"),
+        ({"clock": {"governor": "powersave"}}, "governor is powersave"),
+        ({"clock": {"turbo": True}}, "turbo is on"),
+        ({"confinement": {"cpu_quota": 2.5}}, "train.threads to 2"),
+        ({"confinement": {"memory_limit_mib": 1024}}, "1,024 MiB"),
+        ({"packages": {}}, "pip install torch"),
+        ({"git": {"dirty": True}}, "uncommitted"),
+        ({"energy": "no counters"}, "energy will not be measured: no counters"),
+        ({"gpus": [{"name": "G", "persistence": False}]}, "persistence"),
+        ({"gpus": [{"name": "G", "mig": True}]}, "MIG"),
+        ({"gpus": [{"name": "G", "throttling": ["power cap"]}]}, "power cap"),
+    ],
+)
+def test_each_hindrance_is_told_once(change: dict[str, Any], told: str) -> None:
+    (found,) = hindrances({**QUIET, **change})
+    assert told in found
+
+
+def test_this_machine_can_be_described() -> None:
+    facts = environment(["patchbench", "doctor"])
+    assert facts["cpu"]["usable"] >= 1
+    assert isinstance(hindrances(facts), list)
+
+
+def _write(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("_DOT_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_clock_policy_is_read_from_the_system(tmp_path: Path) -> None:
+    assert clock_policy(tmp_path) == {"governor": None, "turbo": None, "smt": None}
+    cpu = "devices__system__cpu__"
+    _write(tmp_path, **{f"{cpu}cpu0__cpufreq__scaling_governor": "powersave\n"})
+    _write(tmp_path, **{f"{cpu}cpu1__cpufreq__scaling_governor": "performance\n"})
+    _write(tmp_path, **{f"{cpu}intel_pstate__no_turbo": "0\n", f"{cpu}smt__active": "1\n"})
+    assert clock_policy(tmp_path) == {"governor": "performance, powersave", "turbo": True, "smt": True}
+
+
+@pytest.mark.parametrize(
+    ("files", "quota", "memory"),
+    [
+        ({}, None, None),
+        ({"cpu.max": "150000 100000\n", "memory.max": "1073741824\n"}, 1.5, 1024),
+        ({"cpu.max": "max 100000\n", "memory.max": "max\n"}, None, None),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None, None),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0, None),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None, None),
+        ({"memory/memory.limit_in_bytes": "2147483648\n"}, None, 2048),
+    ],
+)
+def test_limits_of_control_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], quota: float | None, memory: float | None
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    for name, text in files.items():
+        path = tmp_path / "fs" / "cgroup" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert confinement(tmp_path, tmp_path) == {"container": None, "cpu_quota": quota, "memory_limit_mib": memory}
+    (tmp_path / ".dockerenv").touch()
+    assert confinement(tmp_path, tmp_path)["container"] == "docker"

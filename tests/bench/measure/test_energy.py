@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.measure.energy import RaplCounter, open_energy
+
+RANGE = 262_143_328_850
+
+
+def _zone(root: Path, folder: str, name: str, value: int = 0, limit: int = RANGE) -> Path:
+    zone = root / folder
+    zone.mkdir(parents=True, exist_ok=True)
+    (zone / "name").write_text(f"{name}\n")
+    (zone / "energy_uj").write_text(f"{value}\n")
+    (zone / "max_energy_range_uj").write_text(f"{limit}\n")
+    return zone
+
+
+@settings(deadline=None)
+@given(st.integers(min_value=0, max_value=1000), st.lists(st.integers(min_value=0, max_value=999), max_size=20))
+def test_a_counter_that_wraps_around_loses_nothing(start: int, steps: list[int]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        zone = _zone(Path(folder), "intel-rapl:0", "package-0", start, 1000)
+        counter = RaplCounter(zone)
+        true = 0
+        for step in steps:
+            true += step
+            (zone / "energy_uj").write_text(str((start + true) % 1001))
+            assert counter.read() == pytest.approx(true / 1e6)
+
+
+def test_packages_and_their_memory_are_added(tmp_path: Path) -> None:
+    zones = [
+        _zone(tmp_path, "intel-rapl:0", "package-0"),
+        _zone(tmp_path, "intel-rapl:0:0", "core"),
+        _zone(tmp_path, "intel-rapl:0:1", "dram"),
+        _zone(tmp_path, "intel-rapl:1", "package-1"),
+        _zone(tmp_path, "intel-rapl:2", "psys"),
+    ]
+    watch = open_energy("cpu", None, tmp_path)
+    watch.look("train", 0.0)
+    for zone in zones:
+        (zone / "energy_uj").write_text("2000000")
+    watch.end(10.0)
+    energy = watch.energy()
+    assert energy.by_counter == {"package-0": 2.0, "dram": 2.0, "package-1": 2.0}
+    assert energy.joules == 6.0
+    assert energy.by_phase == {"train": 6.0}
+    assert energy.not_measured is None
+
+
+def test_without_counters_nothing_is_guessed(tmp_path: Path) -> None:
+    energy = open_energy("cpu", None, tmp_path / "missing").energy()
+    assert energy.joules is None
+    assert "shows no RAPL counters" in str(energy.not_measured)
+    assert "no energy counter for mps devices" in str(open_energy("mps", None, tmp_path).energy().not_measured)
+
+
+def test_counters_that_may_not_be_read(tmp_path: Path) -> None:
+    zone = _zone(tmp_path, "intel-rapl:0", "package-0")
+    (zone / "energy_uj").unlink()
+    (zone / "energy_uj").mkdir()  # cannot be read, whoever asks
+    energy = open_energy("cpu", None, tmp_path).energy()
+    assert energy.joules is None
+    assert "rights of root" in str(energy.not_measured)
+
+
+def test_a_counter_that_breaks_off_leaves_no_half_sum(tmp_path: Path) -> None:
+    zone = _zone(tmp_path, "intel-rapl:0", "package-0")
+    watch = open_energy("cpu", None, tmp_path)
+    watch.look("train", 0.0)
+    (zone / "energy_uj").write_text("5000000")
+    watch.look("train", 2.0)
+    (zone / "energy_uj").unlink()
+    watch.end(3.0)
+    energy = watch.energy()
+    assert energy.joules is None
+    assert "could not be read to the end" in str(energy.not_measured)
