@@ -1,0 +1,1 @@
+"""How a cell is run: in a process of its own."""

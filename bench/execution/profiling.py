@@ -1,0 +1,109 @@
+"""In the child, after the result: how fast the model runs, in each backend that the study asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.execution.backends import prepare
+from bench.measure.inference import profile
+from bench.measure.spec import MeasureSpec
+from bench.results import InferenceProfile
+from bench.training.batches import Batches, cut
+from bench.training.device import synchronize
+from bench.training.optimisation import autocast
+
+__all__ = ["Subject", "measure_inference"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model as it was tested, and the images it was tested on."""
+
+    module: nn.Module
+    images: Batches
+    device: torch.device
+    precision: str
+    """Of the autocast around the module; a frozen backbone has its own inside."""
+    trained: bool
+    """Whether its accuracy means anything."""
+
+
+def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, Any], store: Callable[[], None]) -> None:
+    """Profile the model in each backend and put the profiles into the outcome; ``store`` is called as they grow."""
+    subject.module.eval()
+    done: list[InferenceProfile] = []
+
+    def note(current: InferenceProfile) -> None:
+        outcome["profiles"] = [found.model_dump(mode="json") for found in [*done, current]]
+        store()
+
+    expected: np.ndarray | None = None
+    for backend in spec.backends:
+        begun = time.perf_counter()
+        prepared = prepare(backend, subject.module, _inputs(subject, 2), subject.device)
+        if isinstance(prepared, str):
+            found = InferenceProfile(backend=backend, not_measured=prepared)
+        else:
+            took = None if backend == "eager" else time.perf_counter() - begun
+            found = profile(
+                _call(subject, prepared),
+                spec,
+                backend=backend,
+                prepare_seconds=took,
+                out_of_memory=_is_out_of_memory,
+                on_batch=note,
+            )
+            if len(spec.backends) > 1:
+                predicted = _predict(subject, prepared)
+                expected = predicted if expected is None else expected
+                found = _judged(found, predicted, expected, subject)
+        note(found)
+        done.append(found)
+
+
+def _call(subject: Subject, forward: Callable[[Tensor], Tensor]) -> Callable[[int], object]:
+    """One pass over a batch whose images lie on the device already."""
+    held: dict[int, Tensor] = {}
+
+    def run(size: int) -> None:
+        if size not in held:
+            held.clear()
+            held[size] = _inputs(subject, size)
+            synchronize(subject.device)
+        with torch.inference_mode(), autocast(subject.device, subject.precision):
+            forward(held[size])
+        synchronize(subject.device)
+
+    return run
+
+
+def _inputs(subject: Subject, size: int) -> Tensor:
+    """A batch of test images; they come again where there are fewer of them."""
+    order = np.resize(np.arange(len(subject.images.labels)), size)
+    return next(iter(subject.images([order])))[0]
+
+
+def _predict(subject: Subject, forward: Callable[[Tensor], Tensor]) -> np.ndarray:
+    """The class of every test image, (n,)."""
+    found = []
+    with torch.inference_mode():
+        for inputs, _ in subject.images(cut(np.arange(len(subject.images.labels)), 32, training=False)):
+            with autocast(subject.device, subject.precision):
+                found.append(forward(inputs).float().argmax(1).cpu())
+    return torch.cat(found).numpy()
+
+
+def _judged(found: InferenceProfile, predicted: np.ndarray, expected: np.ndarray, subject: Subject) -> InferenceProfile:
+    accuracy = float((predicted == subject.images.labels).mean()) if subject.trained else None
+    return found.model_copy(update={"accuracy": accuracy, "agreement": float((predicted == expected).mean())})
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,62 @@
+"""Cells whose child is a small script: a fault is injected in milliseconds and not behind an import of torch."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.execution.job import Job
+from bench.execution.local import run_cell
+from bench.results import CellResult
+from bench.study import Budget, Cell, ModelEntry
+from bench.training.spec import TrainSpec
+
+PREAMBLE = """
+import json, os, signal, subprocess, sys, time
+job = json.load(open(sys.argv[1]))
+folder = job["folder"]
+def leave(**outcome):
+    with open(folder + "/outcome.json", "w") as file:
+        json.dump({"status": "ok", **outcome}, file)
+def progress(**facts):
+    with open(folder + "/p.tmp", "w") as file:
+        json.dump(facts, file)
+    os.replace(folder + "/p.tmp", folder + "/progress.json")
+"""
+
+RunScript = Callable[..., CellResult]
+
+
+def child_of(script: str) -> tuple[str, ...]:
+    """A child's command line that runs a script; the job, its folder, leave() and progress() are at hand."""
+    return (sys.executable, "-I", "-S", "-c", PREAMBLE + textwrap.dedent(script))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    cell = Cell(
+        model=ModelEntry(name="resnet18", weights="none", image_size=32),
+        regime="scratch",
+        device="cpu",
+        precision="fp32",
+        seed=0,
+        train=TrainSpec(epochs=1),
+        fingerprint="f" * 64,
+        split_hash="s" * 64,
+    )
+    folder = tmp_path / "cells" / cell.id
+    return Job(cell=cell, folder=folder, dataset=tmp_path, pixels=tmp_path, weights="none", parent=0, started=0.0)
+
+
+@pytest.fixture
+def run_script(job: Job) -> RunScript:
+    def run(script: str, told: list[dict[str, Any]] | None = None, **budget: Any) -> CellResult:
+        ticks = [] if told is None else told
+        return run_cell(job, Budget(**budget), on_tick=ticks.append, command=child_of(script))
+
+    return run
