@@ -1,0 +1,57 @@
+"""patchbench: which image classifier, on which hardware, at what cost, and how sure can we be?
+
+    from bench import load_study, run_study, load_results, render_report
+
+    run = run_study("quickstart", out="runs/quickstart")
+    print(load_results(run.path).results()[0].metrics)
+    render_report([run])
+
+Nothing here imports torch: models run in child processes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.errors import BenchError
+    from bench.results import CellResult, Run, Status, load_results, to_frame
+    from bench.run import run_study
+    from bench.study import Cell, Study
+    from bench.study_file import load_study
+
+__all__ = [
+    "BenchError",
+    "Cell",
+    "CellResult",
+    "Run",
+    "Status",
+    "Study",
+    "load_results",
+    "load_study",
+    "render_report",
+    "run_study",
+    "to_frame",
+]
+
+_HOMES = {
+    "BenchError": "bench.errors",
+    "Cell": "bench.study",
+    "CellResult": "bench.results",
+    "Run": "bench.results",
+    "Status": "bench.results",
+    "Study": "bench.study",
+    "load_results": "bench.results",
+    "load_study": "bench.study_file",
+    "render_report": "reports",
+    "run_study": "bench.run",
+    "to_frame": "bench.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import bench`` is instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""``python -m bench`` is ``patchbench``."""
+
+from bench.cli import main
+
+main()

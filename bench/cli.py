@@ -1,0 +1,234 @@
+"""The command line: the only place that ties bench, models_zoo and reports together.
+
+Each command imports what it needs when it is called, so that ``patchbench --help`` is instant and torch is never
+imported here.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.errors import BenchError, StudyError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="patchbench",
+    help="Which image classifier, on which hardware, at what cost, and how sure can we be?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+data_app = typer.Typer(help="Look at a data set before anything is trained on it.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+class Retry(StrEnum):
+    """What to do with cells that ended otherwise than ok."""
+
+    FAILED = "failed"
+    NONE = "none"
+
+
+class Format(StrEnum):
+    """File formats of the export."""
+
+    CSV = "csv"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+
+
+class Language(StrEnum):
+    """Languages of the report."""
+
+    EN = "en"
+    ES = "es"
+
+
+class Executor(StrEnum):
+    """Where cells run."""
+
+    LOCAL = "local"
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="A shipped study's name, or a YAML file.")],
+    data: Annotated[Path | None, typer.Option(help="A folder of class folders, a zip of one, or a CSV.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="Devices, comma separated: cpu,cuda.")] = None,
+    executor: Annotated[Executor, typer.Option(help="Where the cells run.")] = Executor.LOCAL,  # noqa: ARG001
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set train.epochs=5.")
+    ] = None,
+    retry: Annotated[Retry, typer.Option(help="Run again what is not ok, or leave it.")] = Retry.NONE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and list the cells.")] = False,
+    cache: Annotated[bool, typer.Option(help="Keep decoded pixels for later runs.")] = True,
+    report: Annotated[bool, typer.Option(help="Render the report at the end.")] = True,
+) -> None:
+    """Run a study: every model in a process of its own, timed and measured; then the report."""
+    from bench.commands import dry_run as list_cells
+    from bench.commands import run as run_cells
+
+    devices = [name.strip() for name in device.split(",") if name.strip()] if device is not None else []
+    if device is not None and not devices:
+        raise StudyError("--device names no device. Write for example --device cpu or --device cpu,cuda.")
+    asked: dict[str, Any] = {"data": data, "devices": devices, "settings": set_ or []}
+    if dry_run:
+        list_cells(study, **asked)
+        return
+    command = ["patchbench", *sys.argv[1:]]
+    try:
+        finished = run_cells(study, **asked, out=out, retry=retry.value, keep_cache=cache, command=command)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"patchbench: interrupted; what was done is stored. To go on: {shlex.join(command)}\n"
+            "the same command again does what is left.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    if report:
+        from reports import render_report
+
+        typer.echo(f"report: {render_report([finished.run]).resolve()}")
+    raise typer.Exit(finished.exit_code)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="One or more run folders.")],
+    out: Annotated[Path | None, typer.Option(help="The HTML file; RUN/report.html by default.")] = None,
+    lang: Annotated[Language, typer.Option(help="The language of the page.")] = Language.EN,
+) -> None:
+    """Render the report of one or more runs as one HTML file."""
+    from bench.results import load_results
+    from reports import render_report
+
+    typer.echo(f"report: {render_report([load_results(path) for path in runs], out, lang=lang.value).resolve()}")
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    format_: Annotated[Format, typer.Option("--format", help="The format.")] = Format.CSV,
+    out: Annotated[Path | None, typer.Option(help="The file; the terminal by default.")] = None,
+) -> None:
+    """Write a run's results, one row a cell."""
+    from bench.results import load_results
+    from reports.exports import export_text
+
+    text = export_text(load_results(run_folder), format_.value)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        from bench.store import write_atomic
+
+        write_atomic(out, text)
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="One model, to see its parts and cost.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=8, max=4096, help="Side of the input in pixels; the model's own by default.")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=2, max=100_000, help="Width of the head.")] = 1000,
+    family: Annotated[str | None, typer.Option(help="List only this family: vit, cnn, hybrid ...")] = None,
+    text: Annotated[str | None, typer.Option("--filter", help="List only models with this in name or notes.")] = None,
+) -> None:
+    """List the models, or tell one's layers, parameters and cost."""
+    from bench.model_commands import show_model, show_models
+
+    if name is None:
+        show_models(family, text)
+    else:
+        show_model(name, image_size, classes)
+
+
+@app.command()
+def doctor() -> None:
+    """Tell what this machine is, and what would hinder good measuring on it."""
+    from bench.commands import doctor as examine
+
+    examine()
+
+
+_Path = Annotated[Path, typer.Argument(help="A folder of class folders, a zip of one, a CSV or an .npz file.")]
+_Source = Annotated[str | None, typer.Option(help="The kind of source, where it is not plain: pbc, folder, csv ...")]
+_Classes = Annotated[int | None, typer.Option(help="For pbc: 8 or 13.")]
+
+
+@data_app.command("audit")
+def data_audit(
+    path: _Path,
+    source: _Source = None,
+    classes: _Classes = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Tell what is wrong with a data set: unreadable files, duplicates, contradicting labels, what would leak."""
+    from bench.data_commands import audit
+
+    audit(path, source=source, classes=classes, as_json=as_json)
+
+
+@data_app.command("split")
+def data_split(
+    path: _Path,
+    out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("split.csv"),
+    source: _Source = None,
+    classes: _Classes = None,
+    test: Annotated[float, typer.Option(help="Fraction of all images.")] = 0.2,
+    validation: Annotated[float, typer.Option(help="Fraction of all images.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of the shuffle.")] = 0,
+    group: Annotated[str | None, typer.Option(help="A regular expression on the name; a group stays whole.")] = None,
+    folds: Annotated[int | None, typer.Option(help="k-fold: how many folds.")] = None,
+    fold: Annotated[int, typer.Option(help="k-fold: which fold is the test, from 0.")] = 0,
+) -> None:
+    """Write the split that a study would use as a CSV: name, label, split."""
+    from bench.data_commands import split
+
+    split(
+        path,
+        out,
+        source=source,
+        classes=classes,
+        test=test,
+        validation=validation,
+        seed=seed,
+        group=group,
+        folds=folds,
+        fold=fold,
+    )
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="pbc, bloodmnist, bloodmnist_224, ...")],
+    cache: Annotated[Path | None, typer.Option(help="The folder; PATCHBENCH_CACHE or the user's cache.")] = None,
+) -> None:
+    """Download a data set: hash checked, resumed where it broke off."""
+    from bench.data_commands import fetch
+
+    fetch(name, cache)
+
+
+def main() -> None:
+    """Run the command line; a foreseen error is one message on standard error and exit code 2."""
+    try:
+        app()
+    except BenchError as error:
+        typer.echo(f"patchbench: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

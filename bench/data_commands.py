@@ -1,0 +1,130 @@
+"""``patchbench data``: audit a data set, write its split, fetch one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from bench.data.audit import AuditReport
+from bench.data.audit import audit as examine
+from bench.data.fetch import fetch as download
+from bench.data.manifest import AuditFindings
+from bench.data.prepare import prepare
+from bench.data.spec import DatasetSpec, SplitSpec
+from bench.data.split_file import write_split
+from bench.display import Display, duration
+from bench.errors import StudyError
+from bench.run import Event
+from bench.study import absolute
+
+__all__ = ["audit", "fetch", "split"]
+
+_SHOWN = 20
+_Spec = TypeVar("_Spec", DatasetSpec, SplitSpec)
+
+
+def audit(path: Path, *, source: str | None, classes: int | None, as_json: bool) -> None:
+    """Print what is wrong with a data set."""
+    spec = _spec(DatasetSpec, path=absolute(path, Path.cwd()), source=source, classes=classes)
+    with Display(Console(stderr=True, highlight=False)) as display:
+        report = examine(spec, progress=_progress(display))
+    if as_json:
+        facts = {"card": report.card.model_dump(mode="json"), "findings": report.findings.model_dump(mode="json")}
+        print(json.dumps({**facts, "seconds": round(report.seconds, 3)}, indent=1, ensure_ascii=False))
+        return
+    console = Console(highlight=False)
+    for line in _lines(report):
+        console.print(Text(line), soft_wrap=True)
+
+
+def split(
+    path: Path,
+    out: Path,
+    *,
+    source: str | None,
+    classes: int | None,
+    test: float,
+    validation: float,
+    seed: int,
+    group: str | None,
+    folds: int | None,
+    fold: int,
+) -> None:
+    """Write the split of a data set as a CSV that others can use."""
+    dataset = _spec(DatasetSpec, path=absolute(path, Path.cwd()), source=source, classes=classes)
+    asked = _spec(SplitSpec, test=test, validation=validation, seed=seed, group=group, folds=folds, fold=fold)
+    with Display(Console(stderr=True, highlight=False)) as display:
+        manifest = prepare(dataset, asked, progress=_progress(display))
+    write_split(manifest, out)
+    for warning in manifest.warnings:
+        print(f"warning: {warning}")
+    sides = ", ".join(f"{len(manifest.rows(side))} {side}" for side in ("train", "validation", "test"))
+    print(f"{out}: {len(manifest.names)} images, {sides}; method {manifest.split_method}; hash {manifest.split_hash}")
+
+
+def fetch(name: str, cache: Path | None) -> None:
+    """Download a data set into the cache."""
+    with Display(Console(stderr=True, highlight=False)) as display:
+        fetched = download(name, cache_dir=cache, progress=_progress(display))
+    how = "checked against the published hash" if fetched.checked else "no hash is published for it"
+    print(f"{fetched.path}\nsha256 {fetched.sha256} ({how})")
+
+
+def _spec(kind: type[_Spec], **given: Any) -> _Spec:
+    try:
+        return kind.model_validate({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise StudyError(f"{key + ': ' if key else ''}{message}") from error
+
+
+def _progress(display: Display) -> Any:
+    return lambda what, done, count: display(Event("data", facts={"what": what, "done": done, "count": count}))
+
+
+def _lines(report: AuditReport) -> Iterable[str]:
+    found = report.findings
+    yield f"{report.card.name}: {found.images:,} files, {found.readable:,} readable, in {duration(report.seconds)}"
+    yield from _listed("unreadable", len(found.unreadable), (f"{d.name}: {d.reason}" for d in found.unreadable))
+    yield from _listed("exact duplicates (pairs, by pixels)", found.exact_pairs, _groups(found))
+    conflicting = (f"{' = '.join(g.names)}: {' / '.join(g.labels)}" for g in found.conflicting)
+    yield from _listed("of these with different labels", len(found.conflicting), conflicting)
+    near = (f"{p.first} ~ {p.second}: {p.distance} of 64 bits differ" for p in found.near)
+    yield from _listed(
+        f"near duplicates (pairs, perceptual hash within {found.near_threshold})", found.near_pairs, near
+    )
+    leaks = (f"{a} | {b}" for a, b in found.would_leak)
+    yield from _listed("pairs that a plain random split would put on both sides", len(found.would_leak), leaks)
+    yield from _listed("odd size or mode", found.odd_images, (f"{d.name}: {d.reason}" for d in found.odd))
+    yield from _listed("not taken for images", len(found.ignored), (f"{d.name}: {d.reason}" for d in found.ignored))
+    yield "sizes: " + ", ".join(f"{size} ({count:,})" for size, count in found.sizes.items())
+    yield "modes: " + ", ".join(f"{mode} ({count:,})" for mode, count in found.modes.items())
+    yield "classes: " + ", ".join(f"{name} ({count:,})" for name, count in found.class_counts.items())
+    if found.imbalance is not None:
+        yield f"imbalance: {found.imbalance:.2f} images of the largest class for one of the smallest"
+    for unknown in report.card.unknown:
+        yield f"not known: {unknown}"
+
+
+def _groups(found: AuditFindings) -> Iterable[str]:
+    return (" = ".join(group.names) for group in found.exact)
+
+
+def _listed(what: str, count: int, lines: Iterable[str]) -> Iterable[str]:
+    yield f"{what}: {count:,}"
+    shown = 0
+    for line in lines:
+        if shown == _SHOWN:
+            break
+        shown += 1
+        yield f"    {line}"
+    if count > shown > 0:
+        yield f"    and {count - shown:,} more (--json lists them)"
