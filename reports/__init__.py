@@ -1,0 +1,32 @@
+"""Reports: reads stored results and renders them. Never imports torch; imports its libraries when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.results import Run
+
+__all__ = ["export", "render_report"]
+
+
+def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: str = "en") -> Path:
+    """Write one self-contained, offline HTML file on one run, or on several with the same test images.
+
+    out: left out, ``report.html`` in the first run's folder. Returns the path. Raises `bench.errors.RunError` where
+    a run cannot be read, runs do not belong together, the language is unknown, or the file cannot be written.
+    """
+    from reports.render import render
+
+    return render(runs, out, lang=lang)
+
+
+def export(run: Run | str | Path, format: str, out: Path | None = None) -> Path:  # noqa: A002 - the option's name
+    """Write a run's results as ``csv``, ``json``, ``markdown`` or ``latex``.
+
+    out: left out, ``results.csv`` (.json, .md, .tex) in the run's folder. Returns the path. Raises
+    `bench.errors.RunError` for an unknown format, an unreadable run or a file that cannot be written.
+    """
+    from reports.exports import write_export
+
+    return write_export(run, format, out)

@@ -1,0 +1,93 @@
+"""Figures that others reported, beside the intervals of what was measured here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.errors import DataError
+from bench.metrics import accuracy, balanced_accuracy, cohen_kappa
+from bench.uncertainty import Interval, interval
+from reports.evidence import Evidence
+from reports.gather import Gathered
+from reports.language import Translate
+from reports.wording import duration, number, percent
+
+__all__ = ["published"]
+
+
+def published(gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any] | None:
+    """Rows that others reported, each with where it stands among the measured ones; None where there is none."""
+    if not gathered.published:
+        return None
+    return {"rows": [_row(row, gathered, evidence, _) for row in gathered.published]}
+
+
+def _row(row: dict[str, Any], gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any]:
+    matrix = row.get("confusion")
+    scores = _from_matrix(matrix)
+    score = _number(row.get("accuracy"))
+    return {
+        "model": str(row.get("model") or "?"),
+        "device": str(row.get("device") or ""),
+        "dataset": str(row.get("dataset") or ""),
+        "images": row.get("images") if isinstance(row.get("images"), int) else None,
+        "accuracy": percent(score if score is not None else scores.get("accuracy"), "not reported"),
+        "balanced_accuracy": percent(_first(row.get("balanced_accuracy"), scores, "balanced_accuracy"), "not reported"),
+        "kappa": number(_first(row.get("kappa"), scores, "kappa"), "not reported"),
+        "seconds": duration(_number(row.get("seconds")), "not reported"),
+        "status": str(row.get("status") or ""),
+        "source": str(row.get("source") or ""),
+        "note": str(row.get("note") or ""),
+        "from_matrix": bool(scores),
+        "span": _span(matrix) if scores else None,
+        "standing": _standing(score, gathered, evidence, _),
+    }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _first(reported: Any, scores: dict[str, float | None], key: str) -> float | None:
+    given = _number(reported)
+    return given if given is not None else scores.get(key)
+
+
+def _from_matrix(matrix: Any) -> dict[str, float | None]:
+    """Scores of a reported confusion matrix; empty where none was reported or it is no such matrix."""
+    if not matrix:
+        return {}
+    try:
+        return {
+            "accuracy": accuracy(matrix),
+            "balanced_accuracy": balanced_accuracy(matrix),
+            "kappa": cohen_kappa(matrix),
+        }
+    except (DataError, ValueError):
+        return {}
+
+
+def _span(matrix: Any) -> Interval | None:
+    return interval(matrix, "accuracy")
+
+
+def _standing(score: float | None, gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+    """Which of the measured intervals hold the reported figure, and which lie above or below it."""
+    if score is None:
+        return ""
+    places: dict[str, list[str]] = {"within": [], "above": [], "below": []}
+    for entry in evidence.tested:
+        span = evidence.interval(entry)
+        if span is not None:
+            place = "below" if span.high < score else "above" if span.low > score else "within"
+            places[place].append(gathered.title(entry))
+    texts = {
+        "within": _("within the interval of {names}"),
+        "above": _("below the interval of {names}"),
+        "below": _("above the interval of {names}"),
+    }
+    return "; ".join(texts[key].format(names=_short(names)) for key, names in places.items() if names)
+
+
+def _short(names: list[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" (+{len(names) - most})" if len(names) > most else "")

@@ -1,0 +1,79 @@
+"""The page: one HTML file that opens from the disk, asks nothing of the network, and is the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.results import Run, write_atomic
+from reports.alerts import alerts
+from reports.charts import bundle
+from reports.evidence import weigh
+from reports.exports import csv_text
+from reports.gather import Gathered, gather
+from reports.language import TEMPLATES, Translate, translator
+from reports.policy import json_for_script, policy
+from reports.sections import Page, sections
+from reports.summary import facts
+from reports.verdict import verdict
+
+__all__ = ["render"]
+
+
+def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: str = "en") -> Path:
+    """Write the report of one run, or of several on the same test images, and return its path.
+
+    out: left out, ``report.html`` in the first run's folder. Raises `RunError` where a run cannot be read, runs do not
+    belong together, the language is unknown, or the file cannot be written.
+    """
+    _ = translator(lang)
+    gathered = gather(runs)
+    evidence = weigh(gathered)
+    target = Path(out) if out else gathered.runs[0].path / "report.html"
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    built = sections(Page(gathered, evidence, _))
+    scripts = [bundle()] if any(section.name == "cost" for section in built) else []
+    scripts.append((TEMPLATES / "report.js").read_text(encoding="utf-8"))
+    page = _environment().get_template("report.html.j2")
+    text = page.render(
+        _=_,
+        lang=lang,
+        gathered=gathered,
+        facts=facts(gathered, _),
+        verdict=verdict(gathered, evidence, _),
+        alerts=alerts(gathered, _),
+        sections=built,
+        style=Markup(style),
+        scripts=[Markup(text) for text in scripts],
+        words=json_for_script(_words(gathered, _)),
+        csv=json_for_script(csv_text([entry.result for entry in gathered.entries if entry.result])),
+        policy=policy([style], scripts),
+    )
+    write_atomic(target, text)
+    return target
+
+
+def _words(gathered: Gathered, _: Translate) -> dict[str, str]:
+    """What the script writes into the page."""
+    return {
+        "dark": _("Dark"),
+        "light": _("Light"),
+        "shown": _("{n} of {all} shown"),
+        "copied": _("Copied"),
+        "file": f"{gathered.name.replace(' + ', '-')}.csv",
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["lines"] = lambda text: str(text).replace("_", " ")
+    return environment

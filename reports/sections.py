@@ -1,0 +1,202 @@
+"""The sections of the page in their order, each with what its template needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from reports import comparisons, tables
+from reports.calibration import calibration
+from reports.checklist import checks, differences
+from reports.claims import answers
+from reports.evidence import Evidence
+from reports.figures import all_curves, learning_curves
+from reports.gallery import disagreements, pictures_of
+from reports.gather import Entry, Gathered
+from reports.language import Translate
+from reports.policy import json_for_script
+from reports.published import published
+from reports.resources import inference, memory_phases
+from reports.surroundings import command_line, data_facts, environment_rows
+
+__all__ = ["DETAILED", "Page", "Section", "sections"]
+
+DETAILED = 40
+"""At most this many cells get matrices, curves and pictures of their own; the leaderboard has them all."""
+
+
+CURVES = 24
+"""At most this many small panels of learning curves."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every section is built from."""
+
+    gathered: Gathered
+    evidence: Evidence
+    translate: Translate
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page. ``name`` is its anchor, and names its template ``section_NAME.html.j2``."""
+
+    name: str
+    title: str
+    content: dict[str, Any]
+
+
+def sections(page: Page) -> list[Section]:
+    """Build every section that has something to show."""
+    builders: tuple[tuple[str, str, Callable[[Page], dict[str, Any] | None]], ...] = (
+        ("leaderboard", "Leaderboard", _leaderboard),
+        ("quality", "How sure", lambda p: comparisons.quality(p.gathered, p.evidence, p.translate)),
+        ("cost", "Accuracy against cost", _cost),
+        ("devices", "CPU beside GPU", _devices),
+        ("time", "Where the time went", lambda p: comparisons.time(p.gathered, p.translate)),
+        ("memory", "Memory by phase", lambda p: memory_phases(p.gathered, p.translate)),
+        ("inference", "Speed of inference", lambda p: inference(p.gathered, p.translate)),
+        ("patch", "Patch size", lambda p: comparisons.patch(p.gathered, p.translate)),
+        ("tests", "Which differences are real", lambda p: comparisons.tests(p.gathered, p.evidence, p.translate)),
+        ("curves", "Learning curves", _curves),
+        ("calibration", "Calibration", lambda p: calibration(p.gathered, p.translate)),
+        ("models", "Each model", _models),
+        ("gallery", "Test images", _gallery),
+        ("claims", "Claims put to the test", _claims),
+        ("published", "Reported by others", lambda p: published(p.gathered, p.evidence, p.translate)),
+        ("differences", "What differed between configurations", _differences),
+        ("data", "Data", _data),
+        ("environment", "Environment and how to repeat it", _environment),
+        ("checklist", "Reproducibility checklist", lambda p: {"checks": checks(p.gathered, p.translate)}),
+    )
+    built = ((name, title, build(page)) for name, title, build in builders)
+    return [Section(name, page.translate(title), content) for name, title, content in built if content is not None]
+
+
+def detailed(gathered: Gathered) -> list[Entry]:
+    """The cells that are shown one by one: the first seed of each configuration before the others."""
+    leading = set(map(id, gathered.leading))
+    shown = [entry for entry in gathered.ok if entry.history or (entry.result and entry.result.confusion)]
+    chosen = sorted(shown, key=lambda e: id(e) not in leading)[:DETAILED]
+    return [entry for entry in gathered.ok if entry in chosen]
+
+
+def _leaderboard(page: Page) -> dict[str, Any]:
+    gathered, evidence, _ = page.gathered, page.evidence, page.translate
+    spans = {e.key: evidence.interval(e) for e in gathered.ok}
+    known = [span for span in spans.values() if span]
+    low, high = min((s.low for s in known), default=0.0), max((s.high for s in known), default=1.0)
+    settings = [(key, _(title), _values(gathered, key)) for key, title in _SETTINGS]
+    filters = [item for item in [("group", _("Family"), _values(gathered, "group")), *settings] if len(item[2]) > 1]
+    common = [f"{title}: {values[0]}" for key, title, values in settings if len(values) == 1 and key != "run_name"]
+    shown = {key for key, _title, values in settings if len(values) > 1 and key != "start"}
+    return {
+        "columns": tables.COLUMNS,
+        "rows": tables.leaderboard(gathered),
+        "settings": settings,
+        "shown": shown,
+        "common": " · ".join(common),
+        "filters": [*filters, ("status", _("Status"), _values(gathered, "status"))],
+        "linked": {entry.key for entry in detailed(gathered)},
+        "letters": evidence.groups.letters,
+        "has_intervals": bool(known),
+        "spans": spans,
+        "scale": lambda share: f"{4 + 112 * (share - low) / ((high - low) or 1.0):.1f}",
+    }
+
+
+_SETTINGS = (
+    ("regime", "Regime"),
+    ("device", "Device"),
+    ("precision", "Precision"),
+    ("seed", "Seed"),
+    ("start", "Weights"),
+    ("run_name", "Run"),
+)
+
+
+def _values(gathered: Gathered, key: str) -> list[Any]:
+    values = (getattr(entry, key) for entry in gathered.entries)
+    return list(dict.fromkeys(value for value in values if value not in (None, "")))
+
+
+def _cost(page: Page) -> dict[str, Any] | None:
+    found = comparisons.cost(page.gathered, page.translate)
+    return found and {**found, "data": json_for_script(found["explorer"])}
+
+
+def _devices(page: Page) -> dict[str, Any] | None:
+    gathered = page.gathered
+    pairs = tables.device_pairs(gathered)
+    return {"pairs": pairs} if pairs else None
+
+
+def _models(page: Page) -> dict[str, Any] | None:
+    gathered = page.gathered
+    shown = detailed(gathered)
+    if not shown:
+        return None
+    models = [
+        {
+            "entry": entry,
+            "curves": learning_curves(entry, page.translate),
+            "classes": tables.class_rows(entry.result, gathered.classes),
+            "confusion": tables.confusion_rows(entry.result, gathered.classes),
+            "confusions": tables.top_confusions(entry.result, gathered.classes),
+            "row": row,
+        }
+        for entry in shown
+        if entry.result
+        for row in [tables.leader_row(entry)]
+    ]
+    return {"models": models, "left_out": len(gathered.ok) - len(shown)}
+
+
+def _gallery(page: Page) -> dict[str, Any] | None:
+    gathered = page.gathered
+    first: dict[tuple[str, str], Entry] = {}
+    for entry in detailed(gathered):
+        first.setdefault((entry.label, entry.regime), entry)
+    shown = list(first.values())
+    split = disagreements(shown[:12], gathered)
+    models = [
+        {"entry": entry, "pictures": found}
+        for turn, entry in enumerate(shown[:24])
+        if (found := pictures_of(entry, gathered, turn))
+    ]
+    return {"disagreements": split, "models": models} if models else None
+
+
+def _curves(page: Page) -> dict[str, Any] | None:
+    entries = page.gathered.leading[:CURVES]
+    picture = all_curves(entries, page.gathered, page.translate)
+    left_out = len(page.gathered.leading) - len(entries)
+    return {"picture": picture, "shown": len(entries), "left_out": left_out} if picture else None
+
+
+def _claims(page: Page) -> dict[str, Any] | None:
+    found = answers(page.gathered, page.evidence, page.translate)
+    return {"answers": found} if found else None
+
+
+def _differences(page: Page) -> dict[str, Any] | None:
+    if not page.gathered.leading:
+        return None
+    columns, rows = differences(page.gathered)
+    return {"columns": columns, "rows": rows}
+
+
+def _data(page: Page) -> dict[str, Any]:
+    gathered = page.gathered
+    return data_facts(gathered)
+
+
+def _environment(page: Page) -> dict[str, Any]:
+    gathered = page.gathered
+    runs = [
+        {"name": name, "command": command_line(environment), "rows": environment_rows(environment)}
+        for name, environment in zip(gathered.run_names, gathered.environments, strict=True)
+    ]
+    return {"runs": runs, "settings": gathered.study.get("train") or {}}

@@ -1,0 +1,257 @@
+"use strict";
+(() => {
+  const all = (query, within = document) => [...within.querySelectorAll(query)];
+  const words = JSON.parse(document.getElementById("words").textContent);
+
+  // Tools are hidden where nothing would answer them.
+  all(".tools, .controls, .copy").forEach((element) => { element.hidden = false; });
+
+  // Theme: the system's until the button is pressed.
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const theme = document.getElementById("theme");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  const remembered = (() => { try { return localStorage.getItem("patchbench-theme"); } catch { return null; } })();
+  if (remembered === "dark" || remembered === "light") root.dataset.theme = remembered;
+  const nameTheme = () => { theme.textContent = isDark() ? words.light : words.dark; };
+  theme.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("patchbench-theme", root.dataset.theme); } catch { /* a page from disk may have no store */ }
+    nameTheme();
+  });
+  system.addEventListener("change", nameTheme);
+  nameTheme();
+
+  // Print with everything open.
+  document.getElementById("print").addEventListener("click", () => window.print());
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = all("details:not([open]):not(.chooser)"); opened.forEach((d) => { d.open = true; }); });
+  addEventListener("afterprint", () => { opened.forEach((d) => { d.open = false; }); });
+
+  document.getElementById("save").addEventListener("click", () => {
+    const text = JSON.parse(document.getElementById("csv").textContent);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = words.file;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  });
+
+  // Sorting: rows without a figure stay last in both directions.
+  const keyOf = (row, index, kind) => {
+    const cell = row.cells[index];
+    if (kind === "number") return cell.dataset.v === "" || cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+    return cell.textContent.trim();
+  };
+  const sortBy = (table, head) => {
+    const index = head.cellIndex;
+    const kind = head.dataset.sort;
+    const first = kind === "number" ? "descending" : "ascending";
+    const second = kind === "number" ? "ascending" : "descending";
+    const way = head.getAttribute("aria-sort") === first ? second : first;
+    all("th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", way);
+    const sign = way === "ascending" ? 1 : -1;
+    const body = table.tBodies[0];
+    const keyed = [...body.rows].map((row) => [keyOf(row, index, kind), row]);
+    keyed.sort(([a], [b]) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      return sign * (kind === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true }));
+    });
+    body.append(...keyed.map(([, row]) => row));
+  };
+  all("table.sortable").forEach((table) => {
+    all("th[data-sort]", table).forEach((head) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      head.classList.add("ready");
+      button.addEventListener("click", () => sortBy(table, head));
+    });
+  });
+
+  // The leaderboard's filters and columns.
+  all(".controls[data-for]").forEach((controls) => {
+    const rows = all("tbody tr", document.getElementById(controls.dataset.for));
+    const fields = all("[data-filter]", controls);
+    const count = controls.querySelector(".count");
+    const apply = () => {
+      let shown = 0;
+      rows.forEach((row) => {
+        const fits = fields.every((field) => {
+          if (!field.value) return true;
+          const value = row.dataset[field.dataset.filter] ?? "";
+          return field.dataset.filter === "text" ? value.toLowerCase().includes(field.value.toLowerCase()) : value === field.value;
+        });
+        row.hidden = !fits;
+        shown += fits;
+      });
+      count.textContent = shown === rows.length ? "" : words.shown.replace("{n}", shown).replace("{all}", rows.length);
+    };
+    fields.forEach((field) => ["input", "change"].forEach((kind) => field.addEventListener(kind, apply)));
+    all("input[data-column]", controls).forEach((box) => {
+      box.addEventListener("change", () => {
+        const table = document.getElementById(controls.dataset.for);
+        all(`[data-column="${box.dataset.column}"]`, table).forEach((cell) => { cell.hidden = !box.checked; });
+      });
+    });
+  });
+  const choosers = all("details.chooser");
+  addEventListener("click", (event) => choosers.forEach((c) => { if (!c.contains(event.target)) c.open = false; }));
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    choosers.filter((c) => c.open).forEach((c) => { c.open = false; c.querySelector("summary").focus(); });
+  });
+
+  // Models: open and close together, counts or percent; a link to a closed one opens it.
+  const models = all("details.model");
+  all("[data-open]").forEach((button) => button.addEventListener("click", () => models.forEach((d) => { d.open = true; })));
+  all("[data-close]").forEach((button) => button.addEventListener("click", () => models.forEach((d) => { d.open = false; })));
+  const percent = document.getElementById("percent");
+  percent?.addEventListener("click", () => percent.setAttribute("aria-pressed", String(document.body.classList.toggle("percent"))));
+  const reveal = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    if (target && target.tagName === "DETAILS") { target.open = true; target.scrollIntoView(); }
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+
+  // Gallery: by kind, model and class; a picture opens large, and the arrow keys go on to the next.
+  const cards = all("#gallery .card");
+  const fields = all("[data-gallery]");
+  const fits = (card, field) => !field.value || !(field.dataset.gallery in card.dataset)
+    || card.dataset[field.dataset.gallery] === field.value || (field.dataset.gallery === "kind" && card.dataset.kind === "disagree");
+  const pick = () => {
+    cards.forEach((card) => { card.hidden = !fields.every((field) => fits(card, field)); });
+    const isChosen = fields.some((field) => field.value);
+    all("#gallery details.pictures").forEach((group, index) => {
+      group.hidden = !group.querySelector(".card:not([hidden])");
+      group.open = isChosen ? !group.hidden : index === 0;
+    });
+  };
+  fields.forEach((field) => field.addEventListener("change", pick));
+  const hint = document.getElementById("gallery-hint");
+  if (hint) {
+    const dialog = document.createElement("dialog");
+    dialog.className = "large";
+    const bar = document.createElement("div");
+    const body = document.createElement("div");
+    bar.className = "controls";
+    dialog.append(bar, body);
+    document.body.append(dialog);
+    let current = null;
+    const show = (card) => {
+      current = card;
+      const copy = card.cloneNode(true);
+      all("button", copy).forEach((button) => button.replaceWith(...button.childNodes));
+      body.replaceChildren(copy);
+      dialog.setAttribute("aria-label", card.querySelector("figcaption").textContent.replace(/\s+/g, " ").trim());
+      if (!dialog.open) dialog.showModal();
+    };
+    const step = (by) => {
+      const shown = cards.filter((card) => !card.hidden);
+      show(shown[(shown.indexOf(current) + by + shown.length) % shown.length]);
+    };
+    [["previous", () => step(-1)], ["next", () => step(1)], ["close", () => dialog.close()]].forEach(([name, act]) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = hint.dataset[name];
+      button.addEventListener("click", act);
+      bar.append(button);
+    });
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "ArrowRight") step(1);
+      if (event.key === "ArrowLeft") step(-1);
+    });
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+    dialog.addEventListener("close", () => current?.querySelector("button")?.focus());
+    cards.forEach((card) => {
+      const picture = card.querySelector("img");
+      if (!picture) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "open";
+      button.setAttribute("aria-label", `${hint.dataset.open}: ${picture.alt}`);
+      picture.replaceWith(button);
+      button.append(picture);
+      button.addEventListener("click", () => show(card));
+    });
+  }
+
+  // Accuracy against cost: the static picture gives way to the explorer.
+  const store = document.getElementById("explorer-data");
+  if (store && window.vegaEmbed) {
+    const explorer = JSON.parse(store.textContent);
+    const place = document.getElementById("explorer");
+    const control = (name) => document.getElementById(`explorer-${name}`);
+    const tip = document.createElement("div");
+    tip.id = "tip";
+    tip.hidden = true;
+    document.body.append(tip);
+    const tell = (_handler, event, item, value) => {
+      tip.hidden = !value;
+      if (!value) return;
+      const cell = item.datum;
+      tip.textContent = [cell.title, ...Object.entries(cell.texts).map(([key, text]) => `${explorer.labels[key]}: ${text}`)].join("\n");
+      tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
+      tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
+    };
+    const frontOf = (cells) => {
+      let best = -Infinity;
+      return [...cells].sort((a, b) => a.cost - b.cost || b.accuracy - a.accuracy)
+        .filter((cell) => cell.accuracy > best && ((best = cell.accuracy), true));
+    };
+    let drawing = Promise.resolve();
+    const draw = async () => {
+      const cost = explorer.costs.find((c) => c.key === control("cost").value);
+      const device = control("device").value;
+      const cells = explorer.cells
+        .filter((cell) => cell[cost.key] > 0 && (!device || cell.device === device))
+        .map((cell) => ({ ...cell, cost: cell[cost.key] }));
+      const spec = structuredClone(explorer.spec);
+      spec.datasets = { cells, front: frontOf(cells) };
+      spec.layer.forEach((layer) => {
+        layer.encoding.x.scale.type = control("log").checked ? "log" : "linear";
+        layer.encoding.x.axis.title = cost.unit ? `${cost.title} (${cost.unit})` : cost.title;
+      });
+      const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+      const axis = { labelColor: colour("muted"), titleColor: colour("muted"), gridColor: colour("soft"), domainColor: colour("muted"), tickColor: colour("muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
+      const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: colour("ink"), titleColor: colour("muted"), symbolBaseFillColor: colour("muted"), symbolBaseStrokeColor: colour("muted") }, view: { stroke: null } };
+      spec.layer[1].encoding.color.scale = { domain: explorer.families, range: explorer.families.map(colour) };
+      spec.layer[0].encoding.color.value = colour("muted");
+      place.hidden = false;
+      await window.vegaEmbed(place, spec, { mode: "vega-lite", actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: tell, config });
+      // One picture with one name: the cells are read in the tables, not mark by mark.
+      all("[role], [aria-roledescription], [aria-label]", place).forEach((mark) => {
+        ["role", "aria-roledescription", "aria-label"].forEach((name) => mark.removeAttribute(name));
+      });
+      place.removeAttribute("aria-roledescription");
+      place.setAttribute("role", "img");
+      place.setAttribute("aria-label", `${explorer.title}: ${cost.title}`);
+      document.getElementById("explorer-static").hidden = true;
+    };
+    const redraw = () => { drawing = drawing.then(draw); };
+    ["cost", "device", "log"].forEach((name) => control(name).addEventListener("change", redraw));
+    theme.addEventListener("click", redraw);
+    system.addEventListener("change", redraw);
+    redraw();
+  }
+
+  all(".copy").forEach((button) => button.addEventListener("click", async () => {
+    const text = button.parentElement.querySelector("code").textContent;
+    try { await navigator.clipboard.writeText(text); button.textContent = words.copied; } catch {
+      getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+    }
+  }));
+
+  // Where the reader is, in the contents.
+  const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
+  const seen = new Set();
+  const watcher = new IntersectionObserver((entries) => {
+    entries.forEach((entry) => { if (entry.isIntersecting) seen.add(entry.target.id); else seen.delete(entry.target.id); });
+    const current = [...links.keys()].find((id) => seen.has(id));
+    links.forEach((link, id) => { if (id === current) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current"); });
+  }, { rootMargin: "-80px 0px -50% 0px" });
+  all("main section[id]").forEach((section) => watcher.observe(section));
+})();

@@ -1,0 +1,96 @@
+"""Figures in human form, with the raw value beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Value", "amount", "duration", "memory", "number", "percent", "plain", "points"]
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Value:
+    """A figure for a table: the text to show, the raw number to sort by, and what to say when pointed at.
+
+    A figure that was not measured has no raw number, shows a dash, and its title says why.
+    """
+
+    text: str
+    raw: float | None = None
+    title: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no figure."""
+        return self.raw is None
+
+
+def _missing(why: str) -> Value:
+    return Value(DASH, None, why)
+
+
+def percent(fraction: float | None, why: str = "not measured", digits: int = 2) -> Value:
+    """Write a fraction of 1 in percent."""
+    if fraction is None:
+        return _missing(why)
+    return Value(f"{fraction * 100:.{digits}f} %", fraction, f"{fraction:.6g}")
+
+
+def points(difference: float, digits: int = 1) -> str:
+    """Write a difference of two fractions in percentage points, with its sign."""
+    return f"{difference * 100:+.{digits}f}".replace("-", "−")
+
+
+def number(value: float | None, why: str = "not measured", digits: int = 3) -> Value:
+    """Write a plain number with a fixed number of decimals."""
+    if value is None:
+        return _missing(why)
+    return Value(f"{value:.{digits}f}".replace("-", "−"), value, f"{value:.6g}")
+
+
+def duration(seconds: float | None, why: str = "not measured") -> Value:
+    """Write seconds as ``840 ms``, ``12.3 s``, ``5 min 12 s`` or ``2 h 05 min``."""
+    if seconds is None:
+        return _missing(why)
+    return Value(_duration_text(seconds), seconds, f"{seconds:.6g} s")
+
+
+def _duration_text(seconds: float) -> str:
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def memory(mib: float | None, why: str = "not measured") -> Value:
+    """Write MiB as ``812 MiB`` or ``1.62 GiB``."""
+    if mib is None:
+        return _missing(why)
+    text = f"{mib:.0f} MiB" if mib < 999.5 else f"{mib / 1024:.2f} GiB"
+    return Value(text, mib, f"{mib:.6g} MiB")
+
+
+def amount(count: float | None, why: str = "not measured", unit: str = "") -> Value:
+    """Write a large count as ``22.1 M`` or ``4.6 G``, powers of 1000."""
+    if count is None:
+        return _missing(why)
+    title = f"{count:,.0f}".replace(",", " ") + (f" {unit}" if unit else "")
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(count) >= size * 0.9995:
+            return Value(f"{count / size:.3g} {letter}{unit}", count, title)
+    return Value(f"{count:g}{' ' + unit if unit else ''}", count, title)
+
+
+def plain(value: float | None, why: str = "not measured", unit: str = "", digits: int = 3) -> Value:
+    """Write a number to some significant digits, with its unit."""
+    if value is None:
+        return _missing(why)
+    return Value(f"{value:.{digits}g}{' ' + unit if unit else ''}", value, f"{value:.6g}{' ' + unit if unit else ''}")

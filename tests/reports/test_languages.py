@@ -1,0 +1,100 @@
+"""Every text of the page has a translation in every language, with the same places to fill."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from bench.results import Status
+from reports import charts, comparison_figures, render_report, sections, surroundings, tables
+from reports.language import LANGUAGES, TEMPLATES, translator
+from reports.render import _environment
+
+REPORTS = Path(tables.__file__).parent
+
+
+def in_templates() -> set[str]:
+    environment = _environment()
+    environment.add_extension("jinja2.ext.i18n")
+    texts = set()
+    for path in TEMPLATES.glob("*.j2"):
+        for _line, _function, message in environment.extract_translations(path.read_text(encoding="utf-8")):
+            texts.add(message)
+    return {text for text in texts if isinstance(text, str)}
+
+
+def in_code() -> set[str]:
+    texts = set()
+    for path in REPORTS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
+                texts |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+    return texts
+
+
+def in_tables() -> set[str]:
+    texts = {status.value.replace("_", " ") for status in Status} | {"not run", "yes", "no", "unknown"}
+    texts |= {"supported", "contradicted", "not enough evidence", "train", "validation", "test"}
+    texts |= REASONS
+    texts |= {column.title for column in tables.COLUMNS} | {column.help for column in tables.COLUMNS}
+    texts |= {cost.title for cost in charts.COSTS} | {title for _key, title, _colour in comparison_figures.PHASES}
+    source = Path(sections.__file__).read_text(encoding="utf-8")
+    texts |= set(re.findall(r'^        \("\w+", "([^"]+)", ', source, re.MULTILINE))
+    texts |= {title for _key, title in sections._SETTINGS}
+    source = Path(surroundings.__file__).read_text(encoding="utf-8")
+    return texts | set(re.findall(r'^        \("([A-Z][^"]+)", ', source, re.MULTILINE))
+
+
+REASONS = {
+    "not measured",
+    "not reported",
+    "no result is stored",
+    "planned, but no result is stored",
+    "no reason was stored",
+    "the cell did not get this far",
+    "there is no such device here",
+    "ran on the CPU",
+    "not measured on both devices",
+    "the study names no price for this device",
+    "no image was said to be of this class",
+    "no test image is of this class",
+    "neither there nor ever said",
+}
+
+
+ALL = sorted(in_templates() | in_code() | in_tables())
+
+
+def test_reasons_are_those_of_the_code():
+    source = "".join(path.read_text(encoding="utf-8") for path in REPORTS.glob("*.py"))
+    assert [reason for reason in REASONS if f'"{reason}"' not in source] == []
+
+
+def test_texts_are_found():
+    assert len(ALL) > 200
+    assert "Leaderboard" in ALL
+    assert "No single winner" in " ".join(ALL)
+
+
+@pytest.mark.parametrize("lang", [lang for lang in LANGUAGES if lang != "en"])
+def test_every_text_is_translated_with_the_same_places(lang):
+    catalogue = json.loads((TEMPLATES / f"{lang}.json").read_text(encoding="utf-8"))
+    assert [text for text in ALL if text not in catalogue] == []
+    assert [text for text in catalogue if text not in ALL] == []
+
+    def places(text):
+        return sorted(name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name)
+
+    assert [text for text, other in catalogue.items() if places(text) != places(other)] == []
+
+
+def test_spanish_is_there_and_the_page_says_so(full_run, tmp_path):
+    page = render_report([full_run], tmp_path / "es.html", lang="es").read_text(encoding="utf-8")
+    assert '<html lang="es">' in page
+    assert translator("es")("Leaderboard") in page
+    assert ">Verdict<" not in page

@@ -1,0 +1,114 @@
+"""Runs that hold odd names, that are damaged, or that are large."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench.errors import RunError
+from reports import render_report
+
+TWO = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b", "cnn", None, 9_000_000, 2.0)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "",
+        " ",
+        "a\nb",
+        "\u202eright to left",
+        "\x08bell\x07",
+        "x" * 400,
+        "🩸",
+        "]]>",
+        "&amp;",
+        "'\"`",
+        "<!--",
+        "%s {0} {x}",
+    ],
+)
+def test_odd_names_of_classes_and_models(make_run, odd):
+    classes = ["plain", odd]
+    models = [(odd or "empty", "vit", 16, 9_000_000, 3.0), *TWO]
+    page = render_report([make_run(models=models, classes=classes, devices=("cpu",), images=60)])
+    text = page.read_text(encoding="utf-8")
+    assert text.rstrip().endswith("</html>")
+    assert "<!--" not in text.split("<script>")[0].replace("&lt;!--", "")
+
+
+def test_one_class_is_never_predicted_and_one_is_absent(make_run):
+    run = make_run(models=TWO, devices=("cpu",), images=60)
+    for path in run.glob("cells/*/result.json"):
+        result = json.loads(path.read_text())
+        size = len(result["confusion"])
+        result["confusion"] = [[5 if column == 0 and row else 0 for column in range(size)] for row in range(size)]
+        result["metrics"]["kappa"] = None
+        path.write_text(json.dumps(result))
+    text = render_report([run]).read_text(encoding="utf-8")
+    assert "no test image is of this class" in text
+    assert "no image was said to be of this class" in text
+
+
+def test_a_result_that_is_damaged_is_named(make_run):
+    run = make_run(models=TWO, devices=("cpu",), images=60)
+    path = next(run.glob("cells/*/result.json"))
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(RunError, match="is damaged"):
+        render_report([run])
+
+
+def test_without_pictures_the_answers_are_still_shown(make_run):
+    text = render_report([make_run(models=TWO, images=60, thumbnails=False)]).read_text(encoding="utf-8")
+    assert "no picture stored" in text
+    assert "data:image" not in text
+
+
+def test_a_backbone_frozen_at_random_is_told_and_judged_by_no_claim(make_run):
+    run = make_run(models=TWO, devices=("cpu",), images=60)
+    for path in run.glob("cells/*/result.json"):
+        result = json.loads(path.read_text())
+        result["cell"]["model"] = {"name": result["label"], "weights": "none"}
+        path.write_text(json.dumps(result))
+    text = render_report([run]).read_text(encoding="utf-8")
+    assert "Frozen without pre-training" in text
+    assert "ViTs reach the accuracy of CNNs" not in text
+
+
+def test_a_hundred_cells_in_twenty_seconds(make_run):
+    models = [(f"model-{i}_p16", ("vit", "cnn")[i % 2], 16, 10**6 * (i + 1), 2 + i % 5 * 0.5) for i in range(10)]
+    run = make_run(models=models, seeds=(0, 1, 2, 3, 4), images=400, epochs=20)
+    started = time.process_time()
+    page = render_report([run])
+    assert time.process_time() - started < 20
+    assert page.stat().st_size < 10 * 2**20
+
+
+def test_torch_is_never_imported(make_run):
+    run = make_run(models=TWO, devices=("cpu",), images=60)
+    script = (
+        "import sys, reports; before = {'matplotlib', 'altair', 'pandas'} & set(sys.modules); "
+        f"reports.render_report([{str(run)!r}]); print(sorted(before), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "False"]
+
+
+def test_a_study_that_only_measures_speed(make_run):
+    run = make_run(models=TWO, devices=("cpu",), images=60)
+    for path in run.glob("cells/*/result.json"):
+        result = json.loads(path.read_text())
+        result |= {"metrics": {}, "confusion": [], "epochs": 0, "best_epoch": None}
+        result["timings"] |= {"train_seconds": None, "evaluate_seconds": None, "epoch_seconds": []}
+        path.write_text(json.dumps(result))
+        (path.parent / "predictions.parquet").unlink()
+        (path.parent / "history.jsonl").unlink()
+    text = render_report([run]).read_text(encoding="utf-8")
+    assert "No cell has an accuracy" in text
+    assert '<section id="inference"' in text
+    assert '<section id="models"' not in text
+    assert "onnxruntime &lt;is not installed&gt;" in text

@@ -1,0 +1,221 @@
+"""The page in a real browser: opened from the disk, used by mouse and keyboard, audited by axe-core."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reports import render_report
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER) and not os.environ.get("CI"),
+        reason="chromium and chromedriver are not installed (apt-get install chromium chromium-driver)",
+    ),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--force-prefers-reduced-motion",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    assert CHROMIUM, "CI needs chromium and chromedriver: apt-get install chromium chromium-driver"
+    assert DRIVER, "CI needs chromedriver: apt-get install chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "--window-size=1280,900"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+    driver.set_script_timeout(240)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def address(full_run) -> str:
+    return render_report([full_run]).as_uri()
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator:
+    browser.get_log("performance")
+    browser.get_log("browser")
+    browser.get(address)
+    browser.execute_script("localStorage.clear()")
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def width(browser, pixels: int) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+
+
+def column(page, table: str, index: int) -> list[str]:
+    script = "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(r => !r.hidden)"
+    return page.execute_script(f"{script}.map(r => r.cells[arguments[1]].textContent.trim())", table, index)
+
+
+def test_it_opens_from_disk_and_asks_for_nothing(page, address):
+    messages = [json.loads(line["message"])["message"] for line in page.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith("data:") and url != address] == []
+    assert "blood-cells" in page.title
+
+
+def test_the_theme_button_turns_the_page_dark_and_back(page):
+    def ground():
+        return page.execute_script("return getComputedStyle(document.body).backgroundColor")
+
+    light = ground()
+    page.find_element("id", "theme").click()
+    assert ground() != light
+    page.find_element("id", "theme").click()
+    assert ground() == light
+
+
+def test_sorting_keeps_rows_without_a_figure_last(page):
+    head = page.find_element("css selector", "#board th[data-column='train_seconds'] button")
+    index = page.execute_script("return arguments[0].parentElement.cellIndex", head)
+    head.click()
+    assert column(page, "#board", index)[0] == "17 min 23 s"
+    head.send_keys("\n")
+    values = column(page, "#board", index)
+    assert head.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
+    assert values[0] == "3.67 s"
+    assert all(value.startswith("–") for value in values[-5:])
+
+
+def test_filtering_by_device_and_by_name(page):
+    from selenium.webdriver.support.select import Select
+
+    Select(page.find_element("css selector", "[data-filter=device]")).select_by_visible_text("cuda")
+    assert len(column(page, "#board", 0)) == 12
+    page.find_element("css selector", "[data-filter=text]").send_keys("RESNET")
+    assert len(column(page, "#board", 0)) == 2
+    assert page.find_element("css selector", ".count").text == "2 of 24 shown"
+
+
+def test_columns_can_be_chosen(page):
+    def shown():
+        return page.find_element("css selector", "#board th[data-column=flops]").is_displayed()
+
+    assert not shown()
+    page.find_element("css selector", ".chooser summary").click()
+    page.find_element("css selector", "input[data-column=flops]").click()
+    assert shown()
+
+
+def test_a_link_opens_the_model(page):
+    page.find_elements("css selector", "#board tbody a")[3].click()
+    target = page.execute_script("return location.hash.slice(1)")
+    assert page.find_element("id", target).get_attribute("open")
+
+
+def test_the_gallery_opens_large_and_goes_on_by_keyboard(page):
+    from selenium.webdriver import ActionChains, Keys
+
+    button = page.find_element("css selector", "#gallery .card button.open")
+    button.send_keys(Keys.ENTER)
+    dialog = page.find_element("css selector", "dialog.large")
+    assert dialog.is_displayed()
+    first = dialog.get_attribute("aria-label")
+    ActionChains(page).send_keys(Keys.ARROW_RIGHT).perform()
+    assert dialog.get_attribute("aria-label") != first
+    ActionChains(page).send_keys(Keys.ARROW_LEFT).perform()
+    assert dialog.get_attribute("aria-label") == first
+    ActionChains(page).send_keys(Keys.ESCAPE).perform()
+    assert not dialog.is_displayed()
+    assert page.switch_to.active_element == button
+
+
+def test_the_gallery_is_filtered_by_model_and_kind(page):
+    from selenium.webdriver.support.select import Select
+
+    Select(page.find_element("css selector", "[data-gallery=model]")).select_by_visible_text("resnet18 · cpu")
+    Select(page.find_element("css selector", "[data-gallery=kind]")).select_by_visible_text("wrong")
+    cards = [c for c in page.find_elements("css selector", "#gallery .pictures .card") if c.is_displayed()]
+    assert {c.get_attribute("data-model") for c in cards} == {"resnet18 · cpu"}
+    assert {c.get_attribute("data-kind") for c in cards} == {"wrong"}
+
+
+def test_the_explorer_draws_and_changes_its_axis(page):
+    from selenium.webdriver.support.select import Select
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def drawn(title):
+        script = "return document.querySelector('#explorer svg')?.textContent ?? ''"
+        WebDriverWait(page, 60).until(lambda driver: title in driver.execute_script(script))
+
+    drawn("Time to train (s)")
+    assert not page.find_element("id", "explorer-static").is_displayed()
+    Select(page.find_element("id", "explorer-cost")).select_by_visible_text("Peak RAM")
+    drawn("Peak RAM (MiB)")
+
+
+@pytest.mark.parametrize("pixels", [360, 768, 1280, 1920])
+def test_the_page_is_never_wider_than_the_screen(page, pixels):
+    width(page, pixels)
+    try:
+        page.find_element("css selector", "[data-open]").click()
+        assert page.execute_script("return document.documentElement.scrollWidth") <= pixels
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_print_opens_everything(page):
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        page.execute_script("dispatchEvent(new Event('beforeprint'))")
+        closed = page.execute_script("return document.querySelectorAll('details:not([open]):not(.chooser)').length")
+        assert closed == 0
+        assert page.execute_cdp_cmd("Page.printToPDF", {})["data"].startswith("JVBER")
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page, scheme):
+    import axe_selenium_python
+
+    feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+    page.execute_script((Path(axe_selenium_python.__file__).parent / "node_modules/axe-core/axe.min.js").read_text())
+    found = page.execute_async_script("axe.run(document).then(arguments[0], e => arguments[0]({error: String(e)}))")
+    assert "error" not in found
+    serious = [v for v in found["violations"] if v["impact"] in ("serious", "critical")]
+    assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in serious] == []
+
+
+def test_it_reads_without_javascript(page, address):
+    page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.get(address)
+        assert "No single winner" in page.find_element("id", "verdict").text
+        assert not page.find_element("id", "theme").is_displayed()
+        assert page.find_element("id", "board").is_displayed()
+    finally:
+        page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

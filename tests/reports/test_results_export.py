@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from bench.errors import RunError
+from bench.results import COLUMNS
+from reports import export, render_report
+
+
+def test_csv_begins_with_the_columns_of_the_contract(full_run, tmp_path):
+    path = export(full_run, "csv", tmp_path / "out.csv")
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    assert tuple(rows[0])[: len(COLUMNS)] == COLUMNS
+    assert len(rows) == 23
+    failed = next(row for row in rows if row["status"] == "timeout")
+    assert failed["accuracy"] == failed["train_seconds"] == failed["energy_j"] == ""
+    assert "time limit" in failed["error"]
+    assert rows[1]["energy_j"] == ""
+
+
+def test_json_holds_the_full_results(full_run, tmp_path):
+    rows = json.loads(export(full_run, "json", tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert len(rows) == 23
+    ok = next(row for row in rows if row["status"] == "ok")
+    assert {"timings", "memory", "confusion", "metrics"} <= set(ok)
+
+
+def test_markdown_and_latex_have_a_row_for_every_planned_cell(full_run, tmp_path):
+    markdown = export(full_run, "markdown", tmp_path / "out.md").read_text(encoding="utf-8")
+    assert len(markdown.strip().splitlines()) == 26
+    assert "</script>" not in markdown
+    assert re.search(r"96\.25 % \\\[93\.\d, 97\.\d\\\]", markdown)
+    latex = export(full_run, "latex", tmp_path / "out.tex").read_text(encoding="utf-8")
+    assert latex.count(r"\\") == 25
+    assert r"\_underscored \$x\textasciicircum{}\$" in latex
+
+
+def test_the_default_place_is_the_run(make_run):
+    run = make_run(images=80)
+    assert export(run, "markdown") == run / "results.md"
+
+
+def test_an_unknown_format_names_the_nearest(full_run):
+    with pytest.raises(RunError, match="Did you mean 'json'"):
+        export(full_run, "jsn")
+
+
+def test_the_function_is_not_hidden_by_a_module(full_run, tmp_path):
+    import reports
+
+    render_report([full_run], tmp_path / "page.html")
+    assert callable(reports.export)
+    assert callable(reports.render_report)
