@@ -1,0 +1,147 @@
+"""The pixel cache against torchvision's ImageFolder, and its memory; both are measured in the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bench.data.cache import load_pixels
+from bench.data.parallel import map_chunks
+from bench.data.prepare import pixels, prepare
+from bench.data.spec import DatasetSpec
+from bench.data.synthetic import KINDS, draw_cell
+
+BATCH = 32
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Writer:
+    """Writes JPEGs of 360 x 363 pixels that are as costly to decode as real ones."""
+
+    def __init__(self, root: Path, drawings: list[np.ndarray]) -> None:
+        self.root, self.drawings = root, drawings
+
+    def __call__(self, part: list[int]) -> int:
+        for index in part:
+            pixels = np.roll(self.drawings[index % len(self.drawings)], (7 * index, 13 * index), (0, 1))
+            Image.fromarray(pixels).save(self.root / KINDS[index % 8] / f"{index:05d}.jpg", quality=90)
+        return len(part)
+
+
+@pytest.fixture
+def jpegs(tmp_path: Path) -> Callable[[int], Path]:
+    def make(count: int) -> Path:
+        root = tmp_path / "jpegs"
+        for label in KINDS:
+            (root / label).mkdir(parents=True)
+        drawings = [draw_cell(KINDS[k % 8], 363, np.random.default_rng(k), 0.5)[:, :360] for k in range(32)]
+        assert sum(map_chunks(Writer(root, drawings), range(count), chunk=32)) == count
+        return root
+
+    return make
+
+
+def _busy_seconds() -> float:
+    """Of this process and of its children that have ended: unlike the clock on the wall, free of other programs."""
+    return sum(os.times()[:4])
+
+
+def _run(batches: Iterable[Any]) -> None:
+    for batch in batches:
+        assert batch[0].shape[1:] == (3, 224, 224)
+
+
+def _spent(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds of computing and seconds on the clock."""
+    busy, start = _busy_seconds(), time.perf_counter()
+    work()
+    return _busy_seconds() - busy, time.perf_counter() - start
+
+
+def test_epochs_are_five_times_as_fast_as_an_image_folder(jpegs: Callable[[int], Path], tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    from torchvision import datasets, transforms
+
+    from bench.training.batches import PixelBatches, PixelFile
+
+    root = jpegs(2000)
+    torch.set_num_threads(1)
+    flips = [transforms.RandomHorizontalFlip(), transforms.RandomVerticalFlip()]
+    shift = transforms.RandomAffine(0, translate=(1 / 16, 1 / 16))
+    steps = [transforms.Resize((224, 224)), *flips, shift, transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+    folder = datasets.ImageFolder(str(root), transforms.Compose(steps))
+    loader = torch.utils.data.DataLoader(folder, BATCH, shuffle=True, num_workers=2)
+
+    spec = DatasetSpec(path=root, image_size=224)
+    order = np.random.default_rng(0)
+
+    def epoch() -> None:
+        manifest = prepare(spec, cache_dir=tmp_path / "cache")
+        path = pixels(manifest, spec, 224, cache_dir=tmp_path / "cache")
+        labels = np.array(manifest.labels)
+        batches = PixelBatches(
+            PixelFile(path), np.arange(len(labels)), labels, mean=MEAN, std=STD, device=torch.device("cpu"),
+            augmentation="light", workers=2,
+        )  # fmt: skip
+        _run(batches(np.array_split(order.permutation(len(labels)), len(labels) // BATCH), 1))
+
+    ours, theirs = [], []
+    for _ in range(3):  # in turn, so that other programs slow both down alike
+        ours.append(_spent(epoch))
+        theirs.append(_spent(lambda: _run(loader)))
+    ratios = [min(spent[kind] for spent in theirs[1:]) / min(spent[kind] for spent in ours[1:]) for kind in (0, 1)]
+    print(
+        f"\n(computing, clock) s: ImageFolder {theirs}, pixel cache {ours}: {ratios[0]:.1f} and {ratios[1]:.1f} times"
+    )
+    assert max(ratios) >= 5
+    assert ours[0][0] <= 1.1 * theirs[0][0] or ours[0][1] <= theirs[0][1]
+
+
+_MEASURE = """
+import json, sys
+import numpy as np, psutil, torch
+from pathlib import Path
+from bench.training.batches import PixelBatches, PixelFile
+torch.set_num_threads(1)
+file = PixelFile(Path(sys.argv[1]))
+count = file.shape[0]
+batches = PixelBatches(file, np.arange(count), np.zeros(count, np.int64), mean=(0.5,) * 3, std=(0.5,) * 3,
+                       device=torch.device("cpu"), augmentation="full")
+worst = 0
+order = np.random.default_rng(0).permutation(count)
+for images, _ in batches(np.array_split(order, count // 32), 1):
+    images.mean()
+    worst = max(worst, psutil.Process().memory_full_info().uss)
+print(json.dumps(worst))
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    private = {}
+    for count in (2_000, 20_000):
+        spec = DatasetSpec(count=count, image_size=256, difficulty=0.5)
+        path = tmp_path / f"{count}.npy"
+        rows = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 256, 256, 3))
+        drawing = draw_cell(KINDS[0], 256, np.random.default_rng(0), spec.difficulty)
+        for row in range(count):
+            rows[row] = np.roll(drawing, row, 0)
+        rows.flush()
+        del rows
+        assert load_pixels(path).shape[0] == count
+        told = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True)
+        private[count] = json.loads(told.stdout)
+        path.unlink()
+    print({count: f"{size / 2**20:.0f} MiB" for count, size in private.items()})
+    assert private[20_000] <= 1.1 * private[2_000]

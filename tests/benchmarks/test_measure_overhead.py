@@ -1,0 +1,143 @@
+"""What the harness adds to a cell, and how it grows with the number of cells: their children import no torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.execution import local
+from bench.measure.memory import MemoryWatch
+from bench.results import load_results, to_frame
+from bench.run import Event, run_study
+from bench.study import Study
+
+ALLOWED_SECONDS = 0.3
+"""Of the harness for each cell, on two cores."""
+
+
+def _trivial_child() -> tuple[str, ...]:
+    path = Path(__file__).parent.parent / "bench" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("fast_cells", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    child: tuple[str, ...] = module.trivial_child()
+    return child
+
+
+class _Log:
+    """When each cell was done, what its child took, and this process's memory then."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.children: list[float] = []
+        self.rss: list[float] = []
+        self._me = psutil.Process()
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "done" and event.result is not None:
+            self.times.append(time.perf_counter())
+            self.children.append(event.result.timings.total_seconds or 0.0)
+            self.rss.append(self._me.memory_info().rss / 2**20)
+
+
+def _study(cells: int) -> Study:
+    keys: dict[str, Any] = {
+        "name": "trivial",
+        "dataset": {"source": "synthetic", "count": 60, "image_size": 32, "classes": 2},
+        "models": [{"name": "resnet18", "weights": "none"}],
+        "regimes": ["scratch"],
+        "seeds": list(range(cells)),
+        "train": {"epochs": 1},
+    }
+    return Study.model_validate(keys)
+
+
+@pytest.mark.parametrize("cells", [60, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+def test_the_harness_adds_little_to_a_cell_and_grows_linearly(
+    cells: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(local, "CHILD", _trivial_child())
+    log = _Log()
+    run = run_study(_study(cells), out=tmp_path / "r", on_event=log)
+    whole = (log.times[-1] - log.times[0]) / (cells - 1)
+    added = whole - sum(log.children[1:]) / (cells - 1)
+    middle = cells // 2
+    ratio = (log.times[-1] - log.times[middle]) / (log.times[middle] - log.times[0]) * middle / (cells - 1 - middle)
+    growth = (log.rss[-1] - log.rss[cells // 10]) / (0.9 * cells) * 1024
+    begun = time.perf_counter()
+    frame = to_frame(load_results(run.path).results())
+    reading = time.perf_counter() - begun
+    begun = time.perf_counter()
+    again = _Log()
+    run_study(_study(cells), out=tmp_path / "r", on_event=again)
+    resuming = time.perf_counter() - begun
+    with capsys.disabled():
+        print(
+            f"\n{cells} trivial cells: {whole * 1000:.0f} ms a cell, {added * 1000:.1f} ms of it the harness; second "
+            f"half / first half {ratio:.2f}; memory {log.rss[-1]:.0f} MiB, {growth:.1f} KiB more a cell; reading all "
+            f"results {reading:.2f} s; a second run that finds all done {resuming:.2f} s"
+        )
+    assert (frame["status"] == "ok").all()
+    assert again.times == []
+    assert added < ALLOWED_SECONDS
+    assert ratio < 2
+    assert growth < 100
+
+
+def test_watching_costs_under_a_hundredth_of_a_core(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own account: ten looks a second at processes with 400 MiB, for five seconds."""
+    held = bytearray(b"x") * (400 << 20)
+    watch = MemoryWatch(lambda: [os.getpid()])
+    begun, used = time.perf_counter(), time.thread_time()
+    while time.perf_counter() - begun < 5:
+        watch.sample("train")
+        time.sleep(0.1)
+    share = (time.thread_time() - used) / (time.perf_counter() - begun)
+    with capsys.disabled():
+        print(f"\nwatching {len(held) >> 20} MiB: {share:.3%} of a core, {watch.samples} readings of PSS")
+    assert share < 0.01
+
+
+WORK = """
+import json, sys, time
+begun, done = time.perf_counter(), 0
+while time.perf_counter() - begun < 4:
+    sum(range(20_000))
+    done += 1
+print(done / time.process_time())
+"""
+
+
+def test_a_watched_child_is_as_fast_as_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Work done by a second of processor time with the watch on and off, in turns so that drift cancels out."""
+    import subprocess
+    from statistics import median
+
+    def once(*, watched: bool) -> float:
+        child = subprocess.Popen([sys.executable, "-I", "-S", "-c", WORK], stdout=subprocess.PIPE, text=True)
+        if watched:
+            watch = MemoryWatch(lambda: [child.pid])
+            while child.poll() is None:
+                watch.sample("train")
+                time.sleep(0.1)
+        return float(child.communicate()[0])
+
+    speeds: dict[bool, list[float]] = {True: [], False: []}
+    for turn in range(6):
+        for watched in (turn % 2 == 0, turn % 2 == 1):
+            speeds[watched].append(once(watched=watched))
+    ratio = median(speeds[False]) / median(speeds[True])
+    with capsys.disabled():
+        print(f"\nwork by processor second, watch off / on: {ratio:.4f}")
+    assert ratio < 1.05  # the noise of a shared machine; the cost itself is bounded by the test above

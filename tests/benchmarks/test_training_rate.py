@@ -1,0 +1,144 @@
+"""Images per second of training: the harness's step beside the reference's loop, and inference beside matmul's limit.
+
+All take turns within one process. Figures are images per second of wall-clock time, medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import nn
+
+from bench.training.batches import PixelBatches, PixelFile
+from bench.training.depthwise import speed_up_depthwise
+from bench.training.device import inference_batch_for
+from bench.training.features import Lowered
+from bench.training.mixing import unmixed
+from bench.training.spec import TrainSpec
+from bench.training.step import Step
+from models_zoo.builder import build
+from models_zoo.complexity import count_flops
+
+CPU = torch.device("cpu")
+BATCH, SIDE, ROUNDS = 32, 224, 3
+PAIRS = [
+    ("vit_base_p32", "vit_base_patch32_224"),
+    ("resnet18", "resnet18"),
+    ("resnet50", "resnet50"),
+]
+
+
+def _has_bf16() -> bool:
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def quiet() -> bool:
+    """Whether the machine has nothing else to do: a ratio of passes on all cores means nothing on a busy one."""
+    return os.getloadavg()[0] < 0.75 * (os.cpu_count() or 1)
+
+
+def _expect(met: bool, quiet: bool) -> None:
+    if not quiet:
+        pytest.skip("the machine was busy with other work when this began: the figures prove nothing")
+    assert met
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pixels") / "pixels.npy"
+    np.save(path, np.random.default_rng(0).integers(0, 256, size=(BATCH, SIDE, SIDE, 3), dtype=np.uint8))
+    return path
+
+
+def _harness(name: str, pixels: Path, precision: str) -> Callable[[], None]:
+    """One step as the loop makes it, from the pixel file on."""
+    built = build(name, num_classes=8, image_size=SIDE)
+    module, cnn = built.module, built.spec.family == "cnn"
+    if cnn:
+        module.to(memory_format=torch.channels_last)
+    speed_up_depthwise(module, CPU, precision)
+    rows, labels = np.arange(BATCH), np.arange(BATCH) % 8
+    stats = {"mean": built.mean, "std": built.std, "device": CPU, "channels_last": cnn}
+    batches = PixelBatches(PixelFile(pixels), rows, labels, **stats)
+    step = Step(module.train(), TrainSpec(), CPU, precision, None)
+
+    def once() -> None:
+        for inputs, wanted in batches([rows], epoch=1):
+            step.add(unmixed(inputs, wanted), 1.0)[0].item()
+            step.change(1e-4)
+
+    return once
+
+
+def _reference(name: str) -> Callable[[], None]:
+    """One step of the reference script; its images are decoded already, which is in its favour."""
+    model = timm.create_model(name, num_classes=8).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    images, labels = torch.randn(BATCH, 3, SIDE, SIDE), torch.arange(BATCH) % 8
+
+    def once() -> None:
+        loss = nn.functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return once
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "timm_name"), PAIRS)
+def test_training_is_as_fast_as_the_machine_allows(
+    name: str, timm_name: str, pixels: Path, quiet: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    works = {
+        "fp32": _harness(name, pixels, "fp32"),
+        "bf16": _harness(name, pixels, "bf16"),
+        "plain": _reference(timm_name),
+    }
+    for work in works.values():
+        work()
+    rounds = [{key: _seconds(work) for key, work in works.items()} for _ in range(ROUNDS)]
+    rate = {key: BATCH / statistics.median(r[key] for r in rounds) for key in works}
+    ratios = {key: statistics.median(r["plain"] / r[key] for r in rounds) for key in ("fp32", "bf16")}
+    with capsys.disabled():
+        shown = ", ".join(f"{key} {value:.1f}" for key, value in rate.items())
+        print(f"\n{name}: images/s {shown}; times the plain loop: fp32 {ratios['fp32']:.2f}, bf16 {ratios['bf16']:.2f}")
+    # As many in fp32, but for the noise of three rounds.
+    _expect(ratios["fp32"] > 0.95 and (not _has_bf16() or ratios["bf16"] > 2.5), quiet)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _has_bf16(), reason="this processor has no bf16 matrix instructions")
+def test_bf16_inference_reaches_half_of_the_matmul_rate(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    module = build("vit_base_p32", num_classes=8, image_size=SIDE).module.eval()
+    flops = count_flops(module, SIDE).flops
+    backbone = Lowered(module.backbone, torch.bfloat16)
+    images = torch.randn(inference_batch_for(CPU, TrainSpec(), SIDE), 3, SIDE, SIDE)
+    left, right = (torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2))
+    with torch.inference_mode():
+        backbone(images), left @ right
+        pairs = [(_seconds(lambda: backbone(images)), _seconds(lambda: left @ right)) for _ in range(7)]
+    reached = statistics.median(len(images) * flops / one for one, _ in pairs) / 1e9
+    limit = statistics.median(2 * 4096**3 / other for _, other in pairs) / 1e9
+    with capsys.disabled():
+        print(f"\nvit_base_p32 bf16: {reached:,.0f} GFLOP/s of the {limit:,.0f} that matmul reaches")
+    _expect(reached > limit / 2, quiet)
