@@ -37,16 +37,18 @@ def is_steady(samples: Sequence[float], tolerance: float) -> bool:
 def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
     """The 95 % interval of the median from the samples' ranks, without assuming a distribution; None below six.
 
-    Conover, Practical Nonparametric Statistics (3rd ed.), section 3.2: ranks n/2 -+ 1.96 sqrt(n)/2, rounded outwards.
+    Conover, Practical Nonparametric Statistics (3rd ed.), section 3.2: the innermost pair of ranks, as far from one
+    end as from the other, that a binomial count with p = 1/2 leaves out with a probability of 5 % at most.
     """
     count = len(samples)
     if count < _FEWEST:
         return None
     ordered = sorted(samples)
-    half = 1.959964 * math.sqrt(count) / 2
-    low = max(0, math.floor(count / 2 - half) - 1)
-    high = min(count - 1, math.ceil(count / 2 + half))
-    return ordered[low], ordered[high]
+    low, left_out = 0, 1
+    while 40 * (left_out + math.comb(count, low + 1)) <= 2**count:  # whole numbers: exact at any count
+        low += 1
+        left_out += math.comb(count, low)
+    return ordered[low], ordered[count - 1 - low]
 
 
 def _is_narrow(samples: Sequence[float], tolerance: float) -> bool:
