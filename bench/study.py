@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bench.data.spec import DatasetSpec, SplitSpec
 from bench.errors import StudyError
@@ -25,7 +26,17 @@ __all__ = ["BUDGETS", "Budget", "Cell", "ModelEntry", "PublishedRow", "Study", "
 
 Regime = Literal["scratch", "finetune", "frozen"]
 Precision = Literal["fp32", "bf16", "fp16"]
-Device = Annotated[str, Field(pattern=r"^(cpu|mps|(cuda|xpu)(:\d{1,3})?)$")]
+
+
+def _known_device(name: str) -> str:
+    if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d{1,3})?", name):
+        raise ValueError(
+            f"there is no device {name[:40]!r}; allowed are cpu, cuda, mps and xpu, and cuda:1 for one of several"
+        )
+    return name
+
+
+Device = Annotated[str, AfterValidator(_known_device)]
 
 _CELL_VERSION = 1
 """Part of every cell's id: raised when the same specification would give another result."""

@@ -50,7 +50,7 @@ def load_study(
     """
     text, where, base = _read(study)
     tree, marks = _parse(text, where)
-    given = set()
+    given: set[_Location] = set()
     for setting in settings:
         key, value = _split_setting(setting)
         given.add(_assign(tree, key, value))
@@ -58,6 +58,7 @@ def load_study(
         _point_at_data(tree, Path(data))
     if devices:
         tree["devices"] = list(devices)
+        given |= {("devices", place) for place in range(len(devices))}
     checked = _validate(tree, where, marks, given)
     return _check_models(_with_absolute_paths(checked, base, given), where, marks)
 
@@ -205,9 +206,15 @@ def _validate(tree: dict[str, Any], where: str, marks: Mapping[_Location, int], 
     try:
         return Study.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(detail, where, marks, given) for detail in error.errors()]
+        lines = [_explain(detail, where, marks, given) for detail in _causes(error.errors())]
         more = f"\n(and {len(lines) - 10} more)" if len(lines) > 10 else ""
         raise StudyError("\n".join(dict.fromkeys(lines[:10])) + more) from error
+
+
+def _causes(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Without the lists that are too short only because what stands in them is wrong, which is told already."""
+    inner = {detail["loc"][:-1] for detail in details}
+    return [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in inner)]
 
 
 def _explain(
@@ -218,7 +225,8 @@ def _explain(
 ) -> str:
     location = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
     key = ".".join(str(part) for part in location) or "the study"
-    source = "--set" if location in given else _place(location, where, marks)
+    option = "--device" if location[:1] == ("devices",) and len(location) > 1 else "--set"
+    source = option if location in given else _place(location, where, marks)
     prefix = f"{source}: {key}: "
     if detail["type"] == "extra_forbidden":
         allowed = _fields_at(location[:-1])
@@ -229,6 +237,12 @@ def _explain(
     if detail["type"] == "literal_error":
         expected = _literals_at(location)
         message = f"allowed are {', '.join(expected)}.{nearest(str(detail['input']), expected)}"
+    elif detail["type"] == "tuple_type":
+        message = "this is a list: [a, b]"
+    elif detail["type"] in ("model_type", "dict_type"):
+        message = f"this is a mapping with the keys {', '.join(_fields_at(location)) or 'of your choice'}"
+    elif detail["type"] == "too_short":
+        message = "the list is empty; name one at least"
     shown = repr(detail["input"])
     got = f" (it says {shown[:80]})" if detail["type"] != "value_error" and detail["input"] is not None else ""
     return f"{prefix}{message}{got}"

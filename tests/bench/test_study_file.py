@@ -64,7 +64,13 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
         ("name: mine\nmodels: [resnet18]\ntrain:\n  epochs: many\n", ["line 4", "train.epochs", "'many'"]),
         ("name: mine\nmodels: [resnet18]\nregimes: [frosen]\n", ["line 3", "regimes.0", "Did you mean 'frozen'"]),
         ("name: mine\nmodels: [resnet18]\nbudget: {time_limit: soon}\n", ["line 3", "budget.time_limit", "6h"]),
-        ("name: mine\nmodels: [resnet18]\ndevices: [gpu]\n", ["line 3", "devices.0"]),
+        (
+            "name: mine\nmodels: [resnet18]\ndevices: [gpu]\n",
+            ["line 3", "devices.0", "no device 'gpu'", "cpu, cuda, mps and xpu"],
+        ),
+        ("name: mine\nmodels: [resnet18]\nregimes: frozen\n", ["line 3", "regimes", "a list"]),
+        ("name: mine\nmodels: [resnet18]\nbudget: [1]\n", ["line 3", "budget", "time_limit, memory_limit"]),
+        ("name: mine\nmodels: []\n", ["line 2", "the list is empty"]),
         ("name: mine\nmodels: [resnet18]\nseeds: [0, 0]\n", ["seeds", "twice"]),
         ("name: mine\nmodels: [resnet18, resnet18]\n", ["resnet18", "label"]),
         ("name: mine\nmodels: [{name: resnet18, weights: no.pth}]\n", ["no.pth", "there is no file"]),
@@ -148,3 +154,10 @@ def test_data_that_is_not_there() -> None:
 def test_paths_in_a_file_are_meant_from_that_file(tmp_path: Path) -> None:
     path = _write(tmp_path, MINIMAL + "dataset: {source: folder, path: images}\n")
     assert load_study(path).dataset.path == tmp_path / "images"
+
+
+def test_a_wrong_device_of_the_command_line_is_told_once_and_as_such() -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study("quickstart", devices=["gpu"])
+    assert str(caught.value).startswith("--device: devices.0: there is no device 'gpu'")
+    assert "\n" not in str(caught.value)
