@@ -134,7 +134,7 @@ class Display:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for name in ("model", "regime", "device", "precision", "seed"):
             table.add_column(name, no_wrap=name != "model")
-        for name in ("state", "epoch", "loss", "images/s", "left"):
+        for name in ("state", "epoch", "loss", "images/s", "left", "accuracy"):
             table.add_column(name, justify="left" if name == "state" else "right", no_wrap=name != "state")
         for cell in self._visible():
             table.add_row(*self._row(cell))
@@ -159,15 +159,16 @@ class Display:
         if result is not None:
             accuracy = result.metrics.get("accuracy")
             score = "" if accuracy is None else f"{accuracy:.2%}"
-            return [*cells, Text(str(result.epochs or "")), Text(""), Text(score), Text("")]
+            return [*cells, Text(str(result.epochs or "")), Text(""), Text(""), Text(""), Text(score)]
         epoch, loss, speed = facts.get("epoch"), facts.get("loss"), facts.get("images_per_second")
-        left = _left(facts) if state == "running" else None
+        left = _left(facts) if facts.get("phase") == "train" else None
         return [
             *cells,
             Text("" if epoch is None else f"{epoch:.1f}/{facts.get('epochs', '')}"),
             Text("" if loss is None else f"{loss:.4f}"),
             Text("" if speed is None else f"{speed:,.0f}"),
             Text(duration(left)),
+            Text(""),
         ]
 
 
