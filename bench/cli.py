@@ -149,7 +149,7 @@ def models(
     from bench.model_commands import show_model, show_models
 
     if name is None:
-        show_models(family, text)
+        show_models(family, text, image_size, classes)
     else:
         show_model(name, image_size, classes)
 

@@ -10,7 +10,7 @@ import torch
 
 from models_zoo.classifier import Classifier, freeze_backbone, new_head, replace_head, seeded
 from models_zoo.errors import ModelZooError
-from models_zoo.features import Features, Pooling
+from models_zoo.features import Features, Pooling, is_token_model
 from models_zoo.loading import load_weights
 from models_zoo.networks import Network, create_network
 from models_zoo.registry import get_spec
@@ -104,7 +104,8 @@ def build(
 
 
 def _default_pooling(network: Network, feature_blocks: int) -> Pooling:
-    has_class_token = getattr(network.module, "cls_token", None) is not None
+    # Other networks may have a cls_token without giving it out block by block (CaiT, XCiT, VOLO).
+    has_class_token = is_token_model(network.module) and getattr(network.module, "cls_token", None) is not None
     return "cls+mean" if feature_blocks > 1 and has_class_token else "default"
 
 
@@ -126,8 +127,8 @@ def _run_once(spec: ModelSpec, backbone: Features, image_size: int, device: str)
             features = backbone(torch.zeros(1, 3, image_size, image_size, device=device))
     except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as error:
         raise ModelZooError(
-            f"model {spec.name!r} was built, but cannot take an image of {image_size} x {image_size}: {error}. "
-            "Try another image_size."
+            f"model {spec.name!r} was built, but cannot take an image of {image_size} x {image_size}: "
+            f"{str(error) or type(error).__name__}. Try another image_size."
         ) from error
     backbone.train()
     if not isinstance(features, torch.Tensor) or features.ndim != 2:

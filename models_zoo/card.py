@@ -1,6 +1,7 @@
 """All there is to tell of one model at one image size, as plain data.
 
-``python -m models_zoo.card NAME --image-size 256`` prints it as JSON, for a caller that must not import torch.
+``python -m models_zoo.card NAME --image-size 256`` prints it as JSON, for a caller that must not import torch, and
+``python -m models_zoo.card --table NAME NAME ... --image-size 256`` parameters and multiply-adds of many.
 """
 
 from __future__ import annotations
@@ -130,20 +131,36 @@ def describe(name: str, image_size: int | None = None, num_classes: int = 1000) 
     )
 
 
-def measure_figures(name: str, num_classes: int = 1000) -> tuple[int, int]:
-    """Return parameters and multiply-adds of ``name`` at its own image size, on the meta device."""
-    spec = get_spec(name)
-    module = build(name, num_classes=num_classes, image_size=spec.image_size, device="meta").module
-    return count_parameters(module).total, count_flops(module, spec.image_size).macs
+def measure_figures(name: str, num_classes: int = 1000, image_size: int | None = None) -> tuple[int, int]:
+    """Return parameters and multiply-adds of ``name`` at a size (None: its own), on the meta device.
+
+    Raises:
+        ModelZooError: for an unknown model or a size that it cannot take.
+    """
+    size = image_size or get_spec(name).image_size
+    module = build(name, num_classes=num_classes, image_size=size, device="meta").module
+    return count_parameters(module).total, count_flops(module, size).macs
+
+
+def _table(names: list[str], num_classes: int, image_size: int | None) -> dict[str, tuple[int, int] | None]:
+    """Measure many models; None for one that cannot take the size."""
+    figures: dict[str, tuple[int, int] | None] = {}
+    for name in names:
+        try:
+            figures[name] = measure_figures(name, num_classes, image_size)
+        except ModelZooError:
+            figures[name] = None
+    return figures
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a card as JSON, or the lines of ``models_zoo/figures.py``; 2 and one message for wrong input."""
+    """Print a card or a table as JSON, or the lines of ``models_zoo/figures.py``; 2 and a message for wrong input."""
     parser = argparse.ArgumentParser(prog="python -m models_zoo.card", description=__doc__)
-    parser.add_argument("name", nargs="?")
+    parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--image-size", type=int, default=None)
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--figures", action="store_true", help="print the lines of models_zoo/figures.py")
+    parser.add_argument("--table", action="store_true", help="parameters and multiply-adds alone, of many models")
     options = parser.parse_args(arguments)
     if options.figures:
         for spec in list_specs():
@@ -152,9 +169,12 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f'    "{spec.name}": ({parameters}, {macs}),')
         return 0
     try:
-        if options.name is None:
-            raise ModelZooError("name a model; `patchbench models` lists them.")
-        print(json.dumps(asdict(describe(options.name, options.image_size, options.classes))))
+        if options.table:
+            print(json.dumps(_table(options.names, options.classes, options.image_size)))
+            return 0
+        if len(options.names) != 1:
+            raise ModelZooError("name one model; `patchbench models` lists them.")
+        print(json.dumps(asdict(describe(options.names[0], options.image_size, options.classes))))
     except ModelZooError as error:
         print(error, file=sys.stderr)
         return 2

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Mapping
+import re
+import warnings
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 
 from models_zoo.errors import ModelZooError
 
-__all__ = ["fill", "lift_to_float32", "read_checkpoint", "without_classifier"]
+__all__ = ["fill", "lift_to_float32", "read_checkpoint", "without_classifier", "without_prefixes"]
 
 State = dict[str, Tensor]
 
@@ -30,7 +32,7 @@ _READ_ERRORS = (
 )
 # Boxes that training scripts wrap a state dict in, the averaged weights first.
 _BOXES = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "teacher", "weights")
-_PREFIXES = ("module.", "_orig_mod.", "backbone.net.", "backbone.", "model.", "net.", "encoder.")
+_PREFIXES = ("module.", "_orig_mod.", "backbone.net.", "backbone.", "model.", "net.", "network.", "encoder.")
 # Left over from pretraining, used by no network here.
 _IGNORABLE = ("mask_token", "AuxLogits.", "aux1.", "aux2.")
 _SHOWN = 8
@@ -47,19 +49,41 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
     Raises:
         ModelZooError: for a file that is damaged, holds more than tensors, or holds none.
     """
-    if path.suffix.lower() == ".safetensors":
+    if _is_safetensors(path):
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*TorchScript archive", category=UserWarning)  # it is refused
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ModelZooError(
-            f"the weights file {path.name!r} holds more than tensors, and reading it could run code: refused "
-            f"({_first_line(error)}). Save its state dict alone: torch.save(model.state_dict(), FILE), or as "
-            "safetensors."
-        ) from error
+        raise _refused(path, str(error)) from error
     except _READ_ERRORS as error:
+        if "TorchScript" in str(error):
+            raise _refused(path, "GLOBAL TorchScript") from error
         raise _damaged(path, error) from error
     return _unwrap(path, content), {}
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Tell by the suffix, or by the first bytes (a length, then JSON), for files are renamed."""
+    if path.suffix.lower() == ".safetensors":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(9)[8:] == b"{"
+    except OSError as error:
+        raise _damaged(path, error) from error
+
+
+def _refused(path: Path, text: str) -> ModelZooError:
+    """Tell what torch did not let through, by the name that its long message holds."""
+    met = re.search(r"GLOBAL ([\w.]+)", text)
+    if met is None:
+        return _damaged(path, ValueError("no pickle of tensors"))
+    return ModelZooError(
+        f"the weights file {path.name!r} holds more than tensors ({met[1]}), and reading it could run code: refused. "
+        "Save its state dict alone: torch.save(model.state_dict(), FILE), or as safetensors."
+    )
 
 
 def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
@@ -85,7 +109,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _unwrap(path: Path, content: object) -> State:
-    """Take a state dict out of the boxes and prefixes that training scripts put around it."""
+    """Take a state dict out of the boxes that training scripts put around it."""
     for _ in range(4):
         inner = next((content[box] for box in _BOXES if isinstance(content, dict) and _is_dict(content, box)), None)
         if inner is None:
@@ -94,9 +118,28 @@ def _unwrap(path: Path, content: object) -> State:
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
     if not state:
         raise ModelZooError(f"the weights file {path.name!r} holds no tensors by name; a state dict is wanted.")
+    odd = next((key for key, value in state.items() if value.layout != torch.strided or value.is_quantized), None)
+    if odd is not None:
+        raise ModelZooError(
+            f"the weights file {path.name!r} holds sparse or quantised tensors ({odd}). Save plain ones: "
+            "tensor.to_dense() or tensor.dequantize()."
+        )
+    largest = max(value.numel() * value.element_size() for value in state.values())
+    if largest > path.stat().st_size:  # a view that repeats its numbers; made whole, it could fill the memory
+        raise _damaged(path, ValueError(f"a tensor claims {largest:,} bytes, more than the file has"))
+    return state
+
+
+def without_prefixes(state: State, own: Container[str]) -> State:
+    """Take off the prefixes that wrappers put before every name, until the names are those of ``own``.
+
+    Args:
+        state: tensors by name.
+        own: the network's own names; a user's network may itself have a ``backbone.`` or a ``model.``.
+    """
     for _ in range(3):
         prefix = next((p for p in _PREFIXES if _is_common(state, p)), None)
-        if prefix is None:
+        if prefix is None or any(key in own for key in state):
             break
         state = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
     return state
@@ -130,7 +173,8 @@ def fill(module: nn.Module, state: State, *, source: str, model: str) -> None:
     """Load ``state`` into ``module``, whole or not at all.
 
     Raises:
-        ModelZooError: listing what is missing, unexpected, or of another shape, and what to do.
+        ModelZooError: listing what is missing, unexpected, of another shape, no real numbers (quantised or complex
+            weights), or not finite, and what to do.
     """
     own = module.state_dict()
     # A count of batches seen, absent from old files; it matters for no result here.
@@ -141,12 +185,24 @@ def fill(module: nn.Module, state: State, *, source: str, model: str) -> None:
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
-    if not (missing or unexpected or shapes):
+    kinds = [
+        f"{key} {_kind(state[key])} in the file, {_kind(own[key])} in the model"
+        for key in own
+        if key in state and _kind(state[key]) != _kind(own[key])
+    ]
+    broken = [key for key in own if key in state and not bool(torch.isfinite(state[key]).all())]
+    if not (missing or unexpected or shapes or kinds or broken):
         module.load_state_dict(state, strict=False)
         return
     parts = [
         f"{len(found)} {what}: {', '.join(found[:_SHOWN])}{', ...' if len(found) > _SHOWN else ''}"
-        for what, found in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        for what, found in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", shapes),
+            ("of another kind of number", kinds),
+            ("with values that are infinite or not a number", broken),
+        )
         if found
     ]
     raise ModelZooError(
@@ -158,3 +214,7 @@ def fill(module: nn.Module, state: State, *, source: str, model: str) -> None:
 
 def _size(tensor: Tensor) -> str:
     return "x".join(str(n) for n in tensor.shape) or "scalar"
+
+
+def _kind(tensor: Tensor) -> str:
+    return "float" if tensor.is_floating_point() else "complex" if tensor.is_complex() else "integer"

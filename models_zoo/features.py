@@ -61,7 +61,7 @@ class Features(nn.Module):
         taps = net.forward_intermediates(
             images,
             indices=self.blocks,
-            return_prefix_tokens=True,
+            return_prefix_tokens=net.num_prefix_tokens > 0,
             norm=True,
             output_fmt="NLC",
             intermediates_only=True,

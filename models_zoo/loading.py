@@ -14,12 +14,12 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from models_zoo.checkpoints import fill, lift_to_float32, read_checkpoint, without_classifier
+from models_zoo.checkpoints import fill, lift_to_float32, read_checkpoint, without_classifier, without_prefixes
 from models_zoo.downloads import fetch_hub, fetch_url
 from models_zoo.errors import ModelZooError
 from models_zoo.networks import Network, create_network, normalisation_of
 from models_zoo.spec import ModelSpec
-from models_zoo.vit_architecture import followed_architecture, looks_like_vit, position_tokens
+from models_zoo.vit_architecture import followed_architecture, looks_like_vit, origin_of, position_tokens
 from models_zoo.weights import WeightsSource, parse_weights, weights_hash
 
 __all__ = ["load_weights"]
@@ -46,6 +46,7 @@ def load_weights(
     """
     path, label = _locate(spec, network, source)
     raw, metadata = read_checkpoint(path)
+    raw = without_prefixes(raw, network.module.state_dict())
     state, lifted = lift_to_float32(raw)
     provenance: dict[str, Any] = {
         "source": label,
@@ -61,7 +62,8 @@ def load_weights(
     state, ignored = without_classifier(state, network.classifier)
     fill(network.module, state, source=label, model=spec.name)
     provenance["ignored_keys"] = ignored
-    return _normalised(spec, network, [metadata.get("architecture", ""), *_names_in(label)], provenance), provenance
+    names = [metadata.get("architecture", ""), origin_of(raw) or "", *_names_in(label)]
+    return _normalised(spec, network, names, provenance), provenance
 
 
 def _locate(spec: ModelSpec, network: Network, source: WeightsSource) -> tuple[Path, str]:
@@ -69,7 +71,7 @@ def _locate(spec: ModelSpec, network: Network, source: WeightsSource) -> tuple[P
     if source.kind == "file" and source.path is not None:
         return source.path, source.path.name
     if source.kind == "hub":
-        return fetch_hub(source.hub, source.revision), f"hub:{source.hub}"
+        return fetch_hub(source.hub, source.revision), f"hub:{source.hub}" + f"@{source.revision or ''}".rstrip("@")
     default = network.default_weights
     if default is None:
         raise ModelZooError(
@@ -83,7 +85,7 @@ def _locate(spec: ModelSpec, network: Network, source: WeightsSource) -> tuple[P
 
 def _names_in(label: str) -> list[str]:
     """Return what in ``hub:timm/NAME.TAG`` or ``NAME.fp16.safetensors`` may be timm's name of the weights."""
-    name = label.rpartition("/")[2]
+    name = label.partition("@")[0].rpartition("/")[2] if label.startswith("hub:") else label.rpartition("/")[2]
     return [name, name.partition(".")[0]]
 
 

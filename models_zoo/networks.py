@@ -175,7 +175,7 @@ def _from_function(spec: ModelSpec, image_size: int) -> Network:
     kwargs = offered if takes_all else {key: value for key, value in offered.items() if key in parameters}
     try:
         module = function(**kwargs)
-    except _CONSTRUCTION_ERRORS as error:
+    except Exception as error:
         raise _not_built(spec, image_size, error) from error
     if not isinstance(module, nn.Module):
         raise ModelZooError(f"{spec.library_name} returned {type(module).__name__}, not a torch.nn.Module.")
@@ -193,14 +193,23 @@ def _from_function(spec: ModelSpec, image_size: int) -> Network:
 def _import_function(spec: ModelSpec) -> Callable[..., object]:
     module_name, _, attribute = spec.library_name.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), attribute)
+        module = importlib.import_module(module_name)
     except ImportError as error:
         raise ModelZooError(
             f"model {spec.name!r}: importing {module_name!r} failed ({error}). Install it, or put its folder on "
             "PYTHONPATH or start from there."
         ) from error
-    except AttributeError as error:
-        raise ModelZooError(f"model {spec.name!r}: {module_name!r} has no function {attribute!r}.") from error
+    except Exception as error:
+        raise ModelZooError(
+            f"model {spec.name!r}: importing {module_name!r} failed ({type(error).__name__}: {error}). Mend it there."
+        ) from error
+    found = getattr(module, attribute, None)
+    if found is None:
+        near = get_close_matches(attribute, dir(module), n=3)
+        raise ModelZooError(
+            f"model {spec.name!r}: {module_name!r} has no function {attribute!r}."
+            f"{_did_you_mean(near, f'python:{module_name}:')}"
+        )
     if not callable(found):
         raise ModelZooError(f"model {spec.name!r}: {spec.library_name} is no function.")
     return found  # type: ignore[no-any-return]

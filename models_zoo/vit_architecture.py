@@ -16,7 +16,10 @@ from torch import Tensor, nn
 
 from models_zoo.errors import ModelZooError
 
-__all__ = ["followed_architecture", "looks_like_vit", "position_tokens"]
+__all__ = ["followed_architecture", "looks_like_vit", "origin_of", "position_tokens"]
+
+
+_SIZES = {(192, 12): "tiny", (384, 12): "small", (768, 12): "base", (1024, 24): "large"}
 
 
 def looks_like_vit(state: Mapping[str, Tensor]) -> bool:
@@ -50,12 +53,31 @@ def position_tokens(state: Mapping[str, Tensor]) -> int | None:
     return side if side * side == count - prefix else None
 
 
+def origin_of(state: Mapping[str, Tensor]) -> str | None:
+    """Return timm's name of weights that only DINOv2 can have saved, whatever the file is called; else None.
+
+    No other ViT has patch 14, layer scale and positions for 518 pixels together. It matters for the
+    normalisation: what a file is called must not change a result.
+    """
+    if not looks_like_vit(state):
+        return None
+    projection = state["patch_embed.proj.weight"]
+    if projection.shape[-1] != 14 or position_tokens(state) != 37 or not _has_scale(state):
+        return None
+    size = _SIZES.get((projection.shape[0], _depth(state)))
+    registers = "_reg4" if {"reg_token", "register_tokens"} & set(state) else ""
+    return f"vit_{size}_patch14{registers}_dinov2" if size else None
+
+
+def _has_scale(state: Mapping[str, Tensor]) -> bool:
+    return any(key in state for key in ("blocks.0.ls1.gamma", "blocks.0.gamma_1"))
+
+
 def _check_scale(state: Mapping[str, Tensor], net: VisionTransformer, model: str) -> None:
     width, depth = state["patch_embed.proj.weight"].shape[0], _depth(state)
     if (width, depth) == (net.embed_dim, len(net.blocks)):
         return
-    sizes = {(192, 12): "tiny", (384, 12): "small", (768, 12): "base", (1024, 24): "large"}
-    fitting = sizes.get((width, depth))
+    fitting = _SIZES.get((width, depth))
     advice = f"vit_{fitting}_p{net.patch_embed.patch_size[0]}" if fitting else "the model that it was saved from"
     raise ModelZooError(
         f"the weights do not fit the model {model!r}: they are {width} wide and {depth} blocks deep, the model is "
@@ -89,7 +111,6 @@ def _no_embed_class(state: Mapping[str, Tensor]) -> bool | None:
 def _read(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Read constructor arguments of timm's VisionTransformer from tensor names and shapes."""
     block = {key.removeprefix("blocks.0.") for key in state if key.startswith("blocks.0.")}
-    has_scale = "ls1.gamma" in block or "gamma_1" in block
     registers = state.get("reg_token", state.get("register_tokens"))
     fc_norm = "fc_norm.weight" in state and "norm.weight" not in state
     class_token = "cls_token" in state
@@ -97,7 +118,7 @@ def _read(state: Mapping[str, Tensor]) -> dict[str, Any]:
     if pool is None:
         pool = "avg" if fc_norm or not class_token else "token"
     return {
-        "init_values": 1e-5 if has_scale else 0,  # any value: the file's own gammas replace it
+        "init_values": 1e-5 if _has_scale(state) else 0,  # any value: the file's own gammas replace it
         "class_token": class_token,
         "reg_tokens": registers.shape[1] if registers is not None else 0,
         "no_embed_class": _no_embed_class(state),

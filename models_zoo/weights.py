@@ -50,6 +50,10 @@ def parse_weights(weights: str | Path) -> WeightsSource:
         repository, _, revision = text[4:].partition("@")
         return WeightsSource("hub", hub=repository, revision=revision or None)
     path = Path(text).expanduser()
+    if text and path.is_dir():
+        raise ModelZooError(
+            f"weights {text!r} is a folder. Name the file in it that holds the weights ({', '.join(WEIGHT_SUFFIXES)})."
+        )
     if not text or path.suffix.lower() not in WEIGHT_SUFFIXES:
         raise ModelZooError(f"weights {text!r} are not understood. Allowed: {_FORMS}.")
     if not path.is_file():

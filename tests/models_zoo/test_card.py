@@ -31,3 +31,10 @@ def test_wrong_input_is_told_in_one_message(capsys: pytest.CaptureFixture[str]) 
     assert main([]) == 2
     with pytest.raises(ModelZooError, match="192 or 256"):
         describe("vit_tiny_p64", 224)
+
+
+def test_a_table_of_many_at_one_size(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--table", "vit_tiny_p32", "vit_tiny_p128", "--image-size", "96", "--classes", "8"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    card = describe("vit_tiny_p32", 96, num_classes=8)
+    assert figures == {"vit_tiny_p32": [card.parameters, card.macs], "vit_tiny_p128": None}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import nn
 
 from models_zoo import ModelZooError
 from models_zoo.builder import build
-from models_zoo.checkpoints import fill, lift_to_float32, read_checkpoint, without_classifier
+from models_zoo.checkpoints import fill, lift_to_float32, read_checkpoint, without_classifier, without_prefixes
 
 
 def small() -> nn.Sequential:
@@ -73,7 +74,39 @@ def test_boxes_and_prefixes_come_off(tmp_path: Path, wrap: Any) -> None:
     state = small().state_dict()
     file = tmp_path / "w.pth"
     torch.save(wrap(state), file)
-    assert set(read_checkpoint(file)[0]) == set(state)
+    assert set(without_prefixes(read_checkpoint(file)[0], state)) == set(state)
+
+
+def test_a_prefix_that_the_network_has_itself_stays() -> None:
+    own = {"backbone.0.weight": torch.zeros(1), "head.weight": torch.zeros(1)}
+    assert without_prefixes(dict(own), own) == own
+    assert set(without_prefixes({f"module.{key}": value for key, value in own.items()}, own)) == set(own)
+
+
+def test_a_file_is_read_for_what_it_is_whatever_its_suffix(tmp_path: Path) -> None:
+    save_file({"a": torch.ones(2)}, tmp_path / "w.pth")
+    assert torch.equal(read_checkpoint(tmp_path / "w.pth")[0]["a"], torch.ones(2))
+
+
+def test_a_program_is_refused_by_name(tmp_path: Path) -> None:
+    torch.save(argparse.Namespace(lr=1), tmp_path / "args.pth")
+    with pytest.raises(ModelZooError, match=r"more than tensors \(argparse\.Namespace\).*could run code: refused"):
+        read_checkpoint(tmp_path / "args.pth")
+    torch.jit.trace(nn.Linear(2, 2), torch.zeros(1, 2)).save(str(tmp_path / "script.pt"))
+    with pytest.raises(ModelZooError, match=r"more than tensors \(TorchScript\)"):
+        read_checkpoint(tmp_path / "script.pt")
+
+
+def test_a_view_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1, dtype=torch.float16).expand(10**6, 10**6)}, tmp_path / "bomb.pth")
+    with pytest.raises(ModelZooError, match="claims 2,000,000,000,000 bytes"):
+        read_checkpoint(tmp_path / "bomb.pth")
+
+
+def test_sparse_tensors_are_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.eye(2).to_sparse()}, tmp_path / "sparse.pth")
+    with pytest.raises(ModelZooError, match=r"sparse or quantised tensors \(a\)"):
+        read_checkpoint(tmp_path / "sparse.pth")
 
 
 def test_floats_are_lifted_and_counts_are_not() -> None:
@@ -105,6 +138,21 @@ def test_what_does_not_fit_is_listed_and_nothing_is_loaded() -> None:
     assert "1 of another shape: 0.weight 5x3 in the file, 4x3 in the model" in text
     assert "Use the model that the file was saved from" in text
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda weight: weight.to(torch.int8), "1 of another kind of number: 0.weight integer in the file, float"),
+        (lambda weight: weight.to(torch.complex64), "0.weight complex in the file, float in the model"),
+        (lambda weight: weight * float("nan"), "1 with values that are infinite or not a number: 0.weight"),
+    ],
+)
+def test_numbers_that_no_network_can_use(change: Any, said: str) -> None:
+    state = small().state_dict()
+    state["0.weight"] = change(state["0.weight"])
+    with pytest.raises(ModelZooError, match=said):
+        fill(small(), state, source="w.pth", model="small")
 
 
 def test_batch_counts_may_be_missing() -> None:

@@ -131,6 +131,17 @@ def test_a_downloaded_file_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert built.mean == (0.5, 0.5, 0.5)
 
 
+def test_a_revision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = build("vit_tiny_p16", num_classes=2, image_size=64)
+    save_file(source.module.backbone.net.state_dict(), tmp_path / "model.safetensors")  # type: ignore[union-attr]
+    monkeypatch.setattr(downloads, "_probe", lambda *_: None)
+    monkeypatch.setattr(downloads, "hf_hub_download", lambda *_, **__: str(tmp_path / "model.safetensors"))
+    weights = "hub:timm/deit_tiny_patch16_224.fb_in1k@refs/pr/1"
+    built = build("vit_tiny_p16", num_classes=2, image_size=64, weights=weights)
+    assert built.provenance["source"] == weights
+    assert built.provenance["normalisation"] == "timm deit_tiny_patch16_224.fb_in1k"
+
+
 def test_a_format_that_is_not_read_is_told() -> None:
     with pytest.raises(ModelZooError, match="in a format that is not read here"):
         downloads.fetch_url("https://storage.example.org/weights.npz")

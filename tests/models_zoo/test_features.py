@@ -52,6 +52,16 @@ def test_several_blocks_come_in_order_and_the_last_is_the_same() -> None:
     assert features("vit_tiny_p16", feature_blocks=3, pooling="default").shape[1] == 3 * 192
 
 
+@pytest.mark.parametrize(
+    "name", ["timm:vit_relpos_small_patch16_224", "timm:cait_xxs24_224", "timm:deit_tiny_distilled_patch16_224"]
+)
+def test_several_blocks_of_unusual_transformers(name: str) -> None:
+    """No class token; a class token that only the last blocks see; two of them."""
+    built = build(name, num_classes=3, image_size=224, feature_blocks=2, device="meta")
+    assert built.module.backbone(torch.zeros(2, 3, 224, 224, device="meta")).shape == (2, built.num_features)
+    assert built.num_features % 2 == 0
+
+
 def test_one_block_of_the_models_own_is_the_model() -> None:
     built = build("resnet18", num_classes=3, image_size=64)
     assert built.provenance["pooling"] == "default"

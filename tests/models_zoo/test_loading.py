@@ -159,6 +159,15 @@ def test_dinov2_gives_what_timm_gives(name: str) -> None:
 
 
 @needs_weights
+def test_dinov2_is_known_by_its_tensors_whatever_the_file_is_called(tmp_path: Path) -> None:
+    (tmp_path / "mine.safetensors").symlink_to(DINO)
+    built = build("vit_small_p64", num_classes=8, image_size=256, weights=tmp_path / "mine.safetensors")
+    assert built.mean == (0.485, 0.456, 0.406)
+    assert built.provenance["normalisation"] == "timm vit_small_patch14_dinov2"
+    assert not built.provenance["notes"]
+
+
+@needs_weights
 def test_efficientnet_lite0_gives_what_timm_gives() -> None:
     built = build("efficientnet_lite0", num_classes=8, image_size=224, weights=LITE)
     reference = timm.create_model("tf_efficientnet_lite0")

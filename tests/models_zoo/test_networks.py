@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,6 +34,10 @@ def without_last_layer() -> nn.Module:
 
 def of_maps(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.Unflatten(3, (8, 8)), nn.Linear(8, num_classes))
+
+
+def divides(num_classes: int) -> nn.Module:
+    return nn.Linear(1 // 0, num_classes)
 
 
 def none() -> None:
@@ -64,6 +69,31 @@ def test_a_function_of_the_user(mine: Callable[[Callable[..., object]], str]) ->
     assert [n for n, p in built.module.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
 
 
+class WithBackbone(nn.Module):
+    """As users write them: names that wrappers use as well."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(6, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(images))  # type: ignore[no-any-return]
+
+
+def with_backbone(num_classes: int) -> nn.Module:
+    return WithBackbone(num_classes)
+
+
+def test_a_users_weights_fit_the_users_model(mine: Callable[[Callable[..., object]], str], tmp_path: Path) -> None:
+    saved = WithBackbone(8)
+    torch.save({f"module.{key}": value for key, value in saved.state_dict().items()}, tmp_path / "w.pth")
+    built = build(mine(with_backbone), num_classes=3, image_size=32, weights=tmp_path / "w.pth")
+    state = built.module.backbone.net.state_dict()  # type: ignore[union-attr]
+    assert torch.equal(state["backbone.0.weight"], saved.backbone[0].weight)
+    assert built.provenance["ignored_keys"] == ["head.weight", "head.bias"]
+
+
 def test_a_function_gets_what_it_asks_for(mine: Callable[[Callable[..., object]], str]) -> None:
     built = build(mine(sized), num_classes=4, image_size=16)
     assert built.module(torch.zeros(2, 3, 16, 16)).shape == (2, 4)
@@ -75,6 +105,7 @@ def test_a_function_gets_what_it_asks_for(mine: Callable[[Callable[..., object]]
     [
         (without_last_layer, "no last nn.Linear"),
         (none, "returned NoneType"),
+        (divides, "ZeroDivisionError"),
         (wants_more, "missing 1 required"),
         (of_maps, r"cannot take an image|not features \(B, F\)"),
     ],
@@ -90,8 +121,17 @@ def test_a_function_that_is_not_there(mine: Callable[[Callable[..., object]], st
     mine(plain)
     with pytest.raises(ModelZooError, match="has no function 'other'"):
         build("python:a_users_models:other", num_classes=4, image_size=32)
+    with pytest.raises(ModelZooError, match="Did you mean 'python:a_users_models:plain'"):
+        build("python:a_users_models:plane", num_classes=4, image_size=32)
     with pytest.raises(ModelZooError, match="PYTHONPATH"):
         build("python:no_such_module:other", num_classes=4, image_size=32)
+
+
+def test_a_module_that_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_models.py").write_text("def net(:\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelZooError, match=r"importing 'broken_models' failed \(SyntaxError"):
+        build("python:broken_models:net", num_classes=4, image_size=32)
 
 
 @pytest.mark.parametrize(

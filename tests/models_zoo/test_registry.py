@@ -24,8 +24,13 @@ def test_the_names_that_studies_use() -> None:
     assert {spec.family for spec in list_specs()} >= {"vit", "swin", "hybrid", "cnn"}
 
 
-def test_exported_names_exist() -> None:
-    assert all(hasattr(models_zoo, name) for name in models_zoo.__all__)
+def test_exported_names_exist_and_are_documented() -> None:
+    assert models_zoo.__all__ == sorted(models_zoo.__all__)
+    assert all(getattr(models_zoo, name).__doc__ for name in models_zoo.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        models_zoo.nothing  # noqa: B018
+    built = models_zoo.build("resnet18", num_classes=3, image_size=32, device="meta")
+    assert isinstance(built.module, models_zoo.Classifier)
 
 
 def test_importing_the_registry_loads_no_torch() -> None:

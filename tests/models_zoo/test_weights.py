@@ -31,6 +31,13 @@ def test_a_missing_file_says_where_it_was_sought(tmp_path: Path) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
+def test_a_folder_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "dir.pth").mkdir()
+    for folder in (tmp_path, tmp_path / "dir.pth"):
+        with pytest.raises(ModelZooError, match="is a folder"):
+            parse_weights(folder)
+
+
 def test_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     file = tmp_path / "w.pth"
     file.write_bytes(bytes(range(256)) * 9000)
