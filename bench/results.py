@@ -164,6 +164,25 @@ class Run:
                 f"{path} is damaged ({error}). Delete that cell's folder and run the study again."
             ) from error
 
+    def steps(self, cell_id: str) -> np.ndarray | None:
+        """Raw samples of a cell's timed training steps, (n, 5) float32; None where none are stored.
+
+        Columns: epoch, then the seconds of data, forward, backward and optimizer; not a number where a part did not
+        happen in a step.
+        """
+        path = self.cell_folder(cell_id) / "steps.npy"
+        if not path.is_file():
+            return None
+        import numpy as np
+
+        try:
+            found: np.ndarray = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise RunError(
+                f"{path} is damaged ({error}). Delete that cell's folder and run the study again."
+            ) from error
+        return found
+
     def thumbnails(self) -> dict[str, bytes]:
         """Small JPEG pictures of the test images by name; empty where none are stored."""
         path = self.path / "thumbnails.parquet"

@@ -40,6 +40,10 @@ _GRACE_SECONDS = 5.0
 _SHORT_GRACE_SECONDS = 0.5
 """Between SIGTERM and SIGKILL; the short one where memory runs out meanwhile."""
 _PAUSE = 0.1
+_LEFT_BY_A_CHILD = (
+    *("outcome.json", "history.jsonl", "progress.json"),
+    *("probabilities.npy", "predictions.parquet", "validation.npy", "steps.npy"),
+)
 _SIGKILL = 9  # Windows has no name for it
 _TOLD_EVERY = 0.5
 
@@ -125,7 +129,7 @@ def _clear(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "job.json").exists():
             end_marked(str(folder))
-        for stale in ("outcome.json", "history.jsonl", "progress.json", "probabilities.npy", "predictions.parquet"):
+        for stale in _LEFT_BY_A_CHILD:
             (folder / stale).unlink(missing_ok=True)
         for torn in folder.glob(".*.*"):  # what `write_atomic` had not renamed yet
             torn.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from bench.data.manifest import DatasetManifest
 from bench.execution.job import Job
 from bench.execution.profiling import Subject, measure_inference
 from bench.measure.memory import high_water_mib, pss_mib
+from bench.measure.timing import PARTS
 from bench.training import device as devices
 from bench.training.batches import PixelBatches, PixelFile
 from bench.training.checkpoint import Checkpoint
@@ -225,6 +226,9 @@ def _train(
     clock.stop("train_seconds")
     settings.update(trained.settings)
     timings["features_seconds"] = prepared.features_seconds
+    np.save(ready.job.folder / "steps.npy", fitted.steps)
+    timings["steps_timed"] = len(fitted.steps)
+    timings["step_parts"] = dict(zip(PARTS, np.nansum(fitted.steps[:, 1:], axis=0, dtype=float).tolist(), strict=True))
     timings["epoch_seconds"] = [epoch.train_seconds for epoch in fitted.history]
     if checkpoint is not None:
         timings["train_seconds"] += checkpoint.earlier

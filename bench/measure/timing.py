@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
+from array import array
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ["Part", "StepTimer"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PARTS", "Part", "StepTimer"]
 
 Part = Literal["data", "forward", "backward", "optimizer"]
+PARTS: tuple[Part, ...] = get_args(Part)
+_EMPTY = (math.nan,) * len(PARTS)
 
 
 class StepTimer:
-    """Splits some of the steps of an epoch into their parts.
+    """Splits some of the steps of a training into their parts.
 
     On a processor every step can be timed, for the clock costs nothing. A GPU works while Python runs ahead; to tell
     the parts apart it has to be waited for at each of them, which itself costs time. So there only every n-th step is
@@ -27,28 +34,40 @@ class StepTimer:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Time every ``every``-th step, the first included. synchronize: waits until the device is done."""
-        self.samples: dict[str, list[float]] = {}
-        """Raw seconds of each part, a sample for each timed step."""
+        self._rows = array("f")  # twenty bytes a step, however long the training
         self._synchronize = synchronize
         self._every = every
         self._clock = clock
         self._step = 0
+        self._epoch = 0
         self._last = 0.0
         self._timed = False
 
-    def begin(self) -> None:
+    def begin(self, epoch: int) -> None:
         """A step begins: the next batch is asked for. Call it before the first batch and after each step."""
         self._timed = self._step % self._every == 0
         self._step += 1
+        self._epoch = epoch
         if self._timed:
             self._synchronize()
             self._last = self._clock()
 
     def end(self, part: Part) -> None:
-        """A part of the step is over."""
+        """A part of the step is over; ``data`` is the first."""
         if not self._timed:
             return
         self._synchronize()
         now = self._clock()
-        self.samples.setdefault(part, []).append(now - self._last)
+        if part == "data":
+            self._rows.extend((self._epoch, *_EMPTY))
+        self._rows[PARTS.index(part) - len(PARTS)] = now - self._last
         self._last = now
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """The timed steps, (n, 5): the epoch, and the seconds of `PARTS`; not a number where a part did not happen.
+
+        The pieces of a batch that is passed through the model in several are steps of their own here, and all but the
+        last without an optimiser's part.
+        """
+        return np.array(self._rows, dtype=np.float32).reshape(-1, 1 + len(PARTS))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.measure.timing import PARTS, StepTimer
 from bench.training.balance import class_weights, epoch_order
 from bench.training.batches import Batches, cut, pieces
 from bench.training.checkpoint import Checkpoint
@@ -26,6 +28,9 @@ from bench.training.spec import TrainSpec
 from bench.training.step import Diverged, Step
 
 __all__ = ["Conditions", "Diverged", "Epoch", "Fitted", "Watcher", "fit", "silent"]
+
+_TIMED = 20
+"""On a device that works while Python runs ahead, every so many steps it is waited for."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class Fitted:
     """Of the best epoch, (n, classes) float32."""
     resumed_after: int | None = None
     """The epoch that a training was gone on from after a kill."""
+    steps: np.ndarray = field(default_factory=lambda: np.empty((0, 1 + len(PARTS)), np.float32))
+    """Raw samples of the steps, as `StepTimer.samples`; those before a kill are not among them."""
 
 
 @dataclass
@@ -126,7 +133,7 @@ def fit(
     assert training.best is not None  # a study has at least one epoch
     load_learned(module, training.best.weights)
     best = training.best
-    return Fitted(best.record.epoch, tuple(training.history), best.logits, resumed_after)
+    return Fitted(best.record.epoch, tuple(training.history), best.logits, resumed_after, training.timer.samples)
 
 
 class _Training:
@@ -147,7 +154,9 @@ class _Training:
         self._train, self._validation = train, validation
         self._spec, self._conditions, self._watcher = spec, conditions, watcher
         weights = class_weights(train.labels, conditions.classes) if spec.balance == "weights" else None
-        self._step = Step(module, spec, conditions.device, conditions.precision, weights)
+        every = 1 if conditions.device.type == "cpu" else _TIMED
+        self.timer = StepTimer(partial(synchronize, conditions.device), every=every)
+        self._step = Step(module, spec, conditions.device, conditions.precision, weights, self.timer)
         self._average = MovingAverage(module, spec.ema) if spec.ema is not None else None
 
     @property
@@ -197,11 +206,13 @@ class _Training:
         total, said, shown = torch.zeros((), device=device), [], []
         done, step, rate = 0, 0, 0.0
         inputs = self._train([part.positions for part in parts], epoch=number)
+        self.timer.begin(number)
         for part, (images, labels) in zip(parts, inputs, strict=True):
             mixed = mix(images, labels)
+            self.timer.end("data")
             loss, logits = self._step.add(mixed, part.share)
             # Waiting for the loss costs nothing on a processor; elsewhere it would stall the queue at every step.
-            value = loss.item() if device.type == "cpu" or step % 20 == 0 else None
+            value = loss.item() if device.type == "cpu" or step % _TIMED == 0 else None
             if value is not None and not math.isfinite(value):
                 raise Diverged(f"the training loss of epoch {number}, step {step + 1} is {value}")
             total += loss * len(labels)
@@ -215,6 +226,7 @@ class _Training:
                 if self._average is not None:
                     self._average.update()
             self._watcher.on_progress(number, done, len(order), math.nan if value is None else value)
+            self.timer.begin(number)
         mean = total.item() / done
         if not math.isfinite(mean):
             raise Diverged(f"the training loss of epoch {number} is {mean}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.measure.timing import StepTimer
 from bench.training.mixing import Mixed
 from bench.training.optimisation import autocast, grad_scaler, make_optimizer, set_rate
 from bench.training.spec import TrainSpec
@@ -25,8 +28,15 @@ class Step:
     """
 
     def __init__(
-        self, module: nn.Module, spec: TrainSpec, device: torch.device, precision: str, weights: np.ndarray | None
+        self,
+        module: nn.Module,
+        spec: TrainSpec,
+        device: torch.device,
+        precision: str,
+        weights: np.ndarray | None,
+        timer: StepTimer | None = None,
     ) -> None:
+        """weights: of the classes in the loss. timer: told when a forward and a backward pass and a change are over."""
         self.optimizer = make_optimizer(module, spec)
         self.scaler = grad_scaler(device, precision)
         self._module = module
@@ -34,6 +44,7 @@ class Step:
         self._device = device
         self._precision = precision
         self._trainable = [p for p in module.parameters() if p.requires_grad]
+        self._timer = timer or StepTimer(lambda: None, every=sys.maxsize)
         self._weights = None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
     def add(self, piece: Mixed, share: float) -> tuple[Tensor, Tensor]:
@@ -45,7 +56,9 @@ class Step:
         with autocast(self._device, self._precision):
             logits = self._module(piece.inputs)
         loss = self._loss(logits.float(), piece)
+        self._timer.end("forward")
         self.scaler.scale(loss * share if share != 1 else loss).backward()  # type: ignore[no-untyped-call]
+        self._timer.end("backward")
         return loss.detach(), logits.detach()
 
     def change(self, rate: float) -> None:
@@ -57,6 +70,7 @@ class Step:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
+        self._timer.end("optimizer")
 
     def _loss(self, logits: Tensor, piece: Mixed) -> Tensor:
         loss = self._entropy(logits, piece.first)

@@ -2,23 +2,32 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 
-from bench.measure.timing import Part, StepTimer
-
-PARTS: tuple[Part, ...] = ("data", "forward", "backward", "optimizer")
+from bench.measure.timing import PARTS, StepTimer
 
 
 def test_parts_of_known_length() -> None:
     timer = StepTimer(lambda: None)
-    for _ in range(4):
-        timer.begin()
+    for epoch in (1, 1, 2, 2):
+        timer.begin(epoch)
         for index, part in enumerate(PARTS, start=1):
             time.sleep(0.02 * index)
             timer.end(part)
-    for index, part in enumerate(PARTS, start=1):
-        assert min(timer.samples[part]) == pytest.approx(0.02 * index, rel=0.1, abs=0.005)
-        assert len(timer.samples[part]) == 4
+    timer.begin(2)
+    assert timer.samples.shape == (4, 5)
+    assert timer.samples[:, 0].tolist() == [1, 1, 2, 2]
+    assert timer.samples[:, 1:].min(axis=0) == pytest.approx([0.02, 0.04, 0.06, 0.08], rel=0.1, abs=0.005)
+
+
+def test_a_part_that_did_not_happen_is_no_number() -> None:
+    timer = StepTimer(lambda: None)
+    for parts in (PARTS[:3], PARTS):
+        timer.begin(1)
+        for part in parts:
+            timer.end(part)
+    assert np.isnan(timer.samples).tolist() == [[False] * 4 + [True], [False] * 5]
 
 
 def test_the_device_is_waited_for_before_each_reading_of_the_clock() -> None:
@@ -29,17 +38,18 @@ def test_the_device_is_waited_for_before_each_reading_of_the_clock() -> None:
         return float(len(calls))
 
     timer = StepTimer(lambda: calls.append("wait"), clock=clock)
-    timer.begin()
+    timer.begin(1)
+    timer.end("data")
     timer.end("forward")
-    assert calls == ["wait", "read"] * 2
+    assert calls == ["wait", "read"] * 3
 
 
 def test_steps_that_are_not_timed_cost_no_waiting() -> None:
     waits: list[int] = []
     timer = StepTimer(lambda: waits.append(1), every=10)
     for _ in range(25):
-        timer.begin()
+        timer.begin(1)
         timer.end("data")
         timer.end("forward")
     assert len(waits) == 3 * 3
-    assert len(timer.samples["data"]) == 3
+    assert len(timer.samples) == 3

@@ -62,6 +62,17 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(images, model, condi
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 
 
+def test_the_parts_of_every_step_are_told_apart(images, model, conditions) -> None:
+    spec = TrainSpec(epochs=2, batch_size=16, micro_batch=8)
+    fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, conditions)
+    assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in pieces of 8
+    assert (fitted.steps[:, 1:4] > 0).all()
+    assert np.isnan(fitted.steps[:, 4]).tolist() == [True, False, True, False, False] * 2
+    for epoch in fitted.history:
+        known = np.nansum(fitted.steps[fitted.steps[:, 0] == epoch.epoch, 1:])
+        assert 0.8 * epoch.train_seconds < known < epoch.train_seconds
+
+
 def test_a_last_batch_of_one_image_is_no_trouble(images, conditions, small) -> None:
     module = small("resnet18").module
     fitted = fit(module, images.batches(0, 33), images.batches(72, 73), SPEC, conditions)
