@@ -13,9 +13,16 @@ from reports.evidence import ALPHA, Evidence
 from reports.gather import Entry, Gathered
 from reports.language import Translate
 from reports.tables import COLUMNS
-from reports.wording import Value, amount, duration, points
+from reports.wording import Value, amount, duration, percent, points
 
-__all__ = ["cost", "patch", "quality", "tests", "time"]
+__all__ = ["STEP_PARTS", "cost", "patch", "quality", "tests", "time"]
+
+STEP_PARTS = (
+    ("data", "waiting for data"),
+    ("forward", "forward"),
+    ("backward", "backward"),
+    ("optimizer", "optimiser"),
+)
 
 MOST_TESTED = 30
 """The significance matrix shows at most this many models, the most accurate."""
@@ -136,7 +143,10 @@ def time(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     if picture is None:
         return None
     rows = [(gathered.title(entry), _phase_values(entry)) for entry in gathered.leading if entry.result]
-    return {"picture": picture, "phases": PHASES, "rows": rows}
+    steps = [
+        (gathered.title(e), _step_values(e)) for e in gathered.leading if e.result and e.result.timings.steps_timed
+    ]
+    return {"picture": picture, "phases": PHASES, "rows": rows, "parts": STEP_PARTS, "steps": steps}
 
 
 def _phase_values(entry: Entry) -> list[Value]:
@@ -144,3 +154,12 @@ def _phase_values(entry: Entry) -> list[Value]:
     timings = entry.result.timings
     values = [duration(getattr(timings, key)) for key, _title, _colour in PHASES]
     return [*values, duration(median(timings.epoch_seconds) if timings.epoch_seconds else None)]
+
+
+def _step_values(entry: Entry) -> list[Value]:
+    """The mean length of a step, and each part's share of it."""
+    assert entry.result is not None  # the caller chose entries with a result
+    timings = entry.result.timings
+    whole = sum(timings.step_parts.values())
+    shares = [percent(timings.step_parts.get(key, 0.0) / whole if whole else None) for key, _title in STEP_PARTS]
+    return [amount(timings.steps_timed), duration(whole / timings.steps_timed), *shares]

@@ -107,6 +107,13 @@ def test_the_command_and_the_machine_are_told(page):
     assert "A processor &lt;2 GHz&gt;" in page
 
 
+def test_the_parts_of_a_step_are_told(page):
+    start = page.index("<summary>Inside a training step")
+    told = page[start : page.index("</details>", start)].replace("\u202f", " ").replace("\u00a0", " ")
+    for figure in (">40<", "100 ms", "5.00 %", "25.00 %", "50.00 %", "20.00 %"):
+        assert figure in told
+
+
 def test_synthetic_data_is_marked(make_run, page):
     synthetic = render_report([make_run(source="synthetic")]).read_text(encoding="utf-8")
     assert "Synthetic data" in synthetic
