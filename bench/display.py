@@ -60,6 +60,9 @@ class Display:
         """Show an event."""
         if event.kind == "data":
             self._data(event.facts)
+        elif event.kind == "batch":
+            origin = "as found before" if event.facts["known"] else "the largest that fits for every cell"
+            self._line(f"batch size: {event.facts['batch_size']:,}, {origin}")
         elif event.kind == "plan":
             self._plan(event.facts)
         elif event.cell is not None:

@@ -21,10 +21,11 @@ from bench.execution.local import run_cell
 from bench.execution.outcome import BROKEN
 from bench.measure.environment import environment
 from bench.results import CellResult, Failure, Run, Status, write_predictions
-from bench.run_folder import claim, open_folder
+from bench.run_folder import FOUND_BATCH, claim, open_folder
 from bench.store import write_atomic
 from bench.study import Cell, Study, is_file
 from bench.study_file import load_study
+from bench.training.batch_size import find_batch_size
 from models_zoo import get_spec, weights_hash
 
 __all__ = ["Event", "Prepared", "prepare_study", "run_study"]
@@ -36,11 +37,12 @@ Retry = Literal["failed", "none"]
 class Event:
     """Something that a user may want to see while a study runs."""
 
-    kind: Literal["data", "plan", "start", "tick", "done", "skip"]
+    kind: Literal["data", "batch", "plan", "start", "tick", "done", "skip"]
     cell: Cell | None = None
     result: CellResult | None = None
     facts: dict[str, Any] = field(default_factory=dict)
-    """data: what, done, count. plan: cells, pending, run, warnings. tick: phase, epoch, epochs, loss ..."""
+    """data: what, done, count. batch: batch_size, largest (by cell), known (found by an earlier call). plan: cells,
+    pending, run, warnings. tick: phase, epoch, epochs, loss ..."""
 
 
 OnEvent = Callable[[Event], None]
@@ -82,7 +84,10 @@ def run_study(
     folder = Path(out).expanduser() if out is not None else Path("runs") / study.name
     with claim(folder):
         prepared = prepare_study(study, cache=cache, on_event=tell)
+        prepared, found = _with_batch_size(prepared, folder, tell)
         run = open_folder(folder, prepared.study, prepared.manifest)
+        if found is not None:
+            write_atomic(run.path / FOUND_BATCH, json.dumps(found, indent=1, ensure_ascii=False))
         _describe(run, prepared, command or ["patchbench", "run", study.name])
         arrays = _pixel_arrays(prepared, cache, tell)
         todo = {cell.id for cell in prepared.cells if _is_due(run, cell, retry)}
@@ -109,6 +114,44 @@ def prepare_study(study: Study, *, cache: Path | None = None, on_event: OnEvent 
     hashes = {path: weights_hash(Path(path)) for path in files if path is not None}
     cells = study.cells(manifest.fingerprint, manifest.split_hash, hashes)
     return Prepared(study, manifest, tuple(cells))
+
+
+def _with_batch_size(prepared: Prepared, folder: Path, tell: OnEvent) -> tuple[Prepared, dict[str, Any] | None]:
+    """Replace ``batch_size: auto`` by what the run in this folder found before, or else by what fits here now.
+
+    An interrupted study so goes on with the same batch, whatever memory is free by then. Returns the record of it too,
+    None where the study gives a number.
+    """
+    study, manifest = prepared.study, prepared.manifest
+    if study.train.batch_size != "auto":
+        return prepared, None
+    record = _found_before(folder / FOUND_BATCH)
+    known = record is not None
+    if record is None:
+        tell(Event("data", facts={"what": "batch size", "done": 0, "count": 1}))
+        found = find_batch_size(
+            [(cell, _weights_of(study, cell)) for cell in prepared.cells],
+            classes=len(manifest.classes),
+            train_images=manifest.splits.count("train"),
+            memory_limit=study.budget.memory_limit,
+        )
+        record = {"batch_size": found.batch_size, "largest": found.largest}
+    tell(Event("batch", facts={**record, "known": known}))
+    train = study.train.model_copy(update={"batch_size": record["batch_size"]})
+    cells = tuple(cell.model_copy(update={"train": train}) for cell in prepared.cells)
+    return Prepared(study.model_copy(update={"train": train}), manifest, cells), record
+
+
+def _found_before(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {"batch_size": int(record["batch_size"]), "largest": dict(record["largest"])}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path} cannot be read ({error}). Give the number in the study.yaml beside it as train.batch_size."
+        ) from error
 
 
 def in_turns(prepared: Prepared) -> list[Cell]:

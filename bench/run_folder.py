@@ -17,12 +17,15 @@ from bench.errors import RunError
 from bench.results import Run
 from bench.study import Study
 
-__all__ = ["claim", "open_folder"]
+__all__ = ["FOUND_BATCH", "claim", "open_folder"]
 
 _FIXED = ("name", "dataset", "split", "train")
 """What makes a study the same study; the grid's axes, limits and prices may grow or change between calls."""
 
-_DESCRIPTION = ("study.yaml", "dataset.json", "environment.json", "plan.json", "thumbnails.parquet")
+FOUND_BATCH = "batch_size.json"
+"""What ``batch_size: auto`` has found for the run."""
+
+_DESCRIPTION = ("study.yaml", FOUND_BATCH, "dataset.json", "environment.json", "plan.json", "thumbnails.parquet")
 
 
 @contextmanager
