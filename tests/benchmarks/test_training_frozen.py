@@ -22,10 +22,10 @@ AT_LEAST = {"bf16": 40, "fp32": 15}
 
 def _has_bf16() -> bool:
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
         return False
-    return "amx_bf16" in flags
+    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,8 @@ PAIRS = [
 
 def _has_bf16() -> bool:
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+        return "amx_bf16" in flags or "avx512_bf16" in flags
     except OSError:
         return False
 
