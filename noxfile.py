@@ -2,6 +2,7 @@
 
 nox -s study                     the shipped study quickstart, and its report
 nox -s study -- NAME [options]   any study
+nox -s reproduce -- RUN          a stored run again, and whether it agrees
 nox -s tests lint typecheck      what a change has to pass
 """
 
@@ -84,6 +85,13 @@ def report(session: nox.Session) -> None:
     """Render the report of run folders again."""
     shared(session)
     session.run(str(BIN / "patchbench"), "report", *(session.posargs or ["runs/quickstart"]))
+
+
+@nox.session(venv_backend="none")
+def reproduce(session: nox.Session) -> None:
+    """Run a stored study again and tell whether its scores and times agree: nox -s reproduce -- RUN."""
+    shared(session)
+    session.run(str(BIN / "patchbench"), "reproduce", *(session.posargs or ["runs/quickstart"]))
 
 
 @nox.session(venv_backend="none")

@@ -117,6 +117,50 @@ def report(
 
 
 @app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="RUN_A", help="The run before.")],
+    after: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run after, on the same data and split.")],
+    out: Annotated[Path | None, typer.Option(help="Write the comparison as an HTML page too.")] = None,
+    lang: Annotated[Language, typer.Option(help="The language.")] = Language.EN,
+    fail_on_regression: Annotated[
+        bool, typer.Option("--fail-on-regression", help="Exit with 1 when something became worse beyond noise.")
+    ] = False,
+) -> None:
+    """Tell what became better or worse from one run to another, beyond noise."""
+    from bench.commands import print_outcomes
+    from reports import compare_runs
+    from reports.compare_page import lines
+    from reports.language import translator
+
+    compared = compare_runs(before, after, out, lang=lang.value)
+    print_outcomes(lines(compared, translator(lang.value)))
+    if out is not None:
+        typer.echo(f"page: {out.resolve()}")
+    raise typer.Exit(1 if fail_on_regression and compared.regressions else 0)
+
+
+@app.command()
+def reproduce(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    data: Annotated[Path | None, typer.Option(help="Where its data lies now, if elsewhere.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The new run folder; RUN-reproduced by default.")] = None,
+) -> None:
+    """Run a stored study again and tell whether the scores agree; exit code 1 where they do not."""
+    from bench.commands import again, print_outcomes
+    from reports.reproduced import agreement
+
+    command = ["patchbench", *sys.argv[1:]]
+    try:
+        repeated = again(run_folder, data=data, out=out, command=command)
+    except KeyboardInterrupt:
+        typer.echo(f"patchbench: interrupted; to go on: {shlex.join(command)}", err=True)
+        raise typer.Exit(130) from None
+    found = agreement(run_folder, repeated)
+    print_outcomes(found.lines())
+    raise typer.Exit(0 if found.agrees else 1)
+
+
+@app.command()
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     format_: Annotated[Format, typer.Option("--format", help="The format.")] = Format.CSV,

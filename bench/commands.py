@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +16,12 @@ from rich.text import Text
 from bench.display import Display
 from bench.measure.doctor import hindrances
 from bench.measure.environment import environment
+from bench.reproduce import reproduce
 from bench.results import Run, Status
 from bench.run import prepare_study, run_study
 from bench.study_file import load_study
 
-__all__ = ["Finished", "doctor", "dry_run", "run"]
+__all__ = ["Finished", "again", "doctor", "dry_run", "print_outcomes", "run"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,22 @@ def run(
     if wrong:
         console.print("Run the same command with --retry failed to try the others again.")
     return Finished(finished, 1 if wrong else 0)
+
+
+def again(original: Path, *, data: Path | None, out: Path | None, command: Sequence[str]) -> Run:
+    """Run the study that a run stored once more, into a new folder. Ctrl-C is raised again."""
+    with Display() as display:
+        return reproduce(original, data=data, out=out, on_event=display, command=command)
+
+
+_STYLES = {"title": "bold", "better": "green", "worse": "bold red", "unknown": "dim"}
+
+
+def print_outcomes(lines: Iterable[tuple[str, str]]) -> None:
+    """Print lines, each with its kind: title, better, worse, same or unknown."""
+    console = Console(highlight=False)
+    for kind, text in lines:
+        console.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=True)
 
 
 def dry_run(study: str, *, data: Path | None, devices: Sequence[str], settings: Sequence[str]) -> None:

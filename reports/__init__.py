@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.results import Run
 
-__all__ = ["export", "render_report"]
+if TYPE_CHECKING:
+    from reports.compare import Compared
+
+__all__ = ["compare_runs", "export", "render_report"]
 
 
 def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: str = "en") -> Path:
@@ -19,6 +23,25 @@ def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, 
     from reports.render import render
 
     return render(runs, out, lang=lang)
+
+
+def compare_runs(
+    before: Run | str | Path, after: Run | str | Path, out: Path | None = None, *, lang: str = "en"
+) -> Compared:
+    """Tell what became better or worse from one run to another, beyond noise; ``out``: an HTML file to write it to too.
+
+    Raises `bench.errors.RunError` where a run cannot be read, they do not hold the same test images, the language is
+    unknown, or the file cannot be written.
+    """
+    from reports.compare import compare
+    from reports.compare_page import write_page
+    from reports.language import translator
+
+    translate = translator(lang)
+    compared = compare(before, after, translate)
+    if out is not None:
+        write_page(compared, out, translate, lang)
+    return compared
 
 
 def export(run: Run | str | Path, format: str, out: Path | None = None) -> Path:  # noqa: A002 - the option's name

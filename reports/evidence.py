@@ -19,7 +19,7 @@ from bench.uncertainty import (
 )
 from reports.gather import Entry, Gathered
 
-__all__ = ["ALPHA", "TESTED", "Evidence", "weigh"]
+__all__ = ["ALPHA", "TESTED", "Evidence", "paired", "weigh"]
 
 ALPHA = 0.05
 TESTED = 60
@@ -72,7 +72,7 @@ def weigh(gathered: Gathered) -> Evidence:
         if entry.is_ok:
             first.setdefault((entry.label, entry.regime, entry.precision), entry)
     candidates = [entry for entry in gathered.ok if entry is first[(entry.label, entry.regime, entry.precision)]]
-    labels, said = _paired(candidates[:TESTED])
+    labels, said = paired(candidates[:TESTED])
     tested = tuple(entry for entry in candidates if entry.key in said)
     comparisons = compare_all(labels, said) if len(said) > 1 else []
     return Evidence(
@@ -85,7 +85,7 @@ def weigh(gathered: Gathered) -> Evidence:
     )
 
 
-def _paired(entries: list[Entry]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def paired(entries: list[Entry]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """True labels, and what each entry said of the same images in the same order; others are left out."""
     names: list[str] = []
     labels = np.empty(0, dtype=np.int64)

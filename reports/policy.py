@@ -13,8 +13,9 @@ __all__ = ["json_for_script", "policy"]
 
 def policy(styles: list[str], scripts: list[str]) -> str:
     """The content security policy: nothing from anywhere, but our own styles and scripts, known by their hashes."""
+    scripted = _hashes(scripts) or "'none'"
     return (
-        f"default-src 'none'; img-src data:; style-src {_hashes(styles)}; script-src {_hashes(scripts)}; "
+        f"default-src 'none'; img-src data:; style-src {_hashes(styles)}; script-src {scripted}; "
         f"base-uri 'none'; form-action 'none'"
     )
 

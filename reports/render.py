@@ -20,7 +20,7 @@ from reports.sections import Page, sections
 from reports.summary import facts
 from reports.verdict import verdict
 
-__all__ = ["render"]
+__all__ = ["environment", "render"]
 
 
 def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: str = "en") -> Path:
@@ -37,7 +37,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     built = sections(Page(gathered, evidence, _))
     scripts = [bundle()] if any(section.name == "cost" for section in built) else []
     scripts.append((TEMPLATES / "report.js").read_text(encoding="utf-8"))
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     text = page.render(
         _=_,
         lang=lang,
@@ -67,13 +67,14 @@ def _words(gathered: Gathered, _: Translate) -> dict[str, str]:
     }
 
 
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates, with everything escaped and an unknown name an error."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["lines"] = lambda text: str(text).replace("_", " ")
-    return environment
+    made.filters["lines"] = lambda text: str(text).replace("_", " ")
+    return made

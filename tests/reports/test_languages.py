@@ -13,13 +13,13 @@ import pytest
 from bench.results import Status
 from reports import charts, comparison_figures, comparisons, render_report, sections, surroundings, tables
 from reports.language import LANGUAGES, TEMPLATES, translator
-from reports.render import _environment
+from reports.render import environment as templates
 
 REPORTS = Path(tables.__file__).parent
 
 
 def in_templates() -> set[str]:
-    environment = _environment()
+    environment = templates()
     environment.add_extension("jinja2.ext.i18n")
     texts = set()
     for path in TEMPLATES.glob("*.j2"):

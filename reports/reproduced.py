@@ -1,0 +1,108 @@
+"""Whether a run that was made again agrees with the first: in its scores, and by how much its times differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bench.results import Run
+from bench.uncertainty import interval
+from reports.evidence import paired
+from reports.gather import Entry, gather
+from reports.wording import duration, percent
+
+__all__ = ["Agreement", "CellAgreement", "agreement"]
+
+Verdict = Literal["identical", "within the interval", "differs", "not run", "no scores to compare"]
+_FAILING = ("differs", "not run")
+
+
+@dataclass(frozen=True)
+class CellAgreement:
+    """One cell of the first run and what became of it in the second."""
+
+    title: str
+    verdict: Verdict
+    detail: str
+    times: str
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the second run bears the first out, or there was nothing to bear out."""
+        return self.verdict not in _FAILING
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """All cells of the first run."""
+
+    cells: tuple[CellAgreement, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every cell does."""
+        return all(cell.agrees for cell in self.cells)
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Lines for the terminal with their kind."""
+        for cell in self.cells:
+            yield "same" if cell.agrees else "worse", f"{cell.title}: {cell.verdict}{cell.detail}{cell.times}"
+        good = sum(cell.agrees for cell in self.cells)
+        yield "title", f"{good} of {len(self.cells)} cells agree with the first run."
+
+
+def agreement(first: Run | str | Path, second: Run | str | Path) -> Agreement:
+    """Compare a run with its repetition, cell by cell.
+
+    A cell is ``identical`` when every test image got the same class, ``within the interval`` when its new accuracy
+    lies in the 95 % interval of the first, and ``differs`` otherwise, also when it ended another way.
+    Raises `RunError` where the runs do not hold the same data and split.
+    """
+    gathered = gather([first, second])
+    repeated = {e.cell_id: e for e in gathered.entries if e.run is gathered.runs[1]}
+    return Agreement(tuple(_cell(e, repeated.get(e.cell_id)) for e in gathered.entries if e.run is gathered.runs[0]))
+
+
+def _cell(before: Entry, after: Entry | None) -> CellAgreement:
+    title = " · ".join([*filter(None, before.configuration), f"seed {before.seed}"])
+    if before.result is None:
+        return CellAgreement(title, "no scores to compare", ": the first run has no result", "")
+    if after is None or after.result is None:
+        return CellAgreement(title, "not run", "", "")
+    if not (before.is_ok and after.is_ok):
+        verdict: Verdict = "no scores to compare" if before.status == after.status else "differs"
+        return CellAgreement(title, verdict, f": {before.status} then, {after.status} now", "")
+    verdict, detail = _scores(before, after)
+    return CellAgreement(title, verdict, detail, _times(before, after))
+
+
+def _scores(before: Entry, after: Entry) -> tuple[Verdict, str]:
+    assert before.result is not None  # both are ok
+    assert after.result is not None
+    old, new = before.result.metrics.get("accuracy"), after.result.metrics.get("accuracy")
+    if old is None or new is None:
+        return "no scores to compare", ": nothing was trained"
+    told = f": accuracy {percent(old).text} then, {percent(new).text} now"
+    _labels, said = paired([before, after])
+    if len(said) == 2 and np.array_equal(said[before.key], said[after.key]):
+        return "identical", f": accuracy {percent(new).text}, every test image the same"
+    span = interval(before.result.confusion, "accuracy") if before.result.confusion else None
+    if span is None:
+        return ("identical" if old == new else "differs"), told
+    told += f", 95 % interval then {percent(span.low, digits=1).text} to {percent(span.high, digits=1).text}"
+    return ("within the interval" if span.low <= new <= span.high else "differs"), told
+
+
+def _times(before: Entry, after: Entry) -> str:
+    assert before.result is not None
+    assert after.result is not None
+    told = []
+    for name, key in (("train", "train_seconds"), ("evaluate", "evaluate_seconds")):
+        old, new = (getattr(entry.result.timings, key) for entry in (before, after) if entry.result)
+        if old and new:
+            told.append(f"{name} {duration(old).text} then, {duration(new).text} now (× {new / old:.2f})")
+    return "; " + "; ".join(told) if told else ""
