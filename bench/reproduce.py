@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bench.errors import RunError
 from bench.results import Run, load_results
-from bench.run import OnEvent, run_study
+from bench.run import OnEvent, prepare_study, run_study
 from bench.study import Study, absolute
 
 __all__ = ["reproduce"]
@@ -45,12 +45,14 @@ def reproduce(
     folder = out or before.path.resolve().with_name(f"{before.path.resolve().name}-reproduced")
     if folder.resolve() == before.path.resolve():
         raise RunError(f"{folder} is the run itself. Give another folder with --out.")
-    repeated = run_study(study, out=folder, on_event=on_event, command=command)
-    for key in ("fingerprint", "split_hash"):
-        if repeated.dataset.get(key) != before.dataset.get(key):
+    manifest, then = prepare_study(study, on_event=on_event).manifest, before.dataset
+    for what, now, was in (
+        ("fingerprint", manifest.fingerprint, then.get("fingerprint")),
+        ("split", manifest.split_hash, then.get("split_hash")),
+    ):
+        if now != was:
             raise RunError(
-                f"the data is not what {original} was made from: its {key.replace('_', ' ')} is "
-                f"{str(repeated.dataset.get(key))[:12]} now and was {str(before.dataset.get(key))[:12]}. "
-                f"Give the same images with --data."
+                f"the data is not what {original} was made from: its {what} is {now[:12]} now and was "
+                f"{str(was)[:12]}. Give the same images with --data."
             )
-    return repeated
+    return run_study(study, out=folder, on_event=on_event, command=command)

@@ -28,7 +28,7 @@ from bench.study_file import load_study
 from bench.training.batch_size import find_batch_size
 from models_zoo import get_spec, weights_hash
 
-__all__ = ["Event", "Prepared", "prepare_study", "run_study"]
+__all__ = ["Event", "OnEvent", "Prepared", "prepare_study", "run_study"]
 
 Retry = Literal["failed", "none"]
 
