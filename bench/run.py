@@ -236,6 +236,7 @@ def _run_one(run: Run, cell: Cell, prepared: Prepared, arrays: dict[int, Path], 
         pixels=arrays[cell.model.image_size or study.dataset.image_size],
         weights=_weights_of(study, cell),
         measure=study.measure,
+        keep_model=study.keep_models,
         parent=os.getpid(),
         started=0.0,
     )

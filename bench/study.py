@@ -142,6 +142,8 @@ class Study(_Strict):
     prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     """Money per hour by device."""
     published: tuple[PublishedRow, ...] = ()
+    keep_models: bool = False
+    """Keep the weights that were tested, as model.safetensors in the cell's folder."""
 
     @field_validator("regimes", "devices", "precisions", "seeds")
     @classmethod

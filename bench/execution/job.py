@@ -34,6 +34,8 @@ class Job(BaseModel):
     """``none``, ``default``, ``hub:...`` or the absolute path of a file."""
     measure: MeasureSpec = MeasureSpec()
     """What is measured beside training."""
+    keep_model: bool = False
+    """Whether the tested weights are kept in the folder."""
     parent: int
     """The parent's process id."""
     started: float

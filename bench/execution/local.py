@@ -42,7 +42,7 @@ _SHORT_GRACE_SECONDS = 0.5
 _PAUSE = 0.1
 _LEFT_BY_A_CHILD = (
     *("outcome.json", "history.jsonl", "progress.json"),
-    *("probabilities.npy", "predictions.parquet", "validation.npy", "steps.npy"),
+    *("probabilities.npy", "predictions.parquet", "validation.npy", "steps.npy", "model.safetensors"),
 )
 _SIGKILL = 9  # Windows has no name for it
 _TOLD_EVERY = 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torchvision
+from safetensors.torch import save_file
 
 from bench import metrics
 from bench.data.manifest import DatasetManifest
@@ -256,6 +258,28 @@ def _evaluate(ready: _Ready, clock: _Clock, outcome: dict[str, Any], fitted: Fit
     outcome["confusion"] = matrix.tolist()
     outcome["metrics"] = metrics.summary(test.labels, probabilities)
     outcome["model"] = _facts(built, ready.job.cell.model.image_size or 0)
+    if ready.job.keep_model:
+        _keep_model(ready)
+
+
+def _keep_model(ready: _Ready) -> None:
+    """Write the tested weights, with what is needed to use them: model, classes, image size and normalisation."""
+    entry, built = ready.job.cell.model, ready.built
+    manifest = DatasetManifest.from_json(ready.job.dataset.read_text(encoding="utf-8"))
+    facts = {
+        "model": entry.name,
+        "feature_blocks": entry.feature_blocks,
+        "pooling": entry.pooling,
+        "image_size": entry.image_size,
+        "classes": list(manifest.classes),
+        "mean": built.mean,
+        "std": built.std,
+    }
+    weights = {name: value.detach().cpu().contiguous() for name, value in built.module.state_dict().items()}
+    torn = ready.job.folder / ".model.safetensors.tmp"
+    save_file(weights, torn, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+    torn.chmod(0o644)  # the library makes it readable for its owner alone
+    torn.replace(ready.job.folder / "model.safetensors")
 
 
 def _build(job: Job, classes: int, device: torch.device) -> BuiltModel:
