@@ -45,6 +45,10 @@ class Format(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     LATEX = "latex"
+    FIGURES = "figures"
+    MODEL_CARDS = "model-cards"
+    CROISSANT = "croissant"
+    MLFLOW = "mlflow"
 
 
 class Language(StrEnum):
@@ -163,20 +167,37 @@ def reproduce(
 @app.command()
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    format_: Annotated[Format, typer.Option("--format", help="The format.")] = Format.CSV,
-    out: Annotated[Path | None, typer.Option(help="The file; the terminal by default.")] = None,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="csv, json, markdown or latex: a row a cell. figures: SVG, PDF and PNG for papers. model-cards: for "
+            "each kept model. croissant: metadata of the data set. mlflow: a run of an experiment for each cell.",
+        ),
+    ] = Format.CSV,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="The file, the terminal by default; for figures and model cards the folder, in the run by default; "
+            "for mlflow its tracking URI."
+        ),
+    ] = None,
 ) -> None:
-    """Write a run's results, one row a cell."""
+    """Write a run's results in the form that others need."""
     from bench.results import load_results
-    from reports.exports import export_text
+    from reports.exports import FORMATS, export_text
 
-    text = export_text(load_results(run_folder), format_.value)
-    if out is None:
-        sys.stdout.write(text)
+    opened = load_results(run_folder)
+    if format_.value not in FORMATS:
+        from reports.deliver import deliver
+
+        typer.echo(deliver(opened, format_.value, out))
+    elif out is None:
+        sys.stdout.write(export_text(opened, format_.value))
     else:
         from bench.store import write_atomic
 
-        write_atomic(out, text)
+        write_atomic(Path(out), export_text(opened, format_.value))
 
 
 @app.command()

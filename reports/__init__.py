@@ -45,9 +45,9 @@ def compare_runs(
 
 
 def export(run: Run | str | Path, format: str, out: Path | None = None) -> Path:  # noqa: A002 - the option's name
-    """Write a run's results as ``csv``, ``json``, ``markdown`` or ``latex``.
+    """Write a run's results as ``csv``, ``json``, ``markdown`` or ``latex``, or its data set as ``croissant``.
 
-    out: left out, ``results.csv`` (.json, .md, .tex) in the run's folder. Returns the path. Raises
+    out: left out, ``results.csv`` (.json, .md, .tex, .croissant.json) in the run's folder. Returns the path. Raises
     `bench.errors.RunError` for an unknown format, an unreadable run or a file that cannot be written.
     """
     from reports.exports import write_export

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.errors import RunError, nearest
 from bench.results import CellResult, Run, Status, load_results, to_frame, write_atomic
 from bench.uncertainty import interval
+from reports.croissant import croissant
 from reports.gather import Entry, gather
 from reports.wording import Value, amount, duration, memory, number, percent
 
@@ -91,12 +92,13 @@ def _with_interval(value: Value, result: CellResult) -> Value:
 
 def _markdown(run: Run) -> str:
     rows = [_PAPER, *_paper_rows(run)]
-    lines = ["| " + " | ".join(_markdown_cell(cell) for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(markdown_cell(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "|---|---|---|" + "---:|" * 6 + "---|")
     return "\n".join(lines) + "\n"
 
 
-def _markdown_cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
+    """A text that Markdown shows as it is, in a table too."""
     text = re.sub(r"\s+", " ", text)
     return re.sub(r"([\\`*_\[\]<>|#~$&])", r"\\\1", text)
 
@@ -125,6 +127,12 @@ def _latex_cell(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in re.sub(r"\s+", " ", text))
 
 
-_WRITERS: dict[str, Callable[[Run], str]] = {"csv": _csv, "json": _json, "markdown": _markdown, "latex": _latex}
-_SUFFIX = {"csv": "csv", "json": "json", "markdown": "md", "latex": "tex"}
+_WRITERS: dict[str, Callable[[Run], str]] = {
+    "csv": _csv,
+    "json": _json,
+    "markdown": _markdown,
+    "latex": _latex,
+    "croissant": croissant,
+}
+_SUFFIX = {"csv": "csv", "json": "json", "markdown": "md", "latex": "tex", "croissant": "croissant.json"}
 FORMATS = tuple(_WRITERS)
