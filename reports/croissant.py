@@ -63,7 +63,7 @@ def croissant(run: Run | str | Path) -> str:
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": str(card.get("name") or dataset.get("source") or "images"),
         "description": _description(dataset, classes),
-        "version": str(dataset.get("fingerprint"))[:12],
+        "version": f"1.0.0+{str(dataset.get('fingerprint'))[:12]}",
         "recordSet": [_classes(classes), _images(dataset, classes)],
     }
     for key, stored in (("license", "licence"), ("citeAs", "citation"), ("url", "url")):
