@@ -20,6 +20,8 @@ def test_the_shipped_studies_are_valid() -> None:
     assert set(shipped_studies()) == {
         "quickstart",
         "blood-cells",
+        "blood-cells-frozen",
+        "blood-cells-finetune",
         "vit-vs-cnn",
         "cpu-vs-gpu",
         "patch-size",
