@@ -255,6 +255,9 @@ def data_split(
     validation: Annotated[float, typer.Option(help="Fraction of all images.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Of the shuffle.")] = 0,
     group: Annotated[str | None, typer.Option(help="A regular expression on the name; a group stays whole.")] = None,
+    group_column: Annotated[
+        str | None, typer.Option(help="A column of the data set's CSV; a group stays whole.")
+    ] = None,
     folds: Annotated[int | None, typer.Option(help="k-fold: how many folds.")] = None,
     fold: Annotated[int, typer.Option(help="k-fold: which fold is the test, from 0.")] = 0,
 ) -> None:
@@ -270,6 +273,7 @@ def data_split(
         validation=validation,
         seed=seed,
         group=group,
+        group_column=group_column,
         folds=folds,
         fold=fold,
     )

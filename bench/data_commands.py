@@ -40,7 +40,7 @@ def audit(path: Path, *, source: str | None, classes: int | None, as_json: bool)
         return
     console = Console(highlight=False)
     for line in _lines(report):
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(_printable(line)), soft_wrap=True)
 
 
 def split(
@@ -53,17 +53,19 @@ def split(
     validation: float,
     seed: int,
     group: str | None,
+    group_column: str | None,
     folds: int | None,
     fold: int,
 ) -> None:
     """Write the split of a data set as a CSV that others can use."""
     dataset = _spec(DatasetSpec, path=absolute(path, Path.cwd()), source=source, classes=classes)
-    asked = _spec(SplitSpec, test=test, validation=validation, seed=seed, group=group, folds=folds, fold=fold)
+    grouping = {"group": group, "group_column": group_column}
+    asked = _spec(SplitSpec, test=test, validation=validation, seed=seed, folds=folds, fold=fold, **grouping)
     with Display(Console(stderr=True, highlight=False)) as display:
         manifest = prepare(dataset, asked, progress=_progress(display))
     write_split(manifest, out)
     for warning in manifest.warnings:
-        print(f"warning: {warning}")
+        print(_printable(f"warning: {warning}"))
     sides = ", ".join(f"{len(manifest.rows(side))} {side}" for side in ("train", "validation", "test"))
     print(f"{out}: {len(manifest.names)} images, {sides}; method {manifest.split_method}; hash {manifest.split_hash}")
 
@@ -88,6 +90,11 @@ def _spec(kind: type[_Spec], **given: Any) -> _Spec:
 
 def _progress(display: Display) -> Any:
     return lambda what, done, count: display(Event("data", facts={"what": what, "done": done, "count": count}))
+
+
+def _printable(line: str) -> str:
+    """Escape what would break the line or command the terminal: names are whatever a file system takes."""
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
 
 
 def _lines(report: AuditReport) -> Iterable[str]:

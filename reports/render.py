@@ -35,7 +35,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     target = Path(out) if out else gathered.runs[0].path / "report.html"
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     built = sections(Page(gathered, evidence, _))
-    scripts = [bundle()] if any(section.name == "cost" for section in built) else []
+    scripts = [bundle()] if any(section.name in ("cost", "curves") for section in built) else []
     scripts.append((TEMPLATES / "report.js").read_text(encoding="utf-8"))
     page = environment().get_template("report.html.j2")
     text = page.render(

@@ -10,6 +10,7 @@ from reports import comparisons, tables
 from reports.calibration import calibration
 from reports.checklist import checks, differences
 from reports.claims import answers
+from reports.curves_chart import curves_chart
 from reports.evidence import Evidence
 from reports.figures import all_curves, learning_curves
 from reports.gallery import disagreements, pictures_of
@@ -173,7 +174,11 @@ def _curves(page: Page) -> dict[str, Any] | None:
     entries = page.gathered.leading[:CURVES]
     picture = all_curves(entries, page.gathered, page.translate)
     left_out = len(page.gathered.leading) - len(entries)
-    return {"picture": picture, "shown": len(entries), "left_out": left_out} if picture else None
+    if not picture:
+        return None
+    chart = curves_chart(entries, page.gathered, page.translate)
+    data = json_for_script(chart) if chart else ""
+    return {"picture": picture, "shown": len(entries), "left_out": left_out, "chart": chart, "data": data}
 
 
 def _claims(page: Page) -> dict[str, Any] | None:

@@ -80,7 +80,7 @@ def find(source: Source, facts: Sequence[Facts], *, near_threshold: int) -> Audi
         NearPair(first=a, second=b, first_label=labels[a], second_label=labels[b], distance=distance)
         for a, b, distance in pairs
     )
-    counts = class_counts(labels.values(), [labels[fact.name] for fact in good])
+    counts = class_counts([*labels.values(), *source.empty], [labels[fact.name] for fact in good])
     odd = _odd(good)
     return AuditFindings(
         images=len(facts),

@@ -286,6 +286,9 @@ def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], source: Source)
     if findings.unreadable:
         first = findings.unreadable[0]
         told.append(f"{len(findings.unreadable)} unreadable, left out: {first.name} ({first.reason})" + _more(findings))
+    if findings.ignored:
+        other = findings.ignored[0]
+        told.append(f"{len(findings.ignored)} files not taken for images, such as {other.name} ({other.reason})")
     if findings.conflicting:
         group = findings.conflicting[0]
         told.append(

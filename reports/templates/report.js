@@ -179,24 +179,47 @@
     });
   }
 
+  // What both charts share: the box at the pointer, the theme's colours, and the place that a chart is drawn in.
+  const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+  const tip = document.createElement("div");
+  tip.id = "tip";
+  tip.hidden = true;
+  document.body.append(tip);
+  const pointer = (lines) => (_handler, event, item, value) => {
+    tip.hidden = !value;
+    if (!value) return;
+    tip.textContent = lines(item.datum).join("\n");
+    tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
+    tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
+  };
+  const embed = async (id, spec, tooltip, label) => {
+    const place = document.getElementById(id);
+    const axis = { labelColor: colour("muted"), titleColor: colour("muted"), gridColor: colour("soft"), domainColor: colour("muted"), tickColor: colour("muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
+    const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: colour("ink"), titleColor: colour("muted"), symbolBaseFillColor: colour("muted"), symbolBaseStrokeColor: colour("muted") }, view: { stroke: null } };
+    place.hidden = false;
+    await window.vegaEmbed(place, spec, { mode: "vega-lite", actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip, config });
+    // One picture with one name: the cells are read in the tables, not mark by mark.
+    all("[role], [aria-roledescription], [aria-label]", place).forEach((mark) => {
+      ["role", "aria-roledescription", "aria-label"].forEach((name) => mark.removeAttribute(name));
+    });
+    place.removeAttribute("aria-roledescription");
+    place.setAttribute("role", "img");
+    place.setAttribute("aria-label", label);
+    document.getElementById(`${id}-static`).hidden = true;
+  };
+  const whenever = (controls, redraw) => {
+    controls.forEach((control) => control.addEventListener("change", redraw));
+    theme.addEventListener("click", redraw);
+    system.addEventListener("change", redraw);
+    redraw();
+  };
+
   // Accuracy against cost: the static picture gives way to the explorer.
   const store = document.getElementById("explorer-data");
   if (store && window.vegaEmbed) {
     const explorer = JSON.parse(store.textContent);
-    const place = document.getElementById("explorer");
     const control = (name) => document.getElementById(`explorer-${name}`);
-    const tip = document.createElement("div");
-    tip.id = "tip";
-    tip.hidden = true;
-    document.body.append(tip);
-    const tell = (_handler, event, item, value) => {
-      tip.hidden = !value;
-      if (!value) return;
-      const cell = item.datum;
-      tip.textContent = [cell.title, ...Object.entries(cell.texts).map(([key, text]) => `${explorer.labels[key]}: ${text}`)].join("\n");
-      tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
-      tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
-    };
+    const tell = pointer((cell) => [cell.title, ...Object.entries(cell.texts).map(([key, text]) => `${explorer.labels[key]}: ${text}`)]);
     const frontOf = (cells) => {
       let best = -Infinity;
       return [...cells].sort((a, b) => a.cost - b.cost || b.accuracy - a.accuracy)
@@ -215,27 +238,33 @@
         layer.encoding.x.scale.type = control("log").checked ? "log" : "linear";
         layer.encoding.x.axis.title = cost.unit ? `${cost.title} (${cost.unit})` : cost.title;
       });
-      const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
-      const axis = { labelColor: colour("muted"), titleColor: colour("muted"), gridColor: colour("soft"), domainColor: colour("muted"), tickColor: colour("muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
-      const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: colour("ink"), titleColor: colour("muted"), symbolBaseFillColor: colour("muted"), symbolBaseStrokeColor: colour("muted") }, view: { stroke: null } };
       spec.layer[1].encoding.color.scale = { domain: explorer.families, range: explorer.families.map(colour) };
       spec.layer[0].encoding.color.value = colour("muted");
-      place.hidden = false;
-      await window.vegaEmbed(place, spec, { mode: "vega-lite", actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: tell, config });
-      // One picture with one name: the cells are read in the tables, not mark by mark.
-      all("[role], [aria-roledescription], [aria-label]", place).forEach((mark) => {
-        ["role", "aria-roledescription", "aria-label"].forEach((name) => mark.removeAttribute(name));
-      });
-      place.removeAttribute("aria-roledescription");
-      place.setAttribute("role", "img");
-      place.setAttribute("aria-label", `${explorer.title}: ${cost.title}`);
-      document.getElementById("explorer-static").hidden = true;
+      await embed("explorer", spec, tell, `${explorer.title}: ${cost.title}`);
     };
-    const redraw = () => { drawing = drawing.then(draw); };
-    ["cost", "device", "log"].forEach((name) => control(name).addEventListener("change", redraw));
-    theme.addEventListener("click", redraw);
-    system.addEventListener("change", redraw);
-    redraw();
+    whenever(["cost", "device", "log"].map(control), () => { drawing = drawing.then(draw); });
+  }
+
+  // Learning curves: the small panels give way to one chart of the chosen score.
+  const kept = document.getElementById("curves-data");
+  if (kept && window.vegaEmbed) {
+    const curves = JSON.parse(kept.textContent);
+    const control = (name) => document.getElementById(`curves-${name}`);
+    const shown = (value) => Number(value.toPrecision(4));
+    const tell = pointer((row) => [row.title, `${curves.labels.epoch} ${row.epoch}`, row.seeds > 1 ? `${shown(row.mean)} (${shown(row.low)}–${shown(row.high)}, ${row.seeds} ${curves.labels.seeds})` : `${shown(row.mean)}`]);
+    let drawing = Promise.resolve();
+    const draw = async () => {
+      const score = curves.scores.find((s) => s.key === control("score").value);
+      const side = curves.sides.find((s) => s.key === control("side").value);
+      const key = `${side.key}_${score.key}`;
+      const spec = structuredClone(curves.spec);
+      const rows = curves.rows.filter((row) => row[key] && (!control("model").value || row.title === control("model").value));
+      spec.datasets = { rows: rows.map(({ title, epoch, seeds, [key]: [mean, low, high] }) => ({ title, epoch, seeds, mean, low, high })) };
+      spec.layer[1].encoding.y.axis.title = `${score.title} (${side.title})`;
+      spec.layer.forEach((layer) => { layer.encoding.color.scale.domain = curves.models; });
+      await embed("curves-chart", spec, tell, `${curves.title}: ${score.title}, ${side.title}`);
+    };
+    whenever(["score", "side", "model"].map(control), () => { drawing = drawing.then(draw); });
   }
 
   all(".copy").forEach((button) => button.addEventListener("click", async () => {

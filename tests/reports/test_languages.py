@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.results import Status
-from reports import charts, comparison_figures, comparisons, render_report, sections, surroundings, tables
+from reports import charts, comparison_figures, comparisons, curves_chart, render_report, sections, surroundings, tables
 from reports.language import LANGUAGES, TEMPLATES, translator
 from reports.render import environment as templates
 
@@ -43,7 +43,7 @@ def in_tables() -> set[str]:
     texts |= REASONS
     texts |= {column.title for column in tables.COLUMNS} | {column.help for column in tables.COLUMNS}
     texts |= {cost.title for cost in charts.COSTS} | {title for _key, title, _colour in comparison_figures.PHASES}
-    texts |= {title for _key, title in comparisons.STEP_PARTS}
+    texts |= {title for _key, title in comparisons.STEP_PARTS} | {title for _key, title in curves_chart._SCORES}
     source = Path(sections.__file__).read_text(encoding="utf-8")
     texts |= set(re.findall(r'^        \("\w+", "([^"]+)", ', source, re.MULTILINE))
     texts |= {title for _key, title in sections._SETTINGS}

@@ -176,6 +176,28 @@ def test_the_explorer_draws_and_changes_its_axis(page):
     drawn("Peak RAM (MiB)")
 
 
+def test_the_learning_curves_draw_one_score_of_one_model(page):
+    from selenium.webdriver.support.select import Select
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    def lines():
+        return len(page.find_elements("css selector", "#curves-chart svg .mark-line path"))
+
+    def drawn(title):
+        script = "return document.querySelector('#curves-chart svg')?.textContent ?? ''"
+        WebDriverWait(page, 60).until(lambda driver: title in driver.execute_script(script))
+
+    drawn("Accuracy (validation)")
+    assert not page.find_element("id", "curves-chart-static").is_displayed()
+    everything = lines()
+    assert everything > 10
+    Select(page.find_element("id", "curves-score")).select_by_value("loss")
+    Select(page.find_element("id", "curves-side")).select_by_value("train")
+    drawn("Loss (train)")
+    Select(page.find_element("id", "curves-model")).select_by_index(1)
+    WebDriverWait(page, 60).until(lambda _: lines() == 1)
+
+
 @pytest.mark.parametrize("pixels", [360, 768, 1280, 1920])
 def test_the_page_is_never_wider_than_the_screen(page, pixels):
     width(page, pixels)

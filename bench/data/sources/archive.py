@@ -58,6 +58,8 @@ def open_zip(path: Path) -> Source:
         everything = archive.infolist()
     infos = [info for info in everything if not info.is_dir()]
     folders = [info.filename.replace("\\", "/").rstrip("/") for info in everything if info.is_dir()]
+    for info in everything:
+        _check_name(info, path)
     _check(infos, path)
     members = {info.filename.replace("\\", "/"): info.filename for info in infos}
     listing = label_by_folder(members, str(path), folders)
@@ -95,7 +97,6 @@ def _check(infos: list[zipfile.ZipInfo], path: Path) -> None:
         raise DataError(f"{path}: {len(infos):,} files in one zip; more than {_MAX_ENTRIES:,} are refused")
     names: set[str] = set()
     for info in infos:
-        _check_name(info, path)
         _check_content(info, path)
         name = info.filename.replace("\\", "/")
         if name in names:

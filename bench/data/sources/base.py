@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
@@ -168,7 +169,7 @@ def label_by_folder(paths: Iterable[str], where: str, folders: Iterable[str] = (
         folders: the paths of all folders, to find the class folders without an image.
 
     Raises:
-        DataError: there are no images in class folders, or the classes' names collide.
+        DataError: there are no images in class folders, or the names of classes or files collide.
     """
     images: list[PurePosixPath] = []
     aside: list[tuple[str, str]] = []
@@ -194,6 +195,11 @@ def label_by_folder(paths: Iterable[str], where: str, folders: Iterable[str] = (
     found = [(str(path), _record(path, root, split)) for path in inside]
     found.sort(key=lambda pair: pair[1].name)
     check_classes((record.label for _, record in found), where)
+    for (one, record), (other, following) in pairwise(found):
+        if record.name == following.name:
+            raise DataError(
+                f"{where}: the files {one!a} and {other!a} differ only in accent encoding; rename one of them"
+            )
     return Listing(found, sorted(aside), _empty(inside, folders))
 
 

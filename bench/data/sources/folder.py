@@ -54,12 +54,15 @@ def open_folder(path: Path) -> Source:
     odd: list[tuple[str, str]] = []
     digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
     folders: list[str] = []
-    for relative, info in _walk(path):
+    for relative, info, again in _walk(path):
+        if again:
+            odd.append((_shown(relative), "a link to a folder that is listed already"))
+            continue
         if info is not None and stat.S_ISDIR(info.st_mode):
             folders.append(relative)
             continue
         if info is None or not stat.S_ISREG(info.st_mode):
-            odd.append((ascii(relative), "a broken link" if info is None else "not a regular file"))
+            odd.append((_shown(relative), "a broken link" if info is None else "not a regular file"))
             continue
         files.append(relative)
         digest.update(f"{relative}\0{info.st_size}\0{info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
@@ -74,8 +77,16 @@ def open_folder(path: Path) -> Source:
     )
 
 
-def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Yield every file and folder below ``root`` in a fixed order; follow links, but enter no folder twice."""
+def _shown(relative: str) -> str:
+    """A name that can be stored: odd bytes in it are escaped."""
+    return relative.encode("utf-8", "backslashreplace").decode()
+
+
+def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, bool]]:
+    """Yield every file and folder below ``root`` in a fixed order; follow links, but enter no folder twice.
+
+    The last of the three tells whether it is a folder that was entered before.
+    """
     entered: set[tuple[int, int]] = set()
 
     def failed(error: OSError) -> None:
@@ -85,15 +96,16 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
         info = Path(here).stat()
         if (info.st_dev, info.st_ino) in entered:
             folders.clear()
+            yield Path(here).relative_to(root).as_posix(), info, True
             continue
         entered.add((info.st_dev, info.st_ino))
         folders.sort()
         if Path(here) != root:
-            yield Path(here).relative_to(root).as_posix(), info
+            yield Path(here).relative_to(root).as_posix(), info, False
         for name in sorted(names):
             full = Path(here) / name
             try:
                 found: os.stat_result | None = full.stat()
             except OSError:
                 found = None
-            yield full.relative_to(root).as_posix(), found
+            yield full.relative_to(root).as_posix(), found, False

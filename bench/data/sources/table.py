@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
         raise DataError(f"{path}: no images are listed; each line after the header names an image and its label")
     folder = path.resolve().parent
     _check(lines, path, folder, spec)
-    digest = hashlib.sha256(str(path.resolve()).encode())
+    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
     for line in lines:
         info = (folder / line.name).stat()
         digest.update(f"{line.name}\0{line.label}\0{info.st_size}\0{info.st_mtime_ns}\n".encode())
@@ -54,7 +55,7 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
             name=line.name,
             label=line.label,
             side=side_named(line.side) if spec.split_column else None,
-            group=line.cells[group_column] if group_column else None,
+            group=(line.cells[group_column] or None) if group_column else None,
         )
         for line in lines
     ]
@@ -79,6 +80,14 @@ def _read(path: Path, spec: DatasetSpec, group_column: str | None) -> Iterator[_
     rows = csv.DictReader(io.StringIO(text, newline=""))
     try:
         columns = list(rows.fieldnames or ())
+        if not columns:
+            raise DataError(
+                f"{path}: the file is empty; it begins with a line of column names, such as "
+                f"{spec.path_column},{spec.label_column}"
+            )
+        doubled = [column for column in columns if columns.count(column) > 1]
+        if doubled:
+            raise DataError(f"{path}: has the column {doubled[0]!r} twice; rename or delete one of them")
         for column in (spec.path_column, spec.label_column, spec.split_column, group_column):
             if column is not None and column not in columns:
                 hint = nearest(column, columns) or (" Separate the columns with commas." if ";" in text[:200] else "")
@@ -103,9 +112,9 @@ def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> N
     _refuse(path, "have no path or no label", blank, "fill them in or delete the lines")
     first: dict[str, int] = {}
     twice = [
-        f"line {line.number} ({line.name}, first in line {first[line.name]})"
+        f"line {line.number} ({line.name}, first in line {first[posixpath.normpath(line.name)]})"
         for line in lines
-        if first.setdefault(line.name, line.number) != line.number
+        if first.setdefault(posixpath.normpath(line.name), line.number) != line.number
     ]
     _refuse(path, "name an image that was listed before", twice, "list each image once")
     if spec.labels is not None:

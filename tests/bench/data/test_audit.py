@@ -67,6 +67,12 @@ def flawed(make_folder: MakeFolder) -> Path:
     return root
 
 
+def test_a_class_without_images_is_counted(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    (root / "empty").mkdir()
+    assert audit(DatasetSpec(path=root)).findings.class_counts == {"blue cell": 6, "célula": 6, "empty": 0}
+
+
 def test_every_flaw_is_found(flawed: Path) -> None:
     found = audit(DatasetSpec(path=flawed)).findings
     assert [entry.name for entry in found.unreadable] == ["blue cell/broken.png"]

@@ -194,3 +194,20 @@ def test_synthetic_data_say_so() -> None:
     assert any("drawings" in warning for warning in manifest.warnings)
     assert np.asarray(load_pixels(pixels(manifest, spec, 24))).std() > 5
     assert json.loads(manifest.to_json())["source"] == "synthetic"
+
+
+def test_files_that_are_left_aside_are_told(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    (root / "blue cell" / "notes.txt").write_text("x")
+    warnings = prepare(DatasetSpec(path=root, image_size=16)).warnings
+    assert warnings == [
+        "1 files not taken for images, such as blue cell/notes.txt (its name does not end like an image's)"
+    ]
+
+
+def test_a_group_column_needs_a_value_in_every_line(make_folder: MakeFolder) -> None:
+    root = make_folder(4, ("a", "b"))
+    lines = [f"{kind}/{row:03d}.png,{kind},{'' if row == 2 else row}" for kind in "ab" for row in range(4)]
+    (root / "list.csv").write_text("\n".join(["path,label,patient", *lines]))
+    with pytest.raises(DataError, match="every line needs a value"):
+        prepare(DatasetSpec(path=root / "list.csv", image_size=16), SplitSpec(group_column="patient"))

@@ -105,7 +105,25 @@ def test_links_within_a_folder_are_followed_but_never_round_and_round(make_folde
     os.mkfifo(root / "blue cell" / "pipe.png")
     source = open_source(DatasetSpec(path=root))
     assert len(source.records) == 13
-    assert {reason for _, reason in source.ignored} == {"a broken link", "not a regular file"}
+    assert dict(source.ignored) == {
+        "blue cell/broken.png": "a broken link",
+        "blue cell/pipe.png": "not a regular file",
+        "blue cell/loop": "a link to a folder that is listed already",
+    }
+
+
+def test_a_class_that_is_a_link_to_another_is_told(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    (root / "other name").symlink_to(root / "blue cell")
+    assert open_source(DatasetSpec(path=root)).ignored == (("other name", "a link to a folder that is listed already"),)
+
+
+def test_files_that_differ_only_in_accent_encoding_are_refused(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    for name in ("\u00e9.png", "e\u0301.png"):  # one letter, or two code points
+        (root / "blue cell" / name).write_bytes((root / "blue cell" / "000.png").read_bytes())
+    with pytest.raises(DataError, match="differ only in accent encoding"):
+        open_source(DatasetSpec(path=root))
 
 
 def test_the_number_of_classes_is_checked(make_folder: MakeFolder) -> None:
@@ -118,7 +136,9 @@ def test_the_number_of_classes_is_checked(make_folder: MakeFolder) -> None:
 # Hostile zips
 
 
-@pytest.mark.parametrize("name", ["../evil/a.png", "a/../../b.png", "/etc/a.png", "C:\\x\\a.png", "..\\x\\a.png"])
+@pytest.mark.parametrize(
+    "name", ["../evil/a.png", "a/../../b.png", "/etc/a.png", "C:\\x\\a.png", "..\\x\\a.png", "../evil/"]
+)
 def test_a_zip_with_a_path_that_leads_out_is_refused(make_zip: MakeFolder, name: str) -> None:
     with pytest.raises(DataError, match="leads out of the zip"):
         open_source(DatasetSpec(path=make_zip(extra={name: b"x"})))
@@ -250,13 +270,15 @@ def test_a_csv_lists_images(make_folder: MakeFolder) -> None:
             r"1 lines name a file that is not there.*line 3 \(no/",
         ),
         ("path,label\na/000.png,x\na/000.png,x\n", "listed before: line 3 .*first in line 2"),
+        ("path,label\na/000.png,x\n./a//000.png,y\n", "listed before: line 3 .*first in line 2"),
         ("path,label\na/000.png,\n", "no label: line 2"),
         ("path,label\na/000.png,X\nb/000.png,x\n", "differ only in capitals"),
         ("path,label\na/000.png,catt\n", r"line 2 \('catt'\) Did you mean 'cat'"),
         ("file,label\na/000.png,x\n", "no column 'path', only 'file', 'label'"),
         ("path;label\na/000.png;x\n", "commas"),
         ("path,label\n", "no images are listed"),
-        ("", "no column 'path'"),
+        ("", "the file is empty; it begins with a line of column names"),
+        ("path,label,label\na/000.png,x,y\n", "the column 'label' twice"),
         ("path,label\na/000.png,x,y\n", "more values than columns"),
         ("path,label\na\0b,x\n", "not there|not a readable CSV"),
     ],
