@@ -195,9 +195,18 @@ def _folded(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> lis
 
 
 def _take(labels: Sequence[str], units: Sequence[int], rows: Rows, fraction: float, seed: int) -> Rows:
-    """Take about ``fraction`` of ``rows`` in whole units, keeping the proportions of the classes."""
+    """Take about ``fraction`` of ``rows`` in whole units, keeping the proportions of the classes.
+
+    More is taken where a part so small cannot hold every class.
+    """
     pieces = min(len({units[row] for row in rows}), max(2, round(1 / min(fraction, 1 - fraction))))
-    part = _fold(labels, units, rows, pieces, 0, seed)
+    first = part = _fold(labels, units, rows, pieces, 0, seed)
+    classes = {labels[row] for row in rows}
+    while {labels[row] for row in part} != classes and pieces > 2:
+        pieces -= 1
+        part = _fold(labels, units, rows, pieces, 0, seed)
+    if {labels[row] for row in part} != classes:
+        part = first
     return part if fraction <= 0.5 else np.setdiff1d(rows, part)
 
 

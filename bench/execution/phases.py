@@ -68,7 +68,7 @@ def run(
     cell = job.cell
     outcome["memory"]["baseline_mib"] = pss_mib()
     torch.set_num_threads(threads)
-    device = devices.open_device(cell.device)
+    device = devices.open_device(cell.device, cell.precision)
     determinism = devices.make_repeatable(cell.seed)
     outcome["context"] = _context(device, threads, determinism)
     devices.reset_peak(device)

@@ -17,7 +17,7 @@ __all__ = ["largest_batch"]
 def largest_batch(probe: Probe, limit_bytes: int) -> int:
     """The largest power of two, up to the probe's highest, whose step fits in ``limit_bytes``; 0 where none does."""
     cell = probe.cell
-    device = open_device(cell.device)
+    device = open_device(cell.device, cell.precision)
     entry = cell.model
     module = build(
         entry.name,

@@ -32,9 +32,11 @@ class DeviceMemory:
     reserved_mib: float | None
 
 
-def open_device(name: str) -> torch.device:
-    """Return the device; `DeviceError` says what is here when it is not."""
+def open_device(name: str, precision: str = "fp32") -> torch.device:
+    """Return the device; `DeviceError` says what is here when it is not, or that it cannot have the precision."""
     device = torch.device(name)
+    if precision == "fp16" and device.type != "cuda":
+        raise DeviceError(f"fp16 needs a cuda device, not {device.type}: use bf16 or fp32 there.")
     if device.type == "cpu":
         return device
     module = getattr(torch, device.type, None)

@@ -55,6 +55,12 @@ def _open(spec: DatasetSpec, cache_dir: Path | None, group_column: str | None) -
 
 
 def _open_path(spec: DatasetSpec, path: Path, group_column: str | None) -> Source:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # each kind of source has a better message
+    except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to look
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if spec.kind == "csv":
         from bench.data.sources.table import open_csv
 

@@ -92,6 +92,15 @@ def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
             open_source(DatasetSpec(path=tmp_path / name))
 
 
+@pytest.mark.parametrize("end", ["", ".zip", ".csv"])
+def test_a_path_that_no_file_system_takes_is_told(tmp_path: Path, end: str) -> None:
+    with pytest.raises(DataError, match="cannot be read: File name too long"):
+        open_source(DatasetSpec(path=tmp_path / ("x" * 300 + end)))
+    (tmp_path / f"loop{end}").symlink_to(tmp_path / f"loop{end}")
+    with pytest.raises(DataError, match="cannot be read: .*symbolic links"):
+        open_source(DatasetSpec(path=tmp_path / f"loop{end}"))
+
+
 def test_a_path_is_asked_for() -> None:
     with pytest.raises(DataError, match="--data"):
         open_source(DatasetSpec(source="pbc"))

@@ -25,6 +25,11 @@ def test_a_device_that_is_not_here_is_told(name: str) -> None:
         devices.open_device(name)
 
 
+def test_fp16_needs_cuda_in_every_regime() -> None:
+    with pytest.raises(DeviceError, match="bf16 or fp32"):
+        devices.open_device("cpu", "fp16")
+
+
 def test_what_makes_results_repeatable_is_recorded() -> None:
     known = devices.make_repeatable(7)
     first = torch.rand(3)

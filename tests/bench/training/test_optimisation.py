@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from bench.errors import DeviceError
 from bench.training.depth import layers_of
 from bench.training.optimisation import autocast, learning_rate, make_optimizer, set_rate
 from bench.training.spec import TrainSpec
@@ -98,11 +97,6 @@ def test_an_unknown_network_has_layers_too() -> None:
     network = nn.Sequential(*(nn.Linear(2, 2) for _ in range(15)))
     layers = layers_of(Classifier(network, nn.Linear(2, 3)))
     assert (layers["backbone.0.weight"], layers["backbone.14.bias"], layers["head.weight"]) == (0, 2, 3)
-
-
-def test_fp16_needs_cuda() -> None:
-    with pytest.raises(DeviceError, match="bf16 or fp32"):
-        autocast(torch.device("cpu"), "fp16")
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
