@@ -43,6 +43,10 @@ class StepTimer:
         self._last = 0.0
         self._timed = False
 
+    def resume(self, samples: NDArray[np.float32]) -> None:
+        """Take over what an earlier process had timed, as `samples` gave it."""
+        self._rows.extend(samples.ravel().tolist())
+
     def begin(self, epoch: int) -> None:
         """A step begins: the next batch is asked for. Call it before the first batch and after each step."""
         self._timed = self._step % self._every == 0

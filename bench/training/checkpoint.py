@@ -12,7 +12,7 @@ import torch
 
 __all__ = ["Checkpoint"]
 
-_FORM = 1
+_FORM = 2
 _SHARE_OF_TIME = 0.01
 
 

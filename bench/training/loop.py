@@ -98,7 +98,7 @@ class Fitted:
     resumed_after: int | None = None
     """The epoch that a training was gone on from after a kill."""
     steps: np.ndarray = field(default_factory=lambda: np.empty((0, 1 + len(PARTS)), np.float32))
-    """Raw samples of the steps, as `StepTimer.samples`; those before a kill are not among them."""
+    """Raw samples of the steps, as `StepTimer.samples`."""
 
 
 @dataclass
@@ -243,6 +243,7 @@ class _Training:
             "optimizer": self._step.optimizer.state_dict(),
             "scaler": self._step.scaler.state_dict(),
             "average": None if average is None else {"state": average.state, "steps": average.steps},
+            "steps": torch.from_numpy(self.timer.samples),
             "best": {
                 "epoch": self.best.record.epoch,
                 "weights": self.best.weights,
@@ -261,6 +262,7 @@ class _Training:
         if self._average is not None:
             self._average.restore(held["average"]["state"], held["average"]["steps"])
         self.history = [Epoch.from_dict(record) for record in held["history"]]
+        self.timer.resume(held["steps"].numpy())
         best = held["best"]
         self.best = _Best(self.history[best["epoch"] - 1], best["weights"], best["logits"].numpy())
         for record in self.history:

@@ -101,9 +101,11 @@ def test_a_full_disk_in_the_child_is_not_the_cells_fault(phases: Phases) -> None
         phases("open('/dev/full', 'w', buffering=1).write('text\\n')")
 
 
-@pytest.mark.parametrize("phase", ["data", "model", "warm-up", "train", "evaluate"])
+@pytest.mark.parametrize("phase", ["start", "data", "model", "warm-up", "train", "evaluate"])
 def test_kill_9_in_every_phase(phases: Phases, phase: str) -> None:
     result = phases(f"""
+        if {phase!r} == "start":
+            os.kill(os.getpid(), signal.SIGKILL)
         for name in ("data", "model", "warm-up", "train", "evaluate"):
             reporter.phase(name)
             if name == {phase!r}:
@@ -114,7 +116,7 @@ def test_kill_9_in_every_phase(phases: Phases, phase: str) -> None:
     assert result.error is not None
     assert result.error.kind == "SIGKILL"
     order = ["data", "model", "warmup", "train", "evaluate"]
-    done = order[: order.index(phase.replace("-", ""))]
+    done = order[: order.index(phase.replace("-", ""))] if phase != "start" else []
     kept = {name for name in order if getattr(result.timings, f"{name}_seconds") is not None}
     assert kept == set(done)
 

@@ -46,6 +46,7 @@ def test_it_ends_with_the_same_numbers(images, model, conditions, tmp_path, extr
     found = fit(resumed, *batches, spec, conditions, Watcher(told.append, silent.on_progress), _again(tmp_path))
 
     assert found.resumed_after == 2
+    assert np.array_equal(found.steps[:, 0], expected.steps[:, 0]), "the steps before the kill are there too"
     assert found.best_epoch == expected.best_epoch
     assert [(e.epoch, e.lr, e.train, e.validation) for e in told] == [
         (e.epoch, e.lr, e.train, e.validation) for e in expected.history

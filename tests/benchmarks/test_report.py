@@ -1,0 +1,53 @@
+"""How long the report of many cells takes and how much memory, in a process that has no torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ALLOWED = {100: 20.0, 1000: 120.0}
+"""Seconds for so many cells, on two cores."""
+
+RENDER = """
+import json, sys, time
+from bench.measure.memory import high_water_mib
+from reports import render_report
+begun = time.perf_counter()
+path = render_report([sys.argv[1]])
+facts = {"seconds": time.perf_counter() - begun, "mib": high_water_mib(), "size": path.stat().st_size}
+print(json.dumps({**facts, "torch": "torch" in sys.modules}))
+"""
+
+
+def _made_up_runs() -> ModuleType:
+    path = Path(__file__).parent.parent / "reports" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("made_up_runs", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["made_up_runs"] = module  # its data classes look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("cells", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_the_report_of_many_cells(cells: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = _made_up_runs()
+    models = [(f"{name} {n}", *rest) for n in range(cells // 20) for name, *rest in made.MODELS[:10]]
+    run = made.build_run(tmp_path / "run", made.Recipe(models=models, bad={}, not_run=()))
+    done = subprocess.run([sys.executable, "-c", RENDER, str(run)], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    with capsys.disabled():
+        print(
+            f"\nreport of {cells} cells: {found['seconds']:.1f} s, {found['mib']:.0f} MiB, "
+            f"{found['size'] / 2**20:.1f} MiB of HTML"
+        )
+    assert found["seconds"] < ALLOWED[cells]
+    assert found["mib"] < 1024
+    assert not found["torch"]
