@@ -67,7 +67,8 @@ def split(
     for warning in manifest.warnings:
         print(_printable(f"warning: {warning}"))
     sides = ", ".join(f"{len(manifest.rows(side))} {side}" for side in ("train", "validation", "test"))
-    print(f"{out}: {len(manifest.names)} images, {sides}; method {manifest.split_method}; hash {manifest.split_hash}")
+    told = f"{len(manifest.names)} images, {sides}; method {manifest.split_method}; hash {manifest.split_hash}"
+    print(_printable(f"{out}: {told}"))
 
 
 def fetch(name: str, cache: Path | None) -> None:
@@ -75,7 +76,7 @@ def fetch(name: str, cache: Path | None) -> None:
     with Display(Console(stderr=True, highlight=False)) as display:
         fetched = download(name, cache_dir=cache, progress=_progress(display))
     how = "checked against the published hash" if fetched.checked else "no hash is published for it"
-    print(f"{fetched.path}\nsha256 {fetched.sha256} ({how})")
+    print(f"{_printable(str(fetched.path))}\nsha256 {fetched.sha256} ({how})")
 
 
 def _spec(kind: type[_Spec], **given: Any) -> _Spec:

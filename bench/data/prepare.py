@@ -205,9 +205,10 @@ def _check_classes(source: Source, records: Sequence[Record]) -> None:
     left = {record.label for record in records}
     empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
     if empty:
+        aside = "; {} ({}) was not taken for an image".format(*source.ignored[0]) if source.ignored else ""
         raise DataError(
             f"{source.card.path or source.card.name}: the class {empty[0]!r} has no image that can be used; add "
-            "images, or remove the class"
+            f"images, or remove the class{aside}"
         )
 
 

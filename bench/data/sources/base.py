@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from bench.data.images import EXTENSIONS
 from bench.errors import DataError
@@ -26,6 +26,7 @@ __all__ = [
     "is_litter",
     "label_by_folder",
     "side_named",
+    "storable",
 ]
 
 Side = Literal["train", "validation", "test"]
@@ -74,6 +75,11 @@ class DataCard(BaseModel):
     unknown: tuple[str, ...] = ()
     """What is not known of the set and would matter."""
 
+    @field_validator("name", "path", mode="before")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        return storable(value) if isinstance(value, str) else value
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -109,6 +115,11 @@ class Source:
     def read(self, name: str) -> bytes:
         """Return the bytes of the image called ``name``."""
         return self.reader.read(name)
+
+
+def storable(name: str) -> str:
+    """Return a file's name as text that JSON takes: bytes that are no UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_litter(path: PurePosixPath) -> bool:
@@ -178,7 +189,7 @@ def label_by_folder(paths: Iterable[str], where: str, folders: Iterable[str] = (
         if is_litter(path):
             continue
         if not _is_text(text):
-            aside.append((ascii(text), "its name is not valid UTF-8"))
+            aside.append((storable(text), "its name is not valid UTF-8"))
         elif any(part.startswith(".") for part in path.parts[:-1]):
             aside.append((text, "it lies in a hidden folder"))
         elif path.suffix.lower() not in EXTENSIONS and path.name.lower() not in EXTENSIONS:
@@ -209,7 +220,7 @@ def _empty(images: list[PurePosixPath], folders: Iterable[str]) -> list[str]:
     above = {image.parent.parent for image in images}
     beside = (PurePosixPath(folder) for folder in folders)
     return sorted(
-        unicodedata.normalize("NFC", folder.name)
+        storable(unicodedata.normalize("NFC", folder.name))
         for folder in beside
         if folder.parent in above and folder not in holding and not folder.name.startswith((".", "__"))
     )

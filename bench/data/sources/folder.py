@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.sources.base import MAX_FILE_BYTES, DataCard, Source, label_by_folder
+from bench.data.sources.base import MAX_FILE_BYTES, DataCard, Source, label_by_folder, storable
 from bench.errors import DataError
 
 __all__ = ["FolderReader", "open_folder", "read_file"]
@@ -56,13 +56,13 @@ def open_folder(path: Path) -> Source:
     folders: list[str] = []
     for relative, info, again in _walk(path):
         if again:
-            odd.append((_shown(relative), "a link to a folder that is listed already"))
+            odd.append((storable(relative), "a link to a folder that is listed already"))
             continue
         if info is not None and stat.S_ISDIR(info.st_mode):
             folders.append(relative)
             continue
         if info is None or not stat.S_ISREG(info.st_mode):
-            odd.append((_shown(relative), "a broken link" if info is None else "not a regular file"))
+            odd.append((storable(relative), "a broken link" if info is None else "not a regular file"))
             continue
         files.append(relative)
         digest.update(f"{relative}\0{info.st_size}\0{info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
@@ -75,11 +75,6 @@ def open_folder(path: Path) -> Source:
         ignored=tuple(listing.aside + odd),
         empty=tuple(listing.empty),
     )
-
-
-def _shown(relative: str) -> str:
-    """A name that can be stored: odd bytes in it are escaped."""
-    return relative.encode("utf-8", "backslashreplace").decode()
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, bool]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from bench.data.audit import audit
 from bench.data.examine import Facts, perceptual_hash
+from bench.data.manifest import DatasetManifest
 from bench.data.near import join, near_pairs
 from bench.data.prepare import prepare
 from bench.data.spec import DatasetSpec, DuplicatePolicy, SplitSpec
@@ -71,6 +73,13 @@ def test_a_class_without_images_is_counted(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "empty").mkdir()
     assert audit(DatasetSpec(path=root)).findings.class_counts == {"blue cell": 6, "célula": 6, "empty": 0}
+
+
+def test_a_set_whose_own_name_is_no_text_is_audited_and_stored(make_folder: MakeFolder, tmp_path: Path) -> None:
+    root = make_folder().rename(os.fsdecode(os.fsencode(str(tmp_path)) + b"/set\xe9"))
+    manifest = prepare(DatasetSpec(path=root, image_size=16))
+    assert manifest.card.name == "set\\udce9"
+    assert DatasetManifest.from_json(manifest.to_json()) == manifest
 
 
 def test_every_flaw_is_found(flawed: Path) -> None:

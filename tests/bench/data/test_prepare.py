@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -203,6 +204,13 @@ def test_files_that_are_left_aside_are_told(make_folder: MakeFolder) -> None:
     assert warnings == [
         "1 files not taken for images, such as blue cell/notes.txt (its name does not end like an image's)"
     ]
+
+
+def test_a_class_whose_name_is_no_text_is_told(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    (root / "blue cell").rename(os.fsdecode(os.fsencode(str(root)) + b"/cl\xe9"))
+    with pytest.raises(DataError, match=r"cl.*udce9.* has no image .*its name is not valid UTF-8"):
+        prepare(DatasetSpec(path=root, image_size=16))
 
 
 def test_a_group_column_needs_a_value_in_every_line(make_folder: MakeFolder) -> None:

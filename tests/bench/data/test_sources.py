@@ -97,7 +97,7 @@ def test_a_path_that_no_file_system_takes_is_told(tmp_path: Path, end: str) -> N
     with pytest.raises(DataError, match="cannot be read: File name too long"):
         open_source(DatasetSpec(path=tmp_path / ("x" * 300 + end)))
     (tmp_path / f"loop{end}").symlink_to(tmp_path / f"loop{end}")
-    with pytest.raises(DataError, match="cannot be read: .*symbolic links"):
+    with pytest.raises(DataError, match=r"cannot be read: .*symbolic links"):
         open_source(DatasetSpec(path=tmp_path / f"loop{end}"))
 
 

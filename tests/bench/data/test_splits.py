@@ -102,6 +102,16 @@ def test_too_few_images_are_told_before_any_training(labels: list[str], units: l
         split([str(i) for i in range(len(labels))], labels, units, SplitSpec(), "stratified")
 
 
+@given(st.integers(0, 50), st.integers(4, 8), st.integers(2, 4))
+@settings(deadline=None, max_examples=30)
+def test_a_few_groups_a_class_are_enough(seed: int, groups: int, classes: int) -> None:
+    """Ten patients with two images each: a tenth of the images is one patient, who has one class only."""
+    units = [unit for unit in range(groups * classes) for _ in range(2)]
+    labels = [f"c{unit % classes}" for unit in units]
+    sides = split([str(i) for i in range(len(units))], labels, units, SplitSpec(seed=seed, group="x"), "grouped")
+    assert len({(unit, side) for unit, side in zip(units, sides, strict=True)}) == groups * classes
+
+
 def test_groups_that_are_too_few_are_told() -> None:
     labels = ["a", "b"] * 20
     with pytest.raises(DataError, match="'a' has 2"):

@@ -1,0 +1,65 @@
+"""``patchbench data`` in real processes: what it prints of hostile names, and the split that it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def _data(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", "data", *map(os.fspath, words)]  # type: ignore[arg-type]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Ten images of two classes; the names hold a line break, a terminal's command and a byte that is no UTF-8."""
+    rng = np.random.default_rng(0)
+    root = Path(os.fsdecode(os.fsencode(str(tmp_path)) + b"/set\xe9"))
+    for label in ("a\nb", "\x1b[31mred"):
+        (root / label).mkdir(parents=True)
+        for index in range(10):
+            Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(root / label / f"{index}.png")
+    return root
+
+
+def test_names_can_neither_break_a_line_nor_command_the_terminal(images: Path, tmp_path: Path) -> None:
+    done = _data("audit", images, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "classes: \\x1b[31mred (10), a\\nb (10)" in done.stdout.splitlines()
+    assert done.stdout.startswith("set\\udce9: 20 files")
+
+
+def test_an_audit_of_odd_names_is_json(images: Path, tmp_path: Path) -> None:
+    done = _data("audit", images, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["card"]["name"] == "set\\udce9"
+    assert told["findings"]["class_counts"] == {"a\nb": 10, "\x1b[31mred": 10}
+
+
+def test_a_split_by_a_column_keeps_its_groups_whole(images: Path, tmp_path: Path) -> None:
+    table = images / "list.csv"
+    with table.open("w", newline="") as file:
+        rows = [(f"{label}/{index}.png", label, f"{label}{index // 2}") for label in sorted(os.listdir(images))
+                if (images / label).is_dir() for index in range(10)]  # fmt: skip
+        csv.writer(file).writerows([("path", "label", "patient"), *rows])
+    done = _data("split", table, "--out", "split.csv", "--group-column", "patient", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "method grouped" in done.stdout
+    patient = {name: group for name, _, group in rows}
+    with (tmp_path / "split.csv").open(newline="") as file:
+        sides = {(patient[row["name"]], row["split"]) for row in csv.DictReader(file)}
+    assert len(sides) == 10
+    refused = _data("split", table, "--group-column", "pateint", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "has no column 'pateint'" in refused.stderr
+    assert "Did you mean 'patient'" in refused.stderr
