@@ -254,4 +254,8 @@ class _TryAgainError(Exception):
 
 
 def _short(error: Exception) -> str:
+    """The cause in one line: requests wraps it in urllib3's errors, which name their own objects first."""
+    inner = getattr(error.args[0] if error.args else None, "reason", None)
+    if inner is not None:
+        return str(inner).rpartition(": ")[2][:160]
     return (str(error) or type(error).__name__).splitlines()[0][:160]

@@ -191,7 +191,7 @@ def test_a_refusal_is_not_asked_again(server: Server, tmp_path: Path, status: st
 
 def test_no_server_is_told(tmp_path: Path) -> None:
     remote = Remote("cells", "http://127.0.0.1:9/file", "cells.bin", MD5, "https://example.org")
-    with pytest.raises(DataError, match="failed 2 times"):
+    with pytest.raises(DataError, match=r"failed 2 times, at last with: \[Errno \d+\] Connection refused\."):
         fetch_remote(remote, tmp_path, retries=1, pause=0.01, timeout=1)
     assert _names(tmp_path) == set()
 
