@@ -199,13 +199,14 @@ def _take(labels: Sequence[str], units: Sequence[int], rows: Rows, fraction: flo
 
     More is taken where a part so small cannot hold every class.
     """
-    pieces = min(len({units[row] for row in rows}), max(2, round(1 / min(fraction, 1 - fraction))))
+    classes = Counter(labels[row] for row in rows)
+    most = min(len({units[row] for row in rows}), max(classes.values()))
+    pieces = min(most, max(2, round(1 / min(fraction, 1 - fraction))))
     first = part = _fold(labels, units, rows, pieces, 0, seed)
-    classes = {labels[row] for row in rows}
-    while {labels[row] for row in part} != classes and pieces > 2:
+    while {labels[row] for row in part} != set(classes) and pieces > 2:
         pieces -= 1
         part = _fold(labels, units, rows, pieces, 0, seed)
-    if {labels[row] for row in part} != classes:
+    if {labels[row] for row in part} != set(classes):
         part = first
     return part if fraction <= 0.5 else np.setdiff1d(rows, part)
 

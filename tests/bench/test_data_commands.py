@@ -47,10 +47,10 @@ def test_an_audit_of_odd_names_is_json(images: Path, tmp_path: Path) -> None:
 
 
 def test_a_split_by_a_column_keeps_its_groups_whole(images: Path, tmp_path: Path) -> None:
+    labels = sorted(folder.name for folder in images.iterdir())
     table = images / "list.csv"
+    rows = [(f"{label}/{index}.png", label, f"{label}{index // 2}") for label in labels for index in range(10)]
     with table.open("w", newline="") as file:
-        rows = [(f"{label}/{index}.png", label, f"{label}{index // 2}") for label in sorted(os.listdir(images))
-                if (images / label).is_dir() for index in range(10)]  # fmt: skip
         csv.writer(file).writerows([("path", "label", "patient"), *rows])
     done = _data("split", table, "--out", "split.csv", "--group-column", "patient", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
