@@ -116,6 +116,10 @@ def _lines(report: AuditReport) -> Iterable[str]:
     yield "sizes: " + ", ".join(f"{size} ({count:,})" for size, count in found.sizes.items())
     yield "modes: " + ", ".join(f"{mode} ({count:,})" for mode, count in found.modes.items())
     yield "classes: " + ", ".join(f"{name} ({count:,})" for name, count in found.class_counts.items())
+    bare = [name for name, count in found.class_counts.items() if count == 0]
+    yield from _listed("classes without a readable image (a run refuses them)", len(bare), bare)
+    if len(found.class_counts) < 2:
+        yield "only one class: a run needs two or more"
     if found.imbalance is not None:
         yield f"imbalance: {found.imbalance:.2f} images of the largest class for one of the smallest"
     for unknown in report.card.unknown:

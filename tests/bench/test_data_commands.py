@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,17 @@ def test_an_audit_of_odd_names_is_json(images: Path, tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert told["card"]["name"] == "set\\udce9"
     assert told["findings"]["class_counts"] == {"a\nb": 10, "\x1b[31mred": 10}
+
+
+def test_an_audit_tells_what_a_run_would_refuse(images: Path, tmp_path: Path) -> None:
+    (images / "bare").mkdir()
+    told = _data("audit", images, cwd=tmp_path).stdout
+    assert "classes without a readable image (a run refuses them): 1\n    bare\n" in told
+    assert "only one class" not in told
+    (images / "bare").rmdir()
+    shutil.rmtree(images / "a\nb")
+    told = _data("audit", images, cwd=tmp_path).stdout
+    assert "classes without a readable image (a run refuses them): 0\nonly one class: a run needs two or more\n" in told
 
 
 def test_a_split_by_a_column_keeps_its_groups_whole(images: Path, tmp_path: Path) -> None:
