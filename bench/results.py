@@ -126,7 +126,14 @@ class Run:
         found = {p.parent.name: p for p in folder.glob("*/result.json")} if folder.is_dir() else {}
         plan = [cell["id"] for cell in self.plan() if cell["id"] in found]
         ordered = plan + sorted(set(found) - set(plan))
-        return [CellResult.from_json(found[i].read_text(encoding="utf-8"), str(found[i])) for i in ordered]
+        results = [CellResult.from_json(found[i].read_text(encoding="utf-8"), str(found[i])) for i in ordered]
+        for folder_name, result in zip(ordered, results, strict=True):
+            if result.id != folder_name:
+                raise RunError(
+                    f"{found[folder_name]} is damaged: it says that it is of cell {result.id[:40]!r}. "
+                    f"Delete that folder and run the study again."
+                )
+        return results
 
     def plan(self) -> list[dict[str, Any]]:
         """The cells that the study asks for: id, label, regime, device, precision, seed."""

@@ -12,16 +12,20 @@ from statistics import median
 from typing import Literal
 
 from bench.errors import RunError
-from bench.results import CellResult, Run
+from bench.results import CellResult, Run, Status
 from bench.uncertainty import Comparison, compare_pair, holm, speedup
 from reports.evidence import ALPHA, paired
-from reports.gather import Entry, Gathered, gather
+from reports.gather import NOT_RUN, Entry, Gathered, gather
 from reports.language import Translate
 from reports.wording import Value, duration, memory, percent, points
 
 __all__ = ["Compared", "Judged", "Outcome", "Pair", "compare"]
 
 Outcome = Literal["better", "worse", "same", "unknown"]
+
+_UNKNOWN = "?"
+_NOT_JUDGED = (NOT_RUN, Status.UNAVAILABLE.value, Status.INTERRUPTED.value)
+"""How a cell can end without anything being known of it."""
 
 TOLERANCE = 0.1
 """A time or a peak has to differ by more than this share: two runs of one program on one machine differ by some."""
@@ -90,12 +94,26 @@ def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tol
     first, second = gathered.runs
     if first.path.resolve() == second.path.resolve():
         raise RunError(f"{first.path} was given twice. Name two run folders: the one before and the one after.")
-    sides = [{_key(e): e for e in gathered.entries if e.run is run} for run in gathered.runs]
+    sides = [_cells(gathered, run) for run in gathered.runs]
+    if not sides[0].keys() & sides[1].keys():
+        raise RunError(
+            f"{first.path} and {second.path} have no cell in common: none of the one has the label, regime, device, "
+            f"precision and seed of one of the other, so there is nothing to compare. Name two runs of one study."
+        )
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
     hardware = _hardware(gathered, 0), _hardware(gathered, 1)
-    same = hardware[0] == hardware[1]
+    same = hardware[0] == hardware[1] != _UNKNOWN
     pairs = [_pair(key, sides[0].get(key), sides[1].get(key), same, tolerance, _) for key in keys]
     return Compared(gathered, tuple(_corrected(pairs, _)), hardware)
+
+
+def _cells(gathered: Gathered, run: Run) -> dict[tuple[str, ...], Entry]:
+    """A run's cells; planned ones come first and stand, where an older one outside the plan is called the same."""
+    found: dict[tuple[str, ...], Entry] = {}
+    for entry in gathered.entries:
+        if entry.run is run:
+            found.setdefault(_key(entry), entry)
+    return found
 
 
 def _key(entry: Entry) -> tuple[str, ...]:
@@ -106,6 +124,8 @@ def _hardware(gathered: Gathered, index: int) -> str:
     """The processor, its cores, and the GPUs of a run's machine."""
     facts = gathered.environments[index]
     cpu = facts.get("cpu") or {}
+    if not cpu.get("model"):
+        return _UNKNOWN
     gpus = [str(gpu.get("name", gpu) if isinstance(gpu, dict) else gpu) for gpu in facts.get("gpus") or []]
     return ", ".join([f"{cpu.get('model', '?')} ({cpu.get('usable', '?')} cores)", *gpus])
 
@@ -114,7 +134,7 @@ def _pair(
     key: tuple[str, ...], before: Entry | None, after: Entry | None, same: bool, tolerance: float, _: Translate
 ) -> Pair:
     label, *rest, seed = key
-    title = " · ".join([label, *(part for part in rest if part), f"seed {seed}"])
+    title = " · ".join([label, *(part for part in rest if part), f"{_('seed')} {seed}"])
     if before is None or after is None:
         return Pair(title, before, after, ())
     judged = [_ending(before, after, _)]
@@ -126,9 +146,11 @@ def _pair(
 def _ending(before: Entry, after: Entry, _: Translate) -> Judged:
     old, new = (Value(_(entry.status.replace("_", " ")), 1.0 if entry.is_ok else 0.0) for entry in (before, after))
     outcome: Outcome = "same"
-    if before.is_ok != after.is_ok:
-        outcome = "better" if after.is_ok else "worse"
-    return Judged(_("Status"), old, new, "", outcome, after.reason)
+    if before.status != after.status:
+        outcome = "better" if after.is_ok else "worse" if before.is_ok else "unknown"
+        if before.status in _NOT_JUDGED or after.status in _NOT_JUDGED:
+            outcome = "unknown"
+    return Judged(_("Status"), old, new, "", outcome, _(after.reason))
 
 
 def _accuracy(before: Entry, after: Entry, _: Translate) -> Judged:
@@ -174,7 +196,7 @@ def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, 
         if old and new is not None:
             why = _("a single sample in each run")
             judged.append(Judged(name, duration(old), duration(new), f"× {new / old:.3g}", "unknown", why))
-    return [*judged, *_peak(before, after, tolerance, _)]
+    return [*judged, *_peak(before, after, same, tolerance, _)]
 
 
 def _latencies(result: CellResult) -> tuple[float, ...]:
@@ -206,7 +228,7 @@ def _time(
     return Judged(name, old, new, change, outcome, why)
 
 
-def _peak(before: CellResult, after: CellResult, tolerance: float, _: Translate) -> list[Judged]:
+def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[Judged]:
     found = []
     for name, key in ((_("Peak RAM"), "peak_ram_mib"), (_("Peak GPU memory"), "peak_vram_mib")):
         a, b = (getattr(result.memory, key) for result in (before, after))
@@ -219,5 +241,7 @@ def _peak(before: CellResult, after: CellResult, tolerance: float, _: Translate)
         elif ratio < 1 / (1 + tolerance):
             outcome = "better"
         why = _("beyond {tolerance} counts").format(tolerance=percent(tolerance, digits=0).text)
+        if not same:
+            outcome, why = "unknown", _("the machines differ")
         found.append(Judged(name, memory(a), memory(b), f"× {ratio:.3g}", outcome, why))
     return found

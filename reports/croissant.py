@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench.errors import RunError
 from bench.results import Run, load_results
 
 __all__ = ["croissant"]
@@ -97,7 +98,12 @@ def _classes(classes: list[str]) -> dict[str, Any]:
 
 
 def _images(dataset: dict[str, Any], classes: list[str]) -> dict[str, Any]:
-    rows = zip(dataset.get("names") or [], dataset.get("labels") or [], dataset.get("splits") or [], strict=True)
+    columns = [dataset.get(key) or [] for key in ("names", "labels", "splits")]
+    if len(set(map(len, columns))) > 1 or any(not 0 <= index < len(classes) for index in columns[1]):
+        raise RunError(
+            "dataset.json is damaged: its names, labels and splits do not fit together. Run the study again."
+        )
+    rows = zip(*columns, strict=True)
     label = _field("images", "label", "sc:Text", references={"field": {"@id": "classes/name"}})
     return {
         "@type": "cr:RecordSet",

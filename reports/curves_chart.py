@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
@@ -39,13 +40,15 @@ def _rows(entry: Entry, gathered: Gathered) -> list[dict[str, Any]]:
     found: dict[int, list[dict[str, Any]]] = {}
     for twin in twins:
         for line in twin.history:
-            found.setdefault(int(line["epoch"]), []).append(line)
+            if isinstance(line.get("epoch"), int):
+                found.setdefault(line["epoch"], []).append(line)
     rows = []
     for epoch, lines in sorted(found.items()):
         row: dict[str, Any] = {"title": gathered.title(entry), "epoch": epoch, "seeds": len(lines)}
         for side in _SIDES:
             for key, _title in _SCORES:
-                values = [line[side][key] for line in lines if isinstance(line.get(side, {}).get(key), int | float)]
+                scores = [line[side].get(key) for line in lines if isinstance(line.get(side), dict)]
+                values = [value for value in scores if isinstance(value, int | float) and math.isfinite(value)]
                 if values:
                     row[f"{side}_{key}"] = [round(v, 5) for v in (fmean(values), min(values), max(values))]
         rows.append(row)

@@ -50,8 +50,9 @@ def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None
         mlflow.log_metrics({name: float(value) for name, value in figures.items()})
         for line in run.history(result.id):
             for side in ("train", "validation"):
-                scores = {f"{side}_{key}": value for key, value in line[side].items() if _is_figure(value)}
-                mlflow.log_metrics(scores, step=int(line["epoch"]))
+                scores = line.get(side) or {}
+                known = {f"{side}_{key}": value for key, value in scores.items() if _is_figure(value)}
+                mlflow.log_metrics(known, step=int(line["epoch"]))
         if result.status.value != "ok":
             mlflow.end_run("FAILED")
 

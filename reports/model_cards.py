@@ -13,10 +13,10 @@ import yaml
 
 from bench.errors import RunError
 from bench.metrics import per_class
-from bench.results import CellResult, Run, load_results, write_atomic
+from bench.results import CellResult, Run, Status, load_results, write_atomic
 from bench.uncertainty import interval
 from reports.exports import markdown_cell
-from reports.wording import duration, memory, number, percent
+from reports.wording import amount, duration, memory, number, percent
 
 __all__ = ["model_card", "write_model_cards"]
 
@@ -28,9 +28,10 @@ def write_model_cards(run: Run | str | Path, folder: Path | None = None) -> list
     where no weights were kept or a file cannot be written.
     """
     opened = run if isinstance(run, Run) else load_results(run)
-    kept = [r for r in opened.results() if (opened.cell_folder(r.id) / "model.safetensors").is_file()]
+    done = [r for r in opened.results() if r.status is Status.OK and r.confusion]
+    kept = [r for r in done if (opened.cell_folder(r.id) / "model.safetensors").is_file()]
     if not kept:
-        raise RunError(f"{opened.path} holds no weights. Run the study with --set keep_models=true to keep them.")
+        raise RunError(f"{opened.path} holds no weights. Run the study into a new folder with --set keep_models=true.")
     written = []
     for result in kept:
         path = opened.cell_folder(result.id) / "README.md" if folder is None else folder / f"{result.id}.md"
@@ -42,8 +43,9 @@ def write_model_cards(run: Run | str | Path, folder: Path | None = None) -> list
 def model_card(run: Run, result: CellResult) -> str:
     """The card of one cell, as Markdown with a header in YAML."""
     dataset = run.dataset
+    environment = run.environment if (run.path / "environment.json").is_file() else {}
     header = yaml.safe_dump(_header(result, dataset), sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{header}---", f"# {markdown_cell(result.label)}", *_text(result, dataset, run.environment)]
+    parts = [f"---\n{header}---", f"# {markdown_cell(result.label)}", *_text(result, dataset, environment)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -70,7 +72,8 @@ def _text(result: CellResult, dataset: dict[str, Any], environment: dict[str, An
     classes = [str(name) for name in dataset.get("classes") or []]
     start = (model.weights or {}).get("source") or spec.get("weights") or "not known"
     facts = [
-        ("Architecture", f"{spec.get('name')}, {spec.get('image_size')} px, {model.parameters or 0:,} parameters"),
+        ("Architecture", f"{spec.get('name') or 'not known'}, {spec.get('image_size')} px"),
+        ("Parameters", amount(model.parameters).text),
         ("Weights it started from", str(start)),
         ("Regime", f"{cell.get('regime')}, seed {cell.get('seed')}, {cell.get('precision')} on {cell.get('device')}"),
         ("Tested epoch", f"{result.best_epoch} of {result.epochs}, chosen on validation"),

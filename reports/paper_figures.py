@@ -26,6 +26,8 @@ __all__ = ["write_figures"]
 _DOTS = 300
 _FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 _MOST_MATRICES = 24
+_MOST_COUNTED = 30
+"""Classes up to which a matrix shows its counts and grows."""
 
 
 def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
@@ -83,11 +85,12 @@ def _confusion(entry: Entry, gathered: Gathered) -> Markup | None:
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
     names = Names(24)
     classes = gathered.classes[: len(counts)]
-    side = 2.2 + 0.42 * len(counts)
+    side = 2.2 + 0.42 * min(len(counts), _MOST_COUNTED)
     with mpl.rc_context({**settings(), "axes.grid": False}):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
         axes = figure.subplots()
-        sns.heatmap(shares, annot=counts, fmt="d", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True, ax=axes)
+        shown = counts if len(counts) <= _MOST_COUNTED else None
+        sns.heatmap(shares, annot=shown, fmt="d", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True, ax=axes)
         places = [i + 0.5 for i in range(len(classes))]
         axes.set_xticks(places, map(names.token, classes), rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(places, map(names.token, classes), rotation=0)

@@ -19,6 +19,7 @@ __all__ = ["Agreement", "CellAgreement", "agreement"]
 
 Verdict = Literal["identical", "within the interval", "differs", "not run", "no scores to compare"]
 _FAILING = ("differs", "not run")
+_AGREEING = ("identical", "within the interval")
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,17 @@ class Agreement:
 
     @property
     def agrees(self) -> bool:
-        """Whether every cell does."""
-        return all(cell.agrees for cell in self.cells)
+        """Whether every cell does, and one at least has scores in both runs."""
+        return all(cell.agrees for cell in self.cells) and any(cell.verdict in _AGREEING for cell in self.cells)
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Lines for the terminal with their kind."""
         for cell in self.cells:
             yield "same" if cell.agrees else "worse", f"{cell.title}: {cell.verdict}{cell.detail}{cell.times}"
-        good = sum(cell.agrees for cell in self.cells)
-        yield "title", f"{good} of {len(self.cells)} cells agree with the first run."
+        good = sum(cell.verdict in _AGREEING for cell in self.cells)
+        rest = sum(cell.verdict == "no scores to compare" for cell in self.cells)
+        told = f"; {rest} had no scores to compare" if rest else ""
+        yield "title", f"{good} of {len(self.cells)} cells agree with the first run{told}."
 
 
 def agreement(first: Run | str | Path, second: Run | str | Path) -> Agreement:
@@ -63,8 +66,17 @@ def agreement(first: Run | str | Path, second: Run | str | Path) -> Agreement:
     Raises `RunError` where the runs do not hold the same data and split.
     """
     gathered = gather([first, second])
-    repeated = {e.cell_id: e for e in gathered.entries if e.run is gathered.runs[1]}
-    return Agreement(tuple(_cell(e, repeated.get(e.cell_id)) for e in gathered.entries if e.run is gathered.runs[0]))
+    repeated: dict[tuple[object, ...], Entry] = {}
+    for entry in gathered.entries:
+        if entry.run is gathered.runs[1]:
+            repeated.setdefault((*entry.configuration, entry.seed), entry)
+    return Agreement(
+        tuple(
+            _cell(entry, repeated.get((*entry.configuration, entry.seed)))
+            for entry in gathered.entries
+            if entry.run is gathered.runs[0] and (entry.planned or not gathered.runs[0].plan())
+        )
+    )
 
 
 def _cell(before: Entry, after: Entry | None) -> CellAgreement:
@@ -84,8 +96,10 @@ def _scores(before: Entry, after: Entry) -> tuple[Verdict, str]:
     assert before.result is not None  # both are ok
     assert after.result is not None
     old, new = before.result.metrics.get("accuracy"), after.result.metrics.get("accuracy")
-    if old is None or new is None:
+    if old is None and new is None:
         return "no scores to compare", ": nothing was trained"
+    if old is None or new is None:
+        return "differs", f": accuracy {percent(old).text} then, {percent(new).text} now"
     told = f": accuracy {percent(old).text} then, {percent(new).text} now"
     _labels, said = paired([before, after])
     if len(said) == 2 and np.array_equal(said[before.key], said[after.key]):

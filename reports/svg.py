@@ -29,6 +29,8 @@ _REFERENCE = re.compile(r'(?:xlink:href="#|url\(#)([^")]+)')
 _TAG = re.compile(r"<[^>]*>")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 _NO_TURN = re.compile(r' transform="rotate\(-?0 [^)]*\)"')
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold."""
 _DROPPED = ("font-family", "font-style", "font-variant", "font-stretch")
 
 
@@ -47,7 +49,8 @@ class Names:
     def put(self, svg: str) -> str:
         """Replace each token by its name, escaped and cut where it is too long."""
         for index, name in enumerate(self._names):
-            short = name if len(name) <= self._longest else name[: self._longest - 1] + "…"
+            plain = _NO_XML.sub("\ufffd", name)
+            short = plain if len(plain) <= self._longest else plain[: self._longest - 1] + "…"
             svg = svg.replace(f"Q{index:05d}Q", str(escape(short)))
         return svg
 

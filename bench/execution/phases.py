@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torchvision
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from bench import metrics
@@ -63,7 +64,8 @@ def run(
 ) -> Callable[[Callable[[], None]], None] | None:
     """Run all phases, writing into the outcome as they end.
 
-    Returns the inference profile, to be run once the outcome is stored; None where the study wants none.
+    Returns what is to be done once the outcome is stored, where the study wants it: keeping the weights, and the
+    inference profile.
     """
     cell = job.cell
     outcome["memory"]["baseline_mib"] = pss_mib()
@@ -104,7 +106,14 @@ def run(
     _evaluate(ready, clock, outcome, fitted)
     if checkpoint is not None:
         checkpoint.remove()
-    return profile if job.measure.inference else None
+
+    def afterwards(store: Callable[[], None]) -> None:
+        if job.keep_model:
+            _keep_model(ready, outcome)
+        if job.measure.inference:
+            profile(store)
+
+    return afterwards if job.keep_model or job.measure.inference else None
 
 
 @dataclass(frozen=True)
@@ -229,8 +238,10 @@ def _train(
     settings.update(trained.settings)
     timings["features_seconds"] = prepared.features_seconds
     np.save(ready.job.folder / "steps.npy", fitted.steps)
-    timings["steps_timed"] = len(fitted.steps)
-    timings["step_parts"] = dict(zip(PARTS, np.nansum(fitted.steps[:, 1:], axis=0, dtype=float).tolist(), strict=True))
+    parts = fitted.steps[:, 1:]
+    timings["steps_timed"] = int(np.isfinite(parts[:, -1]).sum())
+    sums = np.nansum(parts, axis=0, dtype=float).tolist() if len(parts) else []
+    timings["step_parts"] = dict(zip(PARTS, sums, strict=False))
     timings["epoch_seconds"] = [epoch.train_seconds for epoch in fitted.history]
     if checkpoint is not None:
         timings["train_seconds"] += checkpoint.earlier
@@ -258,12 +269,13 @@ def _evaluate(ready: _Ready, clock: _Clock, outcome: dict[str, Any], fitted: Fit
     outcome["confusion"] = matrix.tolist()
     outcome["metrics"] = metrics.summary(test.labels, probabilities)
     outcome["model"] = _facts(built, ready.job.cell.model.image_size or 0)
-    if ready.job.keep_model:
-        _keep_model(ready)
 
 
-def _keep_model(ready: _Ready) -> None:
-    """Write the tested weights, with what is needed to use them: model, classes, image size and normalisation."""
+def _keep_model(ready: _Ready, outcome: dict[str, Any]) -> None:
+    """Write the tested weights, with what they were tested with: model, head, classes, image size, normalisation.
+
+    Weights that the format cannot hold are told in the outcome's context; the result stands without them.
+    """
     entry, built = ready.job.cell.model, ready.built
     manifest = DatasetManifest.from_json(ready.job.dataset.read_text(encoding="utf-8"))
     facts = {
@@ -271,13 +283,20 @@ def _keep_model(ready: _Ready) -> None:
         "feature_blocks": entry.feature_blocks,
         "pooling": entry.pooling,
         "image_size": entry.image_size,
+        "resize": ready.job.cell.resize,
+        "head": outcome["settings"].get("head", "linear"),
         "classes": list(manifest.classes),
         "mean": built.mean,
         "std": built.std,
     }
-    weights = {name: value.detach().cpu().contiguous() for name, value in built.module.state_dict().items()}
+    weights = {name: value.detach().cpu().clone().contiguous() for name, value in built.module.state_dict().items()}
     torn = ready.job.folder / ".model.safetensors.tmp"
-    save_file(weights, torn, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+    try:
+        save_file(weights, torn, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+    except (SafetensorError, ValueError) as error:
+        torn.unlink(missing_ok=True)
+        outcome["context"]["model_not_kept"] = str(error)
+        return
     torn.chmod(0o644)  # the library makes it readable for its owner alone
     torn.replace(ready.job.folder / "model.safetensors")
 

@@ -23,7 +23,7 @@ class StepTimer:
 
     On a processor every step can be timed, for the clock costs nothing. A GPU works while Python runs ahead; to tell
     the parts apart it has to be waited for at each of them, which itself costs time. So there only every n-th step is
-    timed, and the epoch's own seconds stay the measure of its length.
+    timed, another one in each epoch, and the epoch's own seconds stay the measure of its length.
     """
 
     def __init__(
@@ -33,12 +33,11 @@ class StepTimer:
         every: int = 1,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Time every ``every``-th step, the first included. synchronize: waits until the device is done."""
+        """Time every ``every``-th step, the very first included. synchronize: waits until the device is done."""
         self._rows = array("f")  # twenty bytes a step, however long the training
         self._synchronize = synchronize
         self._every = every
         self._clock = clock
-        self._step = 0
         self._epoch = 0
         self._last = 0.0
         self._timed = False
@@ -47,11 +46,14 @@ class StepTimer:
         """Take over what an earlier process had timed, as `samples` gave it."""
         self._rows.extend(samples.ravel().tolist())
 
-    def begin(self, epoch: int) -> None:
-        """A step begins: the next batch is asked for. Call it before the first batch and after each step."""
-        self._timed = self._step % self._every == 0
-        self._step += 1
+    def begin(self, epoch: int, step: int) -> None:
+        """A step begins, or a further piece of it: the next images are asked for. epoch: from 1, step: from 0."""
+        self._timed = (step + epoch - 1) % self._every == 0
         self._epoch = epoch
+        self.mark()
+
+    def mark(self) -> None:
+        """The next part begins here: what came before is none of it."""
         if self._timed:
             self._synchronize()
             self._last = self._clock()
@@ -71,7 +73,7 @@ class StepTimer:
     def samples(self) -> NDArray[np.float32]:
         """The timed steps, (n, 5): the epoch, and the seconds of `PARTS`; not a number where a part did not happen.
 
-        The pieces of a batch that is passed through the model in several are steps of their own here, and all but the
-        last without an optimiser's part.
+        The pieces of a batch that is passed through the model in several have a row each, all but the last without an
+        optimiser's part.
         """
         return np.array(self._rows, dtype=np.float32).reshape(-1, 1 + len(PARTS))

@@ -206,7 +206,7 @@ class _Training:
         total, said, shown = torch.zeros((), device=device), [], []
         done, step, rate = 0, 0, 0.0
         inputs = self._train([part.positions for part in parts], epoch=number)
-        self.timer.begin(number)
+        self.timer.begin(number, 0)
         for part, (images, labels) in zip(parts, inputs, strict=True):
             mixed = mix(images, labels)
             self.timer.end("data")
@@ -226,7 +226,7 @@ class _Training:
                 if self._average is not None:
                     self._average.update()
             self._watcher.on_progress(number, done, len(order), math.nan if value is None else value)
-            self.timer.begin(number)
+            self.timer.begin(number, step)
         mean = total.item() / done
         if not math.isfinite(mean):
             raise Diverged(f"the training loss of epoch {number} is {mean}")

@@ -63,6 +63,7 @@ class Step:
 
     def change(self, rate: float) -> None:
         """Change the weights by the gradients added since the last time, and forget these."""
+        self._timer.mark()
         set_rate(self.optimizer, rate)
         if self._spec.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)

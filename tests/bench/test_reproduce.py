@@ -72,3 +72,12 @@ def test_what_cannot_be_made_again_is_told(small_study: MakeStudy, child: Child,
     with pytest.raises(RunError, match=r"no study that this version can run \(of_tomorrow"):
         reproduce(run.path)
     assert load_results(run.path).results()
+
+
+def test_nothing_to_compare_is_no_agreement(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    child("sys.exit(3)")
+    first = run_study(small_study(2), out=tmp_path / "first")
+    found = agreement(first.path, reproduce(first.path).path)
+    assert {cell.verdict for cell in found.cells} == {"no scores to compare"}
+    assert not found.agrees
+    assert list(found.lines())[-1][1] == "0 of 2 cells agree with the first run; 2 had no scores to compare."

@@ -117,7 +117,7 @@ def test_timing_the_parts_of_a_step_costs_under_a_hundredth_of_it(capsys: pytest
     timer, steps = StepTimer(lambda: None), 20_000
     begun = time.process_time()
     for _ in range(steps):
-        timer.begin(1)
+        timer.begin(1, 0)
         for part in PARTS:
             timer.end(part)
     cost = (time.process_time() - begun) / steps

@@ -140,3 +140,36 @@ def test_exit_codes(runs) -> None:
     assert "worse: beyond 10 % counts" in told.stdout
     assert _command("compare", *map(str, runs), "--fail-on-regression").returncode == 1
     assert _command("compare", str(runs[0]), str(runs[0])).returncode == 2
+
+
+def test_runs_without_a_cell_in_common_are_refused(make_run, runs) -> None:
+    other = make_run("other", models=[("densenet121", "cnn", None, 7_000_000, 3.0)])
+    with pytest.raises(RunError, match="no cell in common"):
+        compare_runs(runs[0], other)
+
+
+@pytest.mark.parametrize("status", ["unavailable", "interrupted"])
+def test_a_cell_that_was_not_tried_is_no_regression(runs, status: str) -> None:
+    _change(runs[1], "resnet18", lambda s: s.update(status=status, error={"kind": "x", "message": "y"}))
+    compared = compare_runs(*runs)
+    assert _outcomes(compared, "resnet18") == {"Status": "unknown"}
+    assert compared.regressions == []
+
+
+def test_machines_that_are_not_known_are_not_taken_for_one(runs) -> None:
+    for run in runs:
+        (run / "environment.json").unlink()
+    _change(runs[1], "resnet18", lambda s: s["memory"].update(peak_ram_mib=9e5))
+    compared = compare_runs(*runs)
+    told = _outcomes(compared, "resnet18")
+    assert told["An epoch, median"] == told["Peak RAM"] == "unknown"
+
+
+def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> None:
+    (stored,) = (r for r in load_results(runs[1]).results() if r.label == "resnet18" and r.cell["device"] == "cpu")
+    stale = runs[1] / "cells" / ("f" * 12)
+    shutil.copytree(runs[1] / "cells" / stored.id, stale)
+    facts = json.loads((stale / "result.json").read_text())
+    facts["memory"]["peak_ram_mib"] *= 3
+    (stale / "result.json").write_text(json.dumps(facts | {"id": "f" * 12}))
+    assert compare_runs(*runs).regressions == []
