@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import safe_open
 
-from bench import load_results
+from bench import CellResult, load_results
 
 SMALL = [
     *("--set", "dataset.count=96", "--set", "dataset.image_size=32", "--set", "train.epochs=2"),
     *("--set", "models=[{name: vit_tiny_p16, label: vit}, {name: resnet18, label: cnn}]", "--set", "train.threads=1"),
+    *("--set", "keep_models=true"),
 ]
 
 
@@ -91,6 +93,12 @@ def test_the_run_folder_holds_what_the_contract_says(finished: tuple[Path, objec
     for result in ok:
         folder = run / "cells" / result.id
         assert {"result.json", "history.jsonl", "predictions.parquet", "log.txt"} <= {p.name for p in folder.iterdir()}
+        _is_the_tested_model(folder / "model.safetensors", result)
+        steps = load_results(run).steps(result.id)
+        assert steps is not None
+        assert set(steps[:, 0]) == {1, 2}
+        assert result.timings.steps_timed == np.isfinite(steps[:, 4]).sum()
+        assert sum(result.timings.step_parts.values()) == pytest.approx(np.nansum(steps[:, 1:]), rel=1e-4)
         history = load_results(run).history(result.id)
         assert [line["epoch"] for line in history] == [1, 2]
         for side in ("train", "validation"):
@@ -106,6 +114,18 @@ def test_the_run_folder_holds_what_the_contract_says(finished: tuple[Path, objec
         assert result.memory.peak_ram_mib > 100
         assert result.timings.total_seconds
         assert result.model.flops
+
+
+def _is_the_tested_model(path: Path, result: CellResult) -> None:
+    with safe_open(path, "numpy") as weights:
+        facts = json.loads(weights.metadata()["patchbench"])
+        learned = [n for n in list(weights.keys()) if "running" not in n and "num_batches" not in n]
+        count = sum(weights.get_tensor(name).size for name in learned)
+    assert facts["model"] == result.cell["model"]["name"]
+    assert facts["image_size"] == 32
+    assert facts["head"] == "linear"
+    assert len(facts["classes"]) == 8
+    assert count == result.model.parameters
 
 
 def test_running_again_recomputes_nothing(finished: tuple[Path, object]) -> None:
