@@ -7,13 +7,19 @@ caller's ``__main__`` again, as spawn does, nor copy its threads and locks, as f
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import DataError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 __all__ = ["map_chunks", "worker_count"]
 
@@ -35,7 +41,7 @@ def map_chunks(
 ) -> Iterator[Out]:
     """Yield ``work(part)`` for every part of ``chunk`` items, in order.
 
-    With one worker (or only one part) the work is done here. Otherwise ``work`` is pickled, and sent once to
+    With one worker (or only one part) the work is done here. Otherwise ``work`` is pickled, and read once by
     each worker.
 
     Raises:
@@ -55,13 +61,27 @@ def map_chunks(
 def _in_processes(
     work: Callable[[list[In]], Out], head: list[list[In]], parts: Iterator[list[In]], count: int
 ) -> Iterator[Out]:
-    from concurrent.futures import Future
-    from concurrent.futures.process import BrokenProcessPool
-
     from joblib.externals.loky import ProcessPoolExecutor  # type: ignore[import-untyped]
 
-    pool = ProcessPoolExecutor(max_workers=count, initializer=_start, initargs=(work,), timeout=None)
-    waiting: deque[Future[Out]] = deque()
+    # Through a file: a pipe holds 64 KiB, and a worker that dies before it has read more leaves this process waiting
+    # for ever, since loky keeps the other end open.
+    with tempfile.TemporaryDirectory(prefix="patchbench-") as folder:
+        file = Path(folder) / "work"
+        try:
+            file.write_bytes(pickle.dumps(work))
+        except OSError as error:
+            raise DataError(
+                f"{file}: cannot be written ({error.strerror or error}); free some room there, or set TMPDIR to "
+                "another folder"
+            ) from error
+        pool = ProcessPoolExecutor(max_workers=count, initializer=_start, initargs=(file,), timeout=None)
+        yield from _in_order(pool, head, parts, count)
+
+
+def _in_order(pool: Executor, head: list[list[In]], parts: Iterator[list[In]], count: int) -> Iterator[Any]:
+    from concurrent.futures.process import BrokenProcessPool
+
+    waiting: deque[Future[Any]] = deque()
     try:
         waiting.extend(pool.submit(_call, part) for part in head)
         for part in islice(parts, _IN_FLIGHT * count):
@@ -86,10 +106,10 @@ def _in_processes(
 _work: Callable[[list[Any]], Any] | None = None
 
 
-def _start(work: Callable[[list[Any]], Any]) -> None:
-    """Keep the work; leave Ctrl-C to the parent, which then ends the workers."""
+def _start(file: Path) -> None:
+    """Load the work; leave Ctrl-C to the parent, which then ends the workers."""
     global _work
-    _work = work
+    _work = pickle.loads(file.read_bytes())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -37,6 +37,24 @@ def test_a_worker_that_dies_is_told() -> None:
         list(map_chunks(_die_at_seven, range(40), chunk=2, workers=2))
 
 
+class _DiesOnArrival:
+    """Work larger than a pipe holds, which ends the worker that unpickles it."""
+
+    def __init__(self) -> None:
+        self.ballast = bytes(2**20)
+
+    def __setstate__(self, state: object) -> None:
+        os._exit(1)
+
+    def __call__(self, part: list[int]) -> list[int]:
+        return part
+
+
+def test_a_worker_that_dies_before_it_has_read_its_work_is_told() -> None:
+    with pytest.raises(DataError, match="A process that reads images died"):
+        list(map_chunks(_DiesOnArrival(), range(40), chunk=2, workers=2))
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_reaches_the_caller(workers: int) -> None:
     with pytest.raises(DataError, match=r"^seven$"):
