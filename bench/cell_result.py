@@ -19,6 +19,7 @@ __all__ = [
     "InferenceProfile",
     "Memory",
     "ModelFacts",
+    "Round",
     "Status",
     "Timings",
 ]
@@ -137,6 +138,8 @@ class BatchTiming(_Stored):
 
     batch_size: int
     seconds: tuple[float, ...]
+    rounds: tuple[int, ...] = ()
+    """How many of them each round took, in their order; empty where there was one round."""
     warmup_seconds: tuple[float, ...] = ()
     """The calls before it ran steadily; not part of any figure."""
     unstable: str | None = None
@@ -151,6 +154,8 @@ class InferenceProfile(_Stored):
     """Making the backend's model: export, quantisation. torch.compile works in the first call."""
     cold_start_seconds: float | None = None
     """The first call of all, with compilation and the libraries' first choices."""
+    later_cold_starts: tuple[float, ...] = ()
+    """The same of the further rounds, whose processes find what the first one left in the caches of the system."""
     cold_start_batch: int | None = None
     batches: tuple[BatchTiming, ...] = ()
     stopped: str | None = None
@@ -161,6 +166,22 @@ class InferenceProfile(_Stored):
     """Share of the test images to which it gives the class that the eager model gives."""
     not_measured: str | None = None
     """Why there is nothing: a package that is not installed, a model that cannot be exported ..."""
+
+
+class Round(_Stored):
+    """A further round of the inference profile: the same model built anew in a new process, once the others had theirs.
+
+    A trained model goes through it with the weights it started from; the time of a call does not depend on them.
+    """
+
+    started: str
+    """UTC, ISO 8601."""
+    seconds: float
+    """From the start of its process to its end."""
+    during: dict[str, Any] = Field(default_factory=dict)
+    """What else the machine did meanwhile, as in the context of the cell."""
+    lost: str | None = None
+    """Why the round gave nothing; None when it did."""
 
 
 class ModelFacts(_Stored):
@@ -209,7 +230,9 @@ class CellResult(_Stored):
     """latency_p50_ms, latency_p90_ms, latency_p99_ms (at batch 1), throughput_img_s (the best), throughput_batch and
     cold_start_ms, where they were measured; p99 needs a hundred samples."""
     profiles: tuple[InferenceProfile, ...] = ()
-    """The samples behind them, and those of other backends."""
+    """The samples behind them, and those of other backends; of all rounds together."""
+    rounds: tuple[Round, ...] = ()
+    """The rounds of the inference profile after the first."""
     price_per_hour: float | None = None
     """The study's price of the device at the time of the run."""
     context: dict[str, Any] = Field(default_factory=dict)

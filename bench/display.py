@@ -103,6 +103,8 @@ class Display:
         elif event.kind == "tick":
             state.update(event.facts)
             self._epoch_line(number, cell, event.facts)
+        elif event.kind == "round":
+            self._plain(f"{number} {cell.title}: round {event.facts['number']} of {event.facts['of']}")
         elif event.result is not None:
             state.update(state=event.result.status.value, result=event.result)
             self._plain(f"{number} {cell.title}: {self._outcome(event.result)}")

@@ -23,6 +23,7 @@ from bench.cell_result import (
     InferenceProfile,
     Memory,
     ModelFacts,
+    Round,
     Status,
     Timings,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "ModelFacts",
     "Predictions",
     "Reached",
+    "Round",
     "Run",
     "Status",
     "Timings",

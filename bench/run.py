@@ -21,6 +21,7 @@ from bench.execution.local import run_cell
 from bench.execution.outcome import BROKEN
 from bench.measure.environment import environment
 from bench.results import CellResult, Failure, Run, Status, write_predictions
+from bench.rounds import further_rounds
 from bench.run_folder import FOUND_BATCH, claim, open_folder
 from bench.store import write_atomic
 from bench.study import Cell, Study, is_file
@@ -37,12 +38,12 @@ Retry = Literal["failed", "none"]
 class Event:
     """Something that a user may want to see while a study runs."""
 
-    kind: Literal["data", "batch", "plan", "start", "tick", "done", "skip"]
+    kind: Literal["data", "batch", "plan", "start", "tick", "done", "skip", "round"]
     cell: Cell | None = None
     result: CellResult | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     """data: what, done, count. batch: batch_size, largest (by cell), known (found by an earlier call). plan: cells,
-    pending, run, warnings. tick: phase, epoch, epochs, loss ..."""
+    pending, run, warnings. tick: phase, epoch, epochs, loss ... round: number, of (a further round of the profile)."""
 
 
 OnEvent = Callable[[Event], None]
@@ -103,6 +104,7 @@ def run_study(
                     absent[cell.device, cell.precision] = result
             else:
                 tell(Event("skip", cell=cell, result=run.result(cell.id)))
+        _make_rounds(run, prepared, arrays, tell)
     return run
 
 
@@ -157,7 +159,8 @@ def _found_before(path: Path) -> dict[str, Any] | None:
 def in_turns(prepared: Prepared) -> list[Cell]:
     """The order in which cells run: all models with the first seed, then all with the second, and so on.
 
-    A machine that grows warm or busy over the hours then slows all models alike, and not the last of them.
+    A machine that grows warm or busy over the hours then slows all models alike, and not the last of them. For the same
+    reason the inference of all models is measured in rounds (`bench.rounds`).
     """
     seeds = prepared.study.seeds
     return sorted(prepared.cells, key=lambda cell: seeds.index(cell.seed))
@@ -226,10 +229,23 @@ def _pass_over(run: Run, cell: Cell, first: CellResult, tell: OnEvent) -> None:
     tell(Event("done", cell=cell, result=result))
 
 
-def _run_one(run: Run, cell: Cell, prepared: Prepared, arrays: dict[int, Path], tell: OnEvent) -> CellResult:
-    tell(Event("start", cell=cell))
+def _make_rounds(run: Run, prepared: Prepared, arrays: dict[int, Path], tell: OnEvent) -> None:
+    """The further rounds of the inference profile, where the study asks for some."""
     study = prepared.study
-    job = Job(
+
+    def told(cell: Cell, result: CellResult) -> None:
+        facts = {"number": len(result.rounds) + 1, "of": study.measure.rounds}
+        tell(Event("round", cell=cell, result=result, facts=facts))
+
+    def job_of(cell: Cell) -> Job:
+        return _job(run, cell, prepared, arrays)
+
+    further_rounds(run, study, in_turns(prepared), job_of, told)
+
+
+def _job(run: Run, cell: Cell, prepared: Prepared, arrays: dict[int, Path]) -> Job:
+    study = prepared.study
+    return Job(
         cell=cell,
         folder=run.cell_folder(cell.id).absolute(),
         dataset=(run.path / "dataset.json").absolute(),
@@ -240,6 +256,11 @@ def _run_one(run: Run, cell: Cell, prepared: Prepared, arrays: dict[int, Path], 
         parent=os.getpid(),
         started=0.0,
     )
+
+
+def _run_one(run: Run, cell: Cell, prepared: Prepared, arrays: dict[int, Path], tell: OnEvent) -> CellResult:
+    tell(Event("start", cell=cell))
+    study, job = prepared.study, _job(run, cell, prepared, arrays)
     price = study.prices.get(cell.device, study.prices.get(cell.device.partition(":")[0]))
     try:
         result = run_cell(job, study.budget, on_tick=lambda facts: tell(Event("tick", cell, facts=facts)), price=price)

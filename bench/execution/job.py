@@ -36,6 +36,8 @@ class Job(BaseModel):
     """What is measured beside training."""
     keep_model: bool = False
     """Whether the tested weights are kept in the folder."""
+    round: int = 0
+    """Which round of the inference profile this is; after the first nothing else is done."""
     parent: int
     """The parent's process id."""
     started: float

@@ -90,9 +90,12 @@ def run(
     ready = _make_ready(job, built, device, threads, (pixels, labels, splits), len(manifest.classes))
 
     def profile(store: Callable[[], None]) -> None:
-        subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training)
+        known = job.round > 0
+        subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training, judged=not known)
         measure_inference(subject, job.measure, outcome, store)
 
+    if job.round > 0:
+        return profile
     if not cell.training:
         outcome["model"] = _facts(built, cell.model.image_size or 0)
         return profile

@@ -33,6 +33,8 @@ class Subject:
     """Of the autocast around the module; a frozen backbone has its own inside."""
     trained: bool
     """Whether its accuracy means anything."""
+    judged: bool = True
+    """Whether the backends' predictions are compared."""
 
 
 def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, Any], store: Callable[[], None]) -> None:
@@ -60,7 +62,7 @@ def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, An
                 out_of_memory=_is_out_of_memory,
                 on_batch=note,
             )
-            if len(spec.backends) > 1:
+            if subject.judged and len(spec.backends) > 1:
                 predicted = _predict(subject, prepared)
                 expected = predicted if expected is None else expected
                 found = _judged(found, predicted, expected, subject)

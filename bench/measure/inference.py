@@ -5,6 +5,7 @@ Nothing here knows torch: what is timed is a call that takes a batch size and re
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -49,19 +50,21 @@ def profile(
             return found.model_copy(update={"stopped": f"a batch of {size} images does not fit in memory"})
         found = found.model_copy(update={"batches": (*found.batches, timed)})
         on_batch(found)
-        expected = median(timed.seconds) * (larger or size) / size
-        if larger is not None and expected > spec.seconds:
-            why = f"a batch of {larger} images would take {expected:.2g} s; measure.seconds is {spec.seconds:g}"
+        expected, longest = median(timed.seconds) * (larger or size) / size, spec.call_seconds or spec.seconds
+        if larger is not None and expected > longest:
+            why = f"a batch of {larger} images would take {expected:.2g} s; measure.call_seconds is {longest:g}"
             return found.model_copy(update={"stopped": why})
     return found
 
 
 def _time(call: Callable[[int], object], size: int, spec: MeasureSpec, clock: Callable[[], float]) -> BatchTiming:
+    single = size == 1
     timed = sample(
         lambda: call(size),
         seconds=spec.seconds,
         tolerance=spec.tolerance,
-        least=LATENCY_SAMPLES if size == 1 else 0,
+        least=math.ceil(LATENCY_SAMPLES / spec.rounds) if single else 0,
+        extra=3 * spec.seconds if single else 0.0,
         clock=clock,
     )
     return BatchTiming(batch_size=size, seconds=timed.seconds, warmup_seconds=timed.warmup, unstable=timed.unstable)

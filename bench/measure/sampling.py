@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Sampled", "is_steady", "median_interval", "sample", "warm_up_until_steady"]
+__all__ = ["Sampled", "is_narrow", "is_steady", "median_interval", "sample", "warm_up_until_steady"]
 
 _WINDOW = 3
 _FEWEST = 6
@@ -51,7 +51,8 @@ def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
     return ordered[low], ordered[count - 1 - low]
 
 
-def _is_narrow(samples: Sequence[float], tolerance: float) -> bool:
+def is_narrow(samples: Sequence[float], tolerance: float) -> bool:
+    """Whether the 95 % interval of the median is within the tolerance on both sides; never below six samples."""
     interval = median_interval(samples)
     if interval is None:
         return False
@@ -89,12 +90,14 @@ def sample(
     seconds: float,
     tolerance: float,
     least: int = _FEWEST,
+    extra: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Sampled:
     """Warm up, then time ``run`` until its median is known or the seconds are over.
 
-    least: samples that are taken even when fewer would do, as far as the time allows. The warm-up has half of the
-    seconds at most. At least one sample is taken, at most 1,000.
+    least: samples that are taken even when fewer would do, as far as the time allows. extra: further seconds, used
+    only as long as there are fewer samples than that. The warm-up has half of the seconds at most. At least one sample
+    is taken, at most 1,000.
     """
     warmup, steady = warm_up_until_steady(run, seconds=seconds / 2, tolerance=tolerance, clock=clock)
     left = seconds - sum(warmup[1:])
@@ -103,16 +106,16 @@ def sample(
     while True:
         times.append(_timed(run, clock))
         if len(times) >= look:
-            if _is_narrow(times, tolerance):
+            if is_narrow(times, tolerance):
                 break
             look = math.ceil(look * 1.25)
-        if clock() - begun >= left or len(times) >= _MOST:
+        if clock() - begun >= (left if len(times) >= least else left + extra) or len(times) >= _MOST:
             break
     return Sampled(tuple(times), warmup, _unstable(times, steady, tolerance))
 
 
 def _unstable(times: Sequence[float], steady: bool, tolerance: float) -> str | None:
-    if _is_narrow(times, tolerance):
+    if is_narrow(times, tolerance):
         return None
     if len(times) < _FEWEST:
         return f"the time allowed {len(times)} sample{'s' if len(times) > 1 else ''} only"

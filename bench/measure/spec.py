@@ -27,9 +27,17 @@ class MeasureSpec(BaseModel):
     (dynamic quantisation of the linear layers, processor only). With others than eager, the accuracy that each keeps
     is measured on the test images."""
     batch_sizes: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(default=(1, 4, 16, 64, 256), min_length=1)
-    """Images in one call. Sizes for which memory or ``seconds`` do not suffice are left out, and the result says so."""
+    """Images in one call. Sizes for which memory or ``call_seconds`` do not suffice are left out, and the result says
+    so."""
     seconds: Seconds = 1.0
-    """Time for each batch size, warm-up included; a call that has begun is finished."""
+    """Time for each batch size, warm-up included; a call that has begun is finished. Batch 1 takes up to four times as
+    long where its hundred samples, which a 99th percentile needs, are not there by then."""
+    call_seconds: Seconds | None = None
+    """No batch is tried of which a single call would take longer, judging by the size before; left out: ``seconds``."""
+    rounds: int = Field(default=1, ge=1, le=100)
+    """How often every model's inference is measured, each time in a new process. The rounds of all models take turns,
+    so that a machine that grows warm or busy slows all of them alike; their samples are pooled, and where the rounds
+    disagree by more than ``tolerance`` the result says ``unstable``."""
     tolerance: float = Field(default=0.05, gt=0, le=1)
     """A median counts as known when its 95 % interval is within this share of it on both sides; else the result says
     ``unstable``."""
