@@ -66,7 +66,9 @@ class Timings(_Stored):
     model_seconds: float | None = None
     """Building the model, reading its weights, moving it to the device."""
     warmup_seconds: float | None = None
-    """Forward (and backward) passes on one batch before anything is timed."""
+    """Forward (and backward) passes on one batch before anything is timed, until they take a steady time."""
+    warmup_passes: tuple[float, ...] = ()
+    """Raw samples of those passes."""
     compile_seconds: float | None = None
     """torch.compile, where the study asks for it."""
     features_seconds: float | None = None

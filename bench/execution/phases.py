@@ -99,8 +99,7 @@ def run(
     if not cell.training:
         outcome["model"] = _facts(built, cell.model.image_size or 0)
         return profile
-    reporter.phase("warm-up")
-    _warm_up(ready, clock, outcome)
+    _warm_up(ready, clock, outcome, reporter)
     reporter.phase("train", epoch=0)
     outcome["settings"] = {**_settings(ready), "depthwise_exchanged": faster}
     checkpoint = _checkpoint(job)
@@ -193,11 +192,12 @@ def _checkpoint(job: Job) -> Checkpoint | None:
     return Checkpoint(job.folder / "checkpoint.pt", f"{job.cell.id} torch {torch.__version__}", every)
 
 
-def _warm_up(ready: _Ready, clock: _Clock, outcome: dict[str, Any]) -> None:
+def _warm_up(ready: _Ready, clock: _Clock, outcome: dict[str, Any], reporter: Reporter) -> None:
     spec, module = ready.job.cell.train, ready.built.module
+    reporter.phase("compile" if spec.compile else "warm-up")
     if spec.compile:
         module.backbone.compile()
-    compiling = warm_up(
+    made = warm_up(
         module,
         ready.train,
         spec,
@@ -205,11 +205,16 @@ def _warm_up(ready: _Ready, clock: _Clock, outcome: dict[str, Any]) -> None:
         precision=ready.precision,
         learns=ready.job.cell.regime != "frozen",
         inference_batch=ready.inference_batch,
+        compiled=lambda: reporter.phase("warm-up"),
     )
     clock.stop("warmup_seconds")
+    timings = outcome["timings"]
+    timings["warmup_passes"] = made.passes
+    if not made.steady:
+        outcome["context"]["warm_up"] = f"not steady after {len(made.passes)} passes"
     if spec.compile:
-        outcome["timings"]["compile_seconds"] = compiling
-        outcome["timings"]["warmup_seconds"] -= compiling
+        timings["compile_seconds"] = made.compiling
+        timings["warmup_seconds"] -= made.compiling
 
 
 def _train(

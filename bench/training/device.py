@@ -49,8 +49,10 @@ def open_device(name: str, precision: str = "fp32") -> torch.device:
 
 def synchronize(device: torch.device) -> None:
     """Wait until the device has done all that was asked of it; a processor has."""
-    if device.type != "cpu":
-        getattr(torch, device.type).synchronize()
+    if device.type == "mps":
+        torch.mps.synchronize()  # there is only one
+    elif device.type != "cpu":
+        getattr(torch, device.type).synchronize(device)  # without it: the current one, which may be another
 
 
 def reset_peak(device: torch.device) -> None:
@@ -60,7 +62,8 @@ def reset_peak(device: torch.device) -> None:
 
 
 def memory_peak(device: torch.device) -> DeviceMemory:
-    """Peak allocated and reserved since `reset_peak`."""
+    """Peak allocated and reserved since `reset_peak`; everything asked of the device is done first."""
+    synchronize(device)
     if device.type not in ("cuda", "xpu"):
         return DeviceMemory(None, None)
     module = getattr(torch, device.type)

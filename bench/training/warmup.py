@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from bench.measure.sampling import warm_up_until_steady
 from bench.training.batches import PixelBatches, cut, pieces
 from bench.training.device import synchronize
 from bench.training.optimisation import autocast
 from bench.training.spec import TrainSpec
 
-__all__ = ["warm_up"]
+__all__ = ["WarmUp", "warm_up"]
+
+
+_SECONDS = 2.0
+"""For the passes after the first, once everything is compiled; a pass that has begun is finished."""
+_TOLERANCE = 0.1
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What a warm-up took, in seconds."""
+
+    compiling: float
+    """What the first passes took longer than those after them; 0 where nothing is compiled."""
+    passes: tuple[float, ...]
+    """Every pass with the usual batch."""
+    steady: bool
+    """Whether the last three took as long as the three before them, within a tenth."""
 
 
 def warm_up(
@@ -25,27 +45,35 @@ def warm_up(
     precision: str,
     learns: bool,
     inference_batch: int,
-) -> float:
-    """Pass a batch forward, and backward where the module learns, and return the seconds that compiling took.
+    compiled: Callable[[], None],
+) -> WarmUp:
+    """Pass a batch forward, and backward where the module learns, until that takes a steady time or two seconds.
 
-    A compiled module goes through a second round with the sizes of the last batches, for it compiles anew for a size
-    that it has not seen; what the first passes take longer than those after them counts as compiling.
+    A compiled module first goes through two rounds with the sizes of all batches to come, for it compiles anew for a
+    size that it has not seen; ``compiled`` is called between them.
     Nothing is left behind: batch statistics and the random state are put back, and no step is made.
     """
     kept = {name: value.clone() for name, value in module.named_buffers()}
+    compiling = 0.0
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        sizes = _sizes(len(train.labels), spec, inference_batch, learns) if spec.compile else None
-        first = _round(module, train, sizes or _usual(train, spec, inference_batch, learns), device, precision)
-        again = _round(module, train, sizes, device, precision) if sizes else first
+        if spec.compile:
+            sizes = _sizes(len(train.labels), spec, inference_batch, learns)
+            first = _round(module, train, sizes, device, precision)
+            compiled()
+            compiling = max(0.0, first - _round(module, train, sizes, device, precision))
+        usual = _usual(train, spec, inference_batch, learns)
+        passes, steady = warm_up_until_steady(
+            lambda: _round(module, train, usual, device, precision), seconds=_SECONDS, tolerance=_TOLERANCE
+        )
     module.zero_grad(set_to_none=True)
     with torch.no_grad():
         for name, value in module.named_buffers():
             value.copy_(kept[name])
-    return max(0.0, first - again)
+    return WarmUp(compiling, passes, steady)
 
 
 def _usual(train: PixelBatches, spec: TrainSpec, inference_batch: int, learns: bool) -> list[tuple[int, bool]]:
-    """One size is enough without compilation."""
+    """The size of most batches."""
     size = spec.micro_batch or spec.step_images if learns else inference_batch
     return [(min(size, len(train.labels)), learns)]
 

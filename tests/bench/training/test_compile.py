@@ -25,7 +25,19 @@ def test_a_compiled_model_learns_the_same(images, small, conditions) -> None:
     spec = TrainSpec(epochs=1, batch_size=16, compile=True)
     compiled.backbone.compile()
     train, validation = images.batches(0, 40), images.batches(72, 96)
-    seconds = warm_up(compiled, train, spec, device=CPU, precision="fp32", learns=True, inference_batch=32)
+    told: list[str] = []
+    made = warm_up(
+        compiled,
+        train,
+        spec,
+        device=CPU,
+        precision="fp32",
+        learns=True,
+        inference_batch=32,
+        compiled=lambda: told.append("compiled"),
+    )
+    seconds = made.compiling
+    assert told == ["compiled"]
     found = fit(compiled, train, validation, spec, conditions)
     expected = fit(plain, train, validation, spec, conditions)
     assert seconds > 1

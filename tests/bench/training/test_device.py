@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 
 from bench.errors import DeviceError
+from bench.measure.timing import PARTS, StepTimer
 from bench.training import device as devices
 from bench.training.spec import TrainSpec
 
 CPU = torch.device("cpu")
+CUDA = torch.cuda
 
 
 def test_the_processor_is_always_here() -> None:
@@ -57,3 +62,89 @@ def test_workers() -> None:
     assert devices.workers_for(CPU, 64, None) == 0
     assert devices.workers_for(CPU, 2, 3) == 3
     assert [devices.workers_for(torch.device("cuda"), threads, None) for threads in (1, 2, 4, 64)] == [1, 1, 3, 4]
+
+
+class _Recorded:
+    """Stands in for ``torch.cuda``: notes the calls and the device of each."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+
+    def __getattr__(self, name: str) -> Callable[[torch.device], int]:
+        assert hasattr(CUDA, name), f"there is no torch.cuda.{name}"
+
+        def call(device: torch.device) -> int:
+            self.calls.append((name, str(device)))
+            return 3 << 20
+
+        return call
+
+
+@pytest.mark.parametrize("name", ["cuda:0", "cuda:1"])
+def test_the_order_of_the_calls_to_a_gpu(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Reset, wait, read; each for the device of the cell, which need not be the current one."""
+    cuda = _Recorded()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "cuda", cuda)
+        device = torch.device(name)
+        devices.reset_peak(device)
+        devices.synchronize(device)
+        memory = devices.memory_peak(device)
+    assert memory == devices.DeviceMemory(3.0, 3.0)
+    order = ("reset_peak_memory_stats", "synchronize", "synchronize", "max_memory_allocated", "max_memory_reserved")
+    assert cuda.calls == [(call, name) for call in order]
+
+
+def test_a_timed_step_on_a_gpu_waits_for_it_at_each_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = _Recorded()
+
+    def clock() -> float:
+        cuda.calls.append(("clock", ""))
+        return float(len(cuda.calls))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "cuda", cuda)
+        timer = StepTimer(partial(devices.synchronize, torch.device("cuda:1")), every=2, clock=clock)
+        for step in range(2):
+            timer.begin(1, step)
+            for part in PARTS:
+                timer.end(part)
+    assert cuda.calls == [("synchronize", "cuda:1"), ("clock", "")] * 5
+    assert timer.samples[0].tolist() == [1, 2, 2, 2, 2]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_tells_the_peak_of_known_amounts() -> None:
+    device = devices.open_device("cuda:0")
+    devices.reset_peak(device)
+    before = torch.cuda.memory_allocated(device) / 2**20
+    held = torch.zeros(64 << 18, device=device)
+    more = torch.zeros(192 << 18, device=device)
+    del more
+    peak = devices.memory_peak(device)
+    assert peak.allocated_mib == pytest.approx(before + 256, rel=0.01)
+    assert peak.reserved_mib is not None
+    assert peak.reserved_mib >= 256
+    del held
+    devices.reset_peak(device)
+    assert devices.memory_peak(device).allocated_mib == pytest.approx(before, abs=2)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_is_waited_for() -> None:
+    """Without waiting, the clock would show the time of asking: a small part of the work's own."""
+    device = devices.open_device("cuda:0")
+    a = torch.rand(8192, 8192, device=device)
+    a @ a
+    devices.synchronize(device)
+    timer = StepTimer(partial(devices.synchronize, device))
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    timer.begin(1, 0)
+    begin.record()
+    for _ in range(10):
+        a @ a
+    end.record()
+    timer.end("data")
+    assert timer.samples[0, 1] == pytest.approx(begin.elapsed_time(end) / 1000, rel=0.02)

@@ -16,7 +16,6 @@ from bench.training.inference import predict
 from bench.training.loop import Conditions, fit
 from bench.training.regimes import Plan, freeze, plan
 from bench.training.spec import TrainSpec
-from bench.training.warmup import warm_up
 from models_zoo.builder import Classifier
 
 CPU = torch.device("cpu")
@@ -115,15 +114,3 @@ def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path) -> None:
     assert large[1, 299] == 299
     assert (small.shape, large.shape) == ((2, 3), (2, 300))
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("learns", [True, False])
-def test_the_warm_up_leaves_no_trace(images, model, learns: bool) -> None:
-    before, state = copy.deepcopy(model.module.state_dict()), torch.get_rng_state()
-    spec = TrainSpec(batch_size=16)
-    batches = images.batches(0, 60, augmentation="light")
-    compiling = warm_up(model.module, batches, spec, device=CPU, precision="fp32", learns=learns, inference_batch=32)
-    assert compiling == 0
-    assert torch.equal(state, torch.get_rng_state())
-    assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
-    assert all(p.grad is None for p in model.module.parameters())

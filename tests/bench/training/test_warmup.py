@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from bench.training import warmup
+from bench.training.spec import TrainSpec
+from bench.training.warmup import WarmUp, warm_up
+
+CPU = torch.device("cpu")
+
+
+def _made(module, batches, *, learns: bool = True) -> WarmUp:
+    said: list[str] = []
+    made = warm_up(
+        module,
+        batches,
+        TrainSpec(batch_size=16),
+        device=CPU,
+        precision="fp32",
+        learns=learns,
+        inference_batch=32,
+        compiled=lambda: said.append("compiled"),
+    )
+    assert made.compiling == 0
+    assert said == []
+    return made
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_it_leaves_no_trace(images, model, learns: bool) -> None:
+    before, state = copy.deepcopy(model.module.state_dict()), torch.get_rng_state()
+    _made(model.module, images.batches(0, 60, augmentation="light"), learns=learns)
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
+    assert all(p.grad is None for p in model.module.parameters())
+
+
+@pytest.mark.parametrize("passes", [(5.0, 4.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)])
+def test_it_ends_when_a_pass_takes_a_steady_time(images, model, monkeypatch, passes: tuple[float, ...]) -> None:
+    """Not after a fixed count: a device that is still speeding up gets more passes."""
+    now, takes = [0.0], iter(passes)
+
+    def one(*_: object) -> float:
+        now[0] += next(takes)
+        return 0.0
+
+    monkeypatch.setattr(warmup, "_SECONDS", 1000)
+    monkeypatch.setattr(warmup, "_round", one)
+    monkeypatch.setattr(warmup, "warm_up_until_steady", _with_clock(lambda: now[0]))
+    made = _made(model.module, images.batches(0, 60))
+    assert made.steady
+    assert made.passes == passes
+
+
+def test_it_gives_up_when_its_seconds_are_over_and_says_so(images, model, monkeypatch) -> None:
+    monkeypatch.setattr(warmup, "_SECONDS", 0)
+    made = _made(model.module, images.batches(0, 60))
+    assert not made.steady
+    assert len(made.passes) == 2
+
+
+def _with_clock(clock):
+    real = warmup.warm_up_until_steady
+    return lambda run, **keys: real(run, clock=clock, **keys)
