@@ -1,50 +1,80 @@
-"""A memory limit that the kernel itself keeps, for the child and all that it starts (control groups, version 2).
+"""A memory limit that the kernel itself keeps, for the child and all that it starts (control groups).
 
 It is there where this process may make a group below its own: in a container that was given its own groups, under
-``systemd-run --user --scope -p Delegate=yes``, or as the first process of a delegated tree. Elsewhere the watchdog
+``systemd-run --user --scope -p Delegate=yes``, or as the first process of a delegated tree. Both versions of control
+groups will do, the first where it still is the one that holds the memory controller. Elsewhere the watchdog
 (`bench.execution.local`) is alone.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MemoryGroup"]
+import psutil
 
-_MOUNT = Path("/sys/fs/cgroup")
+__all__ = ["MOUNT", "MemoryGroup", "own_groups"]
+
+MOUNT = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What the files of a memory group are called."""
+
+    limit: str
+    swap: str
+    """Version 2: swap alone; version 1: memory and swap together."""
+    events: str
+    """Holds a line ``oom_kill N``."""
+
+
+_VERSION_2 = _Files("memory.max", "memory.swap.max", "memory.events")
+_VERSION_1 = _Files("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.oom_control")
 
 
 class MemoryGroup:
     """A control group with a memory limit; `open` makes one, `close` ends what is in it and removes it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: _Files = _VERSION_2) -> None:
         self.folder = folder
+        self._files = files
 
     @classmethod
-    def open(cls, limit_bytes: int, name: str, mount: Path = _MOUNT, own: str | None = None) -> MemoryGroup | None:
+    def open(cls, limit_bytes: int, name: str, mount: Path = MOUNT, own: str | None = None) -> MemoryGroup | None:
         """Make a group below this process's own; None where that cannot be done.
 
-        limit_bytes: memory and swap together. own: this process's group, as /proc/self/cgroup names it.
+        limit_bytes: memory and swap together. own: this process's groups, as /proc/self/cgroup names them.
         """
-        base = _own_group(mount, own)
-        if base is None:
-            return None
+        newer, older = own_groups(mount, own)
+        if newer is not None and _hands_down(newer):
+            return cls._make(newer, name, _VERSION_2, limit_bytes, swap="0", whole=True)
+        if older is not None:
+            return cls._make(older, name, _VERSION_1, limit_bytes, swap=str(limit_bytes), whole=False)
+        return None
+
+    @classmethod
+    def _make(
+        cls, base: Path, name: str, files: _Files, limit_bytes: int, *, swap: str, whole: bool
+    ) -> MemoryGroup | None:
+        """whole: have the kernel end all of the group at once, which version 1 cannot."""
+        _sweep(base)
         folder = base / f"patchbench-{name}-{os.getpid()}"
+        group = cls(folder, files)
         try:
-            if "memory" not in (base / "cgroup.subtree_control").read_text().split():
-                (base / "cgroup.subtree_control").write_text("+memory")
             folder.mkdir(exist_ok=True)
-        except OSError:  # read-only, not ours, or with processes in it: the usual case
+        except OSError:  # read-only or not ours
             return None
-        group = cls(folder)
         try:
-            (folder / "memory.max").write_text(str(limit_bytes))
-            with suppress(FileNotFoundError):
-                (folder / "memory.swap.max").write_text("0")
-            (folder / "memory.oom.group").write_text("1")
+            (folder / files.limit).write_text(str(limit_bytes))
+            with suppress(FileNotFoundError, PermissionError):  # a kernel that keeps no account of swap
+                (folder / files.swap).write_text(swap)
+            if whole:
+                (folder / "memory.oom.group").write_text("1")
         except OSError:
             group.close()
             return None
@@ -61,16 +91,15 @@ class MemoryGroup:
     def kills(self) -> int:
         """How often the kernel killed in this group because of the limit."""
         with suppress(OSError):
-            for line in (self.folder / "memory.events").read_text().splitlines():
+            for line in (self.folder / self._files.events).read_text().splitlines():
                 if line.startswith("oom_kill "):
                     return int(line.split()[1])
         return 0
 
     def close(self) -> None:
         """End every process in the group and remove it."""
-        with suppress(OSError):
-            (self.folder / "cgroup.kill").write_text("1")
         for _ in range(100):
+            self._end()
             try:
                 self.folder.rmdir()
             except FileNotFoundError:
@@ -80,19 +109,63 @@ class MemoryGroup:
             else:
                 return
 
+    def _end(self) -> None:
+        with suppress(OSError):
+            for pid in (self.folder / "cgroup.procs").read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
-def _own_group(mount: Path, own: str | None) -> Path | None:
-    """The folder of this process's group in the version 2 tree; None where there is no such tree with memory in it."""
+
+def _sweep(base: Path) -> None:
+    """Remove the empty groups of processes that were killed before they could."""
+    for left in base.glob("patchbench-*-*"):
+        number = left.name.rpartition("-")[2]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            with suppress(OSError):
+                left.rmdir()
+
+
+def _hands_down(base: Path) -> bool:
+    """Whether a group of version 2 lets those below it limit their memory; it is told to where it may be told."""
+    try:
+        if "memory" not in (base / "cgroup.subtree_control").read_text().split():
+            (base / "cgroup.subtree_control").write_text("+memory")
+    except OSError:  # read-only, not ours, or with processes in it: the usual case
+        return False
+    return True
+
+
+def own_groups(mount: Path = MOUNT, own: str | None = None) -> tuple[Path | None, Path | None]:
+    """The folders of this process's memory groups of version 2 and of version 1; None where there is no such.
+
+    own: the text of /proc/self/cgroup.
+    """
     if own is None:
         try:
-            lines = Path("/proc/self/cgroup").read_text().splitlines()
+            own = Path("/proc/self/cgroup").read_text()
         except OSError:
-            return None
-        own = next((line[3:] for line in lines if line.startswith("0::")), None)
-        if own is None:
-            return None
-    base = mount / own.lstrip("/")
+            return None, None
+    newer = older = None
+    for line in own.splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            newer = mount / path.lstrip("/")
+        elif "memory" in controllers.split(","):
+            older = _version_1(mount, path)
+    return newer if newer is not None and _holds_memory(newer) else None, older
+
+
+def _holds_memory(folder: Path) -> bool:
     try:
-        return base if "memory" in (base / "cgroup.controllers").read_text().split() else None
+        return "memory" in (folder / "cgroup.controllers").read_text().split()
     except OSError:
-        return None
+        return False
+
+
+def _version_1(mount: Path, path: str) -> Path | None:
+    """The folder of a group of version 1; a container without a namespace of its own sees it as the root."""
+    for folder in (mount / "memory" / path.lstrip("/"), mount / "memory"):
+        if (folder / "memory.limit_in_bytes").is_file():
+            return folder
+    return None

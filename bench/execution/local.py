@@ -95,7 +95,7 @@ def run_cell(
     ending, interrupted = Ending(), False
     group = _limit_by_kernel(job, budget, child.pid)
     try:
-        _watch(child, watch, budget, job.folder, on_tick, ending)
+        _watch(child, watch, budget, job.folder, on_tick, ending, group)
     except KeyboardInterrupt:
         interrupted = True
         ending.limit, ending.why = Status.INTERRUPTED, "stopped by the user; run the same command again to go on"
@@ -104,11 +104,10 @@ def run_cell(
         ending.code = child.end(_SHORT_GRACE_SECONDS if ending.limit is Status.OUT_OF_MEMORY else _GRACE_SECONDS)
         ending.seconds = time.monotonic() - child.started
         watch.close()
-        by_limit = group is not None and group.kills() > 0
         if group is not None:
+            if ending.limit is None and group.kills():
+                ending.limit, ending.why = Status.OUT_OF_MEMORY, f"ended by the kernel at {_limit_text(budget)}"
             group.close()
-    if ending.limit is None and by_limit:
-        ending.limit, ending.why = Status.OUT_OF_MEMORY, f"ended by the kernel at {_limit_text(budget)}"
     ending.killed_by_kernel = ending.code == -_SIGKILL and _oom_kills() > kills
     if ending.code == DISK_EXIT and ending.limit is None:
         raise RunError(
@@ -162,7 +161,15 @@ def _limit_text(budget: Budget) -> str:
     return f"the study's memory_limit of {int(budget.memory_limit or 0) / 2**20:,.0f} MiB"
 
 
-def _watch(child: Child, watch: Watch, budget: Budget, folder: Path, on_tick: Tick, ending: Ending) -> None:
+def _watch(
+    child: Child,
+    watch: Watch,
+    budget: Budget,
+    folder: Path,
+    on_tick: Tick,
+    ending: Ending,
+    group: MemoryGroup | None,
+) -> None:
     """Sleep, sample and compare with the limits until the child ends or has to be ended."""
     deadline = None if budget.time_limit is None else child.started + budget.time_limit
     limit_mib = None if budget.memory_limit is None else int(budget.memory_limit) / 2**20
@@ -175,6 +182,8 @@ def _watch(child: Child, watch: Watch, budget: Budget, folder: Path, on_tick: Ti
             ending.limit = Status.OUT_OF_MEMORY
             ending.why = f"used {used:,.0f} MiB of memory, above {_limit_text(budget)}"
             return
+        if group is not None and group.kills():
+            return  # a worker it was, and the child may wait for it for ever
         if deadline is not None and now >= deadline:
             ending.limit = Status.TIMEOUT
             ending.why = f"not done after the study's time_limit of {budget.time_limit:,.6g} s"
