@@ -102,9 +102,9 @@ def find(source: Source, facts: Sequence[Facts], *, near_threshold: int) -> Audi
 
 
 def _exact(facts: Sequence[Facts], labels: Mapping[str, str]) -> list[DuplicateGroup]:
-    alike: dict[str, list[Facts]] = defaultdict(list)
+    alike: dict[object, list[Facts]] = defaultdict(list)
     for fact in facts:
-        alike[fact.pixel_hash].append(fact)
+        alike[_identity(fact)].append(fact)
     return [
         DuplicateGroup(
             names=tuple(fact.name for fact in group),
@@ -118,7 +118,11 @@ def _exact(facts: Sequence[Facts], labels: Mapping[str, str]) -> list[DuplicateG
 
 def _one_of_each(facts: Sequence[Facts]) -> list[Facts]:
     """The first image of every set of identical ones: exact duplicates are not near duplicates as well."""
-    return list({fact.pixel_hash: fact for fact in reversed(facts)}.values())[::-1]
+    return list({_identity(fact): fact for fact in reversed(facts)}.values())[::-1]
+
+
+def _identity(fact: Facts) -> object:
+    return (fact.width, fact.height, fact.pixel_hash) if fact.pixel_hash else fact.name
 
 
 def _commonest(words: object) -> dict[str, int]:

@@ -29,6 +29,7 @@ from bench.errors import DataError
 __all__ = ["adopt", "build", "cache_folder", "compact", "load_pixels", "locked", "new_stage", "ready"]
 
 _BLOCK = 32 * 2**20
+_PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
 _STALE_SECONDS = 24 * 3600
 
 
@@ -205,9 +206,12 @@ def _checksum(path: Path) -> str:
     count = -(-path.stat().st_size // _BLOCK)
 
     def one(index: int) -> bytes:
+        digest, part = hashlib.sha256(), memoryview(bytearray(_PART))
         with path.open("rb", buffering=0) as file:
             file.seek(index * _BLOCK)
-            return hashlib.sha256(file.read(_BLOCK)).digest()
+            for _ in range(_BLOCK // _PART):
+                digest.update(part[: file.readinto(part)])
+        return digest.digest()
 
     with ThreadPoolExecutor(worker_count()) as pool:
         return hashlib.sha256(b"".join(pool.map(one, range(count)))).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,8 @@ class Facts:
     bytes_hash: str = ""
     """SHA-256 of the file."""
     pixel_hash: str = ""
-    """SHA-256 of height, width and the RGB pixels."""
+    """SHA-256 of the RGB pixels, of those images that share size and perceptual hash with another; empty for the rest,
+    whose pixels no other image can have."""
     phash: int = 0
     """64-bit perceptual hash."""
     width: int = 0
@@ -80,7 +82,39 @@ def examine(
                 progress(len(facts))
     finally:
         look.close()
+    return _told_apart(reader, facts, workers) if hashes else facts
+
+
+def _told_apart(reader: Reader, facts: list[Facts], workers: int) -> list[Facts]:
+    """Add the pixel hash where it can matter: hashing all the pixels would cost a sixth of the whole look."""
+    alike: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for row, fact in enumerate(facts):
+        if not fact.error:
+            alike[fact.width, fact.height, fact.phash].append(row)
+    rows = [row for group in alike.values() if len(group) > 1 for row in group]
+    names = [facts[row].name for row in rows]
+    workers = 1 if len(names) < _WORTH_PROCESSES else workers
+    hashed = [one for part in map_chunks(_HashPixels(reader), names, chunk=_CHUNK, workers=workers) for one in part]
+    for row, (pixel_hash, error) in zip(rows, hashed, strict=True):
+        facts[row] = Facts(facts[row].name, error=error) if error else replace(facts[row], pixel_hash=pixel_hash)
     return facts
+
+
+class _HashPixels:
+    """Hash and error (one of them empty) of some images."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def __call__(self, names: list[str]) -> list[tuple[str, str]]:
+        return [self._hash(name) for name in names]
+
+    def _hash(self, name: str) -> tuple[str, str]:
+        try:
+            picture = decode_full(self.reader.read(name), name).picture
+        except DataError as error:  # it could be read a moment ago
+            return "", str(error).removeprefix(f"{name}: ")
+        return hashlib.sha256(picture.tobytes()).hexdigest(), ""
 
 
 class _Look:
@@ -108,14 +142,7 @@ class _Look:
         facts = Facts(name, "", "", 0, width, height, seen.mode, seen.format, seen.rotated)
         if not self.hashes:
             return facts
-        pixel_hash = hashlib.sha256(f"{height}x{width}:".encode())
-        pixel_hash.update(seen.picture.tobytes())
-        return replace(
-            facts,
-            bytes_hash=hashlib.sha256(data).hexdigest(),
-            pixel_hash=pixel_hash.hexdigest(),
-            phash=perceptual_hash(seen.picture),
-        )
+        return replace(facts, bytes_hash=hashlib.sha256(data).hexdigest(), phash=perceptual_hash(seen.picture))
 
     def _write(self, row: int, pixels: bytes) -> None:
         """Write one row of the stage. (Through a mapping, each page would cost a fault.)"""

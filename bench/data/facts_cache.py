@@ -20,7 +20,7 @@ from bench.data.sources.base import Source
 
 __all__ = ["load_facts", "save_facts"]
 
-_VERSION = 2
+_VERSION = 3
 
 
 def load_facts(source: Source, folder: Path) -> list[Facts] | None:

@@ -117,7 +117,7 @@ class DatasetManifest(_Stored):
     schema_version: Literal[1] = SCHEMA_VERSION
     """The version of this layout."""
     fingerprint: str
-    """SHA-256 over the classes and over name, label and pixels of every image that is used."""
+    """SHA-256 over the classes and over name, label and file content of every image that is used."""
     split_hash: str
     """SHA-256 over name and side of every image that is used."""
     split_method: str

@@ -89,18 +89,18 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, bool]]:
 
     for here, folders, names in os.walk(root, onerror=failed, followlinks=True):
         info = Path(here).stat()
+        below = "" if Path(here) == root else Path(here).relative_to(root).as_posix() + "/"
         if (info.st_dev, info.st_ino) in entered:
             folders.clear()
-            yield Path(here).relative_to(root).as_posix(), info, True
+            yield below.rstrip("/"), info, True
             continue
         entered.add((info.st_dev, info.st_ino))
         folders.sort()
-        if Path(here) != root:
-            yield Path(here).relative_to(root).as_posix(), info, False
+        if below:
+            yield below.rstrip("/"), info, False
         for name in sorted(names):
-            full = Path(here) / name
             try:
-                found: os.stat_result | None = full.stat()
+                found: os.stat_result | None = os.stat(os.path.join(here, name))  # noqa: PTH116, PTH118 (twice as fast)
             except OSError:
                 found = None
-            yield full.relative_to(root).as_posix(), found, False
+            yield below + name, found, False
