@@ -6,10 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from bench.results import CellResult
 from reports.gather import Gathered
 from reports.language import Translate
+from reports.stored_texts import told
 
 __all__ = ["Alert", "alerts"]
+
+OTHERS = 0.25
+"""Other programs that took more than this many cores while a cell ran may have slowed it down."""
 
 FEW_IMAGES = 30
 """Below this many test images of a class its recall is a rough figure."""
@@ -40,7 +45,7 @@ def _of_data(gathered: Gathered, _: Translate) -> list[Alert]:
         text = _("The images were drawn by a program. The scores say nothing about real images.")
         found.append(Alert("warning", _("Synthetic data"), text))
     for warning in gathered.dataset.get("warnings") or []:
-        found.append(Alert("warning", _("Data"), str(warning)))
+        found.append(Alert("warning", _("Data"), told(str(warning), _)))
     leaks = gathered.dataset.get("leaks") or []
     if leaks:
         text = _("{n} pairs of images that look alike lie on different sides of the split, so the scores may flatter.")
@@ -105,23 +110,53 @@ def _of_machine(gathered: Gathered, _: Translate) -> list[Alert]:
     if dirty:
         text = _("The code had changes that no revision holds, so this revision alone does not repeat the run.")
         found.append(Alert("note", _("Uncommitted code"), text))
-    busy = [
-        name
-        for name, environment in zip(gathered.run_names, gathered.environments, strict=True)
-        if _is_busy(environment)
-    ]
-    if busy:
-        text = _("Other programs were running when the run began, so times may be too long.")
-        found.append(Alert("warning", _("Busy machine"), text))
-    machines = {str((environment.get("cpu") or {}).get("model")) for environment in gathered.environments}
-    if len(machines) > 1:
-        text = _("The runs come from machines with different processors; times on the CPU do not compare across them.")
-        found.append(Alert("warning", _("Mixed hardware"), text))
+    found += _of_load(gathered, _)
+    found += _of_hardware(gathered, _)
     measured = [entry.result for entry in gathered.ok if entry.result]
-    if measured and all(result.energy.joules is None for result in measured):
-        reasons = sorted({result.energy.not_measured for result in measured if result.energy.not_measured})
-        text = _("No hardware counter was read, so there is no figure.") + (
-            f" ({'; '.join(reasons)})" if reasons else ""
-        )
+    without = [result for result in measured if result.energy.joules is None]
+    if without:
+        reasons = sorted({told(result.energy.not_measured, _) for result in without if result.energy.not_measured})
+        text = _("No hardware counter was read for {n} of {all} cells with scores, so there is no figure.")
+        text = text.format(n=len(without), all=len(measured)) + (f" ({'; '.join(reasons)})" if reasons else "")
         found.append(Alert("note", _("Energy not measured"), text))
     return found
+
+
+def _of_load(gathered: Gathered, _: Translate) -> list[Alert]:
+    """Whether others took the machine's time, when the run began or while a cell ran."""
+    parts = []
+    if any(_is_busy(environment) for environment in gathered.environments):
+        parts.append(_("Other programs were running when the run began, so times may be too long."))
+    loads = [load for entry in gathered.ok if entry.result and (load := _lost_cores(entry.result)) > OTHERS]
+    if loads:
+        text = _("While {n} of {all} cells ran, other programs took up to {cores} cores: their times may be too long.")
+        parts.append(text.format(n=len(loads), all=len(gathered.ok), cores=f"{max(loads):.1f}"))
+    slowed = sum(
+        (entry.result.context.get("during") or {}).get("thermal_throttles", 0) not in (0, None)
+        for entry in gathered.ok
+        if entry.result
+    )
+    if slowed:
+        parts.append(_("The processor was slowed down by heat during {n} cells.").format(n=slowed))
+    return [Alert("warning", _("Busy machine"), " ".join(parts))] if parts else []
+
+
+def _lost_cores(result: CellResult) -> float:
+    """How many cores' worth of time others took while the cell ran; 0 where the system does not tell."""
+    taken = (result.context.get("during") or {}).get("other_cores")
+    return float(taken) if isinstance(taken, int | float) else 0.0
+
+
+def _of_hardware(gathered: Gathered, _: Translate) -> list[Alert]:
+    """Whether figures of one device come from different hardware."""
+    found = []
+    if len({str((environment.get("cpu") or {}).get("model")) for environment in gathered.environments}) > 1:
+        text = _("The runs come from machines with different processors; times on the CPU do not compare across them.")
+        found.append(text)
+    for device in dict.fromkeys(entry.device for entry in gathered.ok if entry.device != "cpu"):
+        results = [entry.result for entry in gathered.ok if entry.device == device and entry.result]
+        names = sorted({name for result in results if (name := str(result.context.get("device_name") or ""))})
+        if len(names) > 1:
+            text = _("Cells on {device} ran on {names}; their times do not compare.")
+            found.append(text.format(device=device, names=", ".join(names)))
+    return [Alert("warning", _("Mixed hardware"), " ".join(found))] if found else []

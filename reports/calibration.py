@@ -1,19 +1,24 @@
-"""Reliability diagrams: whether a probability means what it says."""
+"""Whether a probability means what it says: reliability diagrams, scores, and what a temperature would repair."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from bench.uncertainty import reliability
+import numpy as np
+
+from bench.errors import DataError, RunError
+from bench.metrics import summary
+from bench.uncertainty import Temperature, apply_temperature, fit_temperature, reliability
 from reports.gather import Entry, Gathered
 from reports.language import Translate
-from reports.wording import number
+from reports.wording import Value, number
 
-__all__ = ["MOST", "Bar", "calibration"]
+__all__ = ["MOST", "Bar", "CalibrationRow", "calibration", "diagram", "fitted_temperature"]
 
 MOST = 24
-"""At most this many diagrams, of the most accurate models."""
+"""At most this many models in the table, the most accurate."""
+_SCORES = ("ece", "brier", "log_loss")
 _BINS = 10
 _SIDE = 200
 
@@ -33,27 +38,61 @@ class Bar:
     title: str
 
 
+@dataclass(frozen=True)
+class CalibrationRow:
+    """How far one model's probabilities mean what they say, before and after temperature scaling."""
+
+    entry: Entry
+    before: tuple[Value, ...]
+    """ECE, Brier, log loss on the test images."""
+    temperature: Value
+    """Fitted on validation images."""
+    after: tuple[Value, ...]
+    """The same scores once the probabilities of the test images were brought to that temperature."""
+
+
 def calibration(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
-    """The diagram of one cell of each model, regime and precision; None where no predictions are stored."""
+    """One cell of each model, regime and precision; None where no predictions are stored."""
     first: dict[tuple[str, str, str], Entry] = {}
     for entry in gathered.leading:
         first.setdefault((entry.label, entry.regime, entry.precision), entry)
-    items = [_item(entry, _) for entry in list(first.values())[:MOST] if entry.predictions is not None]
-    return {"diagrams": items} if items else None
+    rows = [_row(entry, gathered) for entry in list(first.values())[:MOST] if entry.predictions is not None]
+    return {"rows": rows} if rows else None
 
 
-def _item(entry: Entry, _: Translate) -> dict[str, Any]:
+def _row(entry: Entry, gathered: Gathered) -> CalibrationRow:
     metrics = entry.result.metrics if entry.result else {}
-    return {
-        "entry": entry,
-        "bars": _bars(entry, _),
-        "ece": number(metrics.get("ece")),
-        "brier": number(metrics.get("brier")),
-        "log_loss": number(metrics.get("log_loss")),
-    }
+    before = tuple(number(metrics.get(key)) for key in _SCORES)
+    fitted, found = fitted_temperature(entry, gathered), entry.predictions
+    if fitted is None or found is None:
+        missing = number(None, "no probabilities of validation images are stored")
+        return CalibrationRow(entry, before, missing, (missing,) * len(_SCORES))
+    after = summary(found.labels, apply_temperature(found.probabilities, fitted.value))
+    temperature = number(fitted.value, digits=2)
+    if fitted.at_limit:
+        temperature = Value(f"≈ {temperature.text}", temperature.raw, temperature.title)
+    return CalibrationRow(entry, before, temperature, tuple(number(after[key]) for key in _SCORES))
 
 
-def _bars(entry: Entry, _: Translate) -> list[Bar]:
+def fitted_temperature(entry: Entry, gathered: Gathered) -> Temperature | None:
+    """The temperature that fits the model's answers on the validation images; None where those are not stored."""
+    path = entry.run.cell_folder(entry.cell_id) / "validation.npy"
+    if not path.is_file():
+        return None
+    dataset = entry.run.dataset if len(gathered.runs) > 1 else gathered.dataset
+    sides = zip(dataset.get("splits") or [], dataset.get("labels") or [], strict=False)
+    labels = [label for side, label in sides if side == "validation"]
+    try:
+        probabilities = np.load(path, allow_pickle=False)
+        if probabilities.shape != (len(labels), len(gathered.classes)) or not labels:
+            return None  # of other images, as where a head was chosen by cross-validation
+        return fit_temperature(labels, probabilities)
+    except (ValueError, OSError, EOFError, DataError) as error:
+        raise RunError(f"{path} is damaged ({error}). Delete that cell's folder and run the study again.") from error
+
+
+def diagram(entry: Entry, _: Translate) -> list[Bar]:
+    """The bars of the reliability diagram; empty where no predictions are stored."""
     found = entry.predictions
     if found is None:
         return []

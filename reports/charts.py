@@ -6,6 +6,7 @@ part of the code. The script draws with Vega's interpreter, since the page's pol
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,7 +65,7 @@ def explorer(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
         return None
     cells = [
         {
-            "title": gathered.title(entry) + (f" · seed {entry.seed}" if entry.seed is not None else ""),
+            "title": gathered.title(entry) + (f" · {_('seed')} {entry.seed}" if entry.seed is not None else ""),
             "family": entry.group,
             "device": entry.device,
             "accuracy": entry.result.metrics["accuracy"],
@@ -95,6 +96,7 @@ def _specification(_: Translate) -> dict[str, Any]:
     y = alt.Y("accuracy:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(title=_("Accuracy"), format="~%"))
     line = alt.Chart(alt.NamedData("front")).mark_line(interpolate="step-after", strokeDash=[4, 3]).encode(x=x, y=y)
     line = line.encode(color=alt.value(MUTED))
+    named = f"datum.label == 'vit' ? 'ViT' : datum.label == 'cnn' ? 'CNN' : {json.dumps(_('other'))}"
     family = alt.Scale(domain=list(_KINDS), range=[VIT, CNN, OTHER])
     points = (
         alt.Chart(alt.NamedData("cells"))
@@ -102,7 +104,7 @@ def _specification(_: Translate) -> dict[str, Any]:
         .encode(
             x=x,
             y=y,
-            color=alt.Color("family:N", scale=family, legend=alt.Legend(title=_("Family"))),
+            color=alt.Color("family:N", scale=family, legend=alt.Legend(title=_("Family"), labelExpr=named)),
             shape=alt.Shape("device:N", legend=alt.Legend(title=_("Device"))),
             tooltip="title:N",
         )

@@ -1,30 +1,25 @@
 """What the run says on the claims of the study that patchbench grew out of (Borit Guitton et al. 2024).
 
-A claim is answered only where the run holds cells that differ in nothing but what the claim is about. Times and
-memory were measured once a cell, so a difference below `NOISE` counts as none.
+A claim is supported or contradicted only where the run holds cells that differ in nothing but what the claim is about.
+Times and memory were measured once a cell, so a difference below `reports.judging.NOISE` counts as none.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import median
 
 from bench.results import CellResult
+from reports.claims_devices import device_cases
+from reports.claims_vit import patch_ram, quantised
 from reports.evidence import ALPHA, Evidence
 from reports.gather import Entry, Gathered
+from reports.judging import Finding, more, outcome
 from reports.language import Translate
-from reports.tables import device_pairs
 from reports.wording import amount, duration, memory
 
-__all__ = ["NOISE", "Answer", "answers"]
-
-NOISE = 0.03
-"""A relative difference of a time or a memory below this counts as none."""
-
-_PATCH = re.compile(r"p\d+", re.IGNORECASE)
+__all__ = ["Answer", "answers"]
 
 
 @dataclass(frozen=True)
@@ -37,62 +32,51 @@ class Answer:
 
 
 def answers(gathered: Gathered, evidence: Evidence, _: Translate) -> list[Answer]:
-    """Answer the claims on which the run holds something."""
-    found = (
-        _patch_ram(gathered, _),
-        _vit_time(gathered, evidence, _),
-        _cnn_compact(gathered, _),
-        _gpu_faster(gathered, _),
-        _frozen_faster(gathered, _),
-        _frozen_overfits_less(gathered, _),
+    """Answer every claim, with what it takes where the run holds nothing on it; empty where it holds nothing at all."""
+    cases = (
+        (_("A larger patch needs more RAM."), patch_ram(gathered, _), _("ViTs that differ in the patch alone")),
+        (
+            _("ViTs reach the accuracy of CNNs in less time."),
+            _vit_time(gathered, evidence, _),
+            _("a ViT and a CNN, neither frozen with random weights, tested on the same images and timed on one device"),
+        ),
+        (
+            _("CNNs are compact and use less memory; ViTs are larger."),
+            _cnn_compact(gathered, _),
+            _("ViTs and CNNs whose parameters and memory were measured"),
+        ),
+        (
+            _("ViTs are robust to occlusion, patch permutation, domain shift and natural corruption."),
+            None,
+            _("test images that were occluded, shuffled or corrupted; the test images here are as they were taken"),
+        ),
+        *device_cases(gathered, _),
+        (
+            _("Freezing the backbone speeds up training."),
+            _frozen_faster(gathered, _),
+            _("the same model with its backbone frozen and with all weights trained"),
+        ),
+        (
+            _("Freezing the backbone guards against overfitting."),
+            _frozen_overfits_less(gathered, _),
+            _("the same model with its backbone frozen and with all weights trained, with scores by epoch"),
+        ),
+        (
+            _("Low-bit quantised ViTs keep their accuracy."),
+            quantised(gathered, _),
+            _("a ViT tested in the int8 backend beside the eager one"),
+        ),
     )
-    return [answer for answer in found if answer is not None]
-
-
-def _outcome(holds: Iterable[bool | None]) -> str:
-    """Supported where it holds in all cases, contradicted where in none; None: too close to call."""
-    cases = list(holds)
-    if cases and all(case is True for case in cases):
-        return "supported"
-    if cases and all(case is False for case in cases):
-        return "contradicted"
-    return "not enough evidence"
-
-
-def _more(a: float, b: float) -> bool | None:
-    """Whether ``a`` is more than ``b``; None within `NOISE`."""
-    return None if abs(a - b) <= NOISE * max(abs(a), abs(b)) else a > b
-
-
-def _patch_ram(gathered: Gathered, _: Translate) -> Answer | None:
-    """Claim 1. A transformer's tokens fall with the square of the patch, so the opposite is expected."""
-    groups: dict[tuple[object, ...], list[tuple[int, float]]] = {}
-    for entry in gathered.ok:
-        result = entry.result
-        if result and entry.group == "vit" and result.model.patch and result.memory.peak_ram_mib is not None:
-            stem = _PATCH.sub("p", entry.label)
-            key = (stem, entry.regime, entry.device, entry.precision, entry.seed, entry.run_name)
-            groups.setdefault(key, []).append((result.model.patch, result.memory.peak_ram_mib))
-    cases = [
-        (small, large) if small[0] < large[0] else (large, small)
-        for members in groups.values()
-        for small, large in combinations(members, 2)
-        if small[0] != large[0]
+    if not any(finding for _claim, finding, _needs in cases):
+        return []
+    lacking = _("The run does not hold what it takes: {needs}.")
+    return [
+        Answer(claim, *finding) if finding else Answer(claim, "not enough evidence", lacking.format(needs=needs))
+        for claim, finding, needs in cases
     ]
-    if not cases:
-        return None
-    more = [_more(large[1], small[1]) for small, large in cases]
-    text = _(
-        "{n} pairs of ViTs that differ in the patch alone: the larger patch took more RAM in {more}, less in {less}."
-    )
-    return Answer(
-        _("A larger patch needs more RAM."),
-        _outcome(more),
-        text.format(n=len(cases), more=more.count(True), less=more.count(False)),
-    )
 
 
-def _vit_time(gathered: Gathered, evidence: Evidence, _: Translate) -> Answer | None:
+def _vit_time(gathered: Gathered, evidence: Evidence, _: Translate) -> Finding | None:
     """Claim 2, for each device: a ViT that the test does not place below the best CNN, and that trains faster."""
     order = [entry for key in evidence.groups.order if not (entry := evidence.by_key[key]).is_blind]
     cnn = next((entry for entry in order if entry.group == "cnn"), None)
@@ -111,7 +95,7 @@ def _vit_time(gathered: Gathered, evidence: Evidence, _: Translate) -> Answer | 
             holds.append(False)
             continue
         seconds, vit = min(timed, key=lambda item: item[0])
-        holds.append(_more(reference, seconds))
+        holds.append(more(reference, seconds))
         text = _("{device}: {vit} {a}, {cnn} {b}")
         values = {"a": duration(seconds).text, "b": duration(reference).text}
         parts.append(text.format(device=device, vit=vit.label, cnn=cnn.label, **values))
@@ -120,7 +104,7 @@ def _vit_time(gathered: Gathered, evidence: Evidence, _: Translate) -> Answer | 
     none = _("No ViT is level with the most accurate CNN, {cnn}.").format(cnn=cnn.label)
     text = _("Time to train of the fastest ViT that the test does not place below the most accurate CNN: {parts}.")
     figures = text.format(parts="; ".join(parts)) if parts else none
-    return Answer(_("ViTs reach the accuracy of CNNs in less time."), _outcome(holds), figures)
+    return outcome(holds), figures
 
 
 def _is_below(a: Entry, b: Entry, evidence: Evidence) -> bool:
@@ -136,24 +120,23 @@ def _train_seconds(gathered: Gathered, entry: Entry, device: str) -> float | Non
     return None
 
 
-def _cnn_compact(gathered: Gathered, _: Translate) -> Answer | None:
+def _cnn_compact(gathered: Gathered, _: Translate) -> Finding | None:
     """Claim 3, by the medians of this study's models: parameters, and peak RAM on the first device with both."""
     sizes = {kind: _per_model(gathered, kind, lambda r: r.model.parameters) for kind in ("vit", "cnn")}
     if not all(sizes.values()):
         return None
     vit, cnn = (median(sizes[kind].values()) for kind in ("vit", "cnn"))
-    holds = [_more(vit, cnn)]
+    holds = [more(vit, cnn)]
     text = _("Median parameters: ViT {vit} ({n} models), CNN {cnn} ({m} models).")
     figures = text.format(vit=amount(vit).text, cnn=amount(cnn).text, n=len(sizes["vit"]), m=len(sizes["cnn"]))
     for device in dict.fromkeys(entry.device for entry in gathered.ok):
         ram = {kind: _per_model(gathered, kind, lambda r: r.memory.peak_ram_mib, device) for kind in ("vit", "cnn")}
         if all(ram.values()):
             vit, cnn = (median(ram[kind].values()) for kind in ("vit", "cnn"))
-            holds.append(_more(vit, cnn))
+            holds.append(more(vit, cnn))
             text = _("Median peak RAM on {device}: ViT {vit}, CNN {cnn}.")
             figures += " " + text.format(device=device, vit=memory(vit).text, cnn=memory(cnn).text)
-    text = _("CNNs are compact and use less memory; ViTs are larger.")
-    return Answer(text, _outcome(holds), figures)
+    return outcome(holds), figures
 
 
 def _per_model(
@@ -168,16 +151,6 @@ def _per_model(
     return found
 
 
-def _gpu_faster(gathered: Gathered, _: Translate) -> Answer | None:
-    """Claim 5, in speed; energy and cost are compared where they were measured."""
-    ratios = [pair.train_speedup.raw for pair in device_pairs(gathered) if pair.train_speedup.raw is not None]
-    if not ratios:
-        return None
-    text = _("{n} pairs of cells: the other device trained {low} to {high} times as fast as the CPU.")
-    figures = text.format(n=len(ratios), low=f"{min(ratios):.3g}", high=f"{max(ratios):.3g}")
-    return Answer(_("A GPU trains faster than a CPU."), _outcome(_more(ratio, 1.0) for ratio in ratios), figures)
-
-
 def _regime_pairs(gathered: Gathered) -> list[tuple[CellResult, CellResult, Entry, Entry]]:
     """(frozen, finetune) of the same model, device, precision, seed and run."""
     by_key: dict[tuple[object, ...], dict[str, Entry]] = {}
@@ -188,7 +161,7 @@ def _regime_pairs(gathered: Gathered) -> list[tuple[CellResult, CellResult, Entr
     return [(a.result, b.result, a, b) for a, b in pairs if a.result and b.result]
 
 
-def _frozen_faster(gathered: Gathered, _: Translate) -> Answer | None:
+def _frozen_faster(gathered: Gathered, _: Translate) -> Finding | None:
     """Claim 6, first half."""
     ratios = [
         tuned.timings.train_seconds / frozen.timings.train_seconds
@@ -199,10 +172,10 @@ def _frozen_faster(gathered: Gathered, _: Translate) -> Answer | None:
         return None
     text = _("{n} pairs of cells: training all weights took {low} to {high} times as long as the head alone.")
     figures = text.format(n=len(ratios), low=f"{min(ratios):.3g}", high=f"{max(ratios):.3g}")
-    return Answer(_("Freezing the backbone speeds up training."), _outcome(_more(r, 1.0) for r in ratios), figures)
+    return outcome(more(ratio, 1.0) for ratio in ratios), figures
 
 
-def _frozen_overfits_less(gathered: Gathered, _: Translate) -> Answer | None:
+def _frozen_overfits_less(gathered: Gathered, _: Translate) -> Finding | None:
     """Claim 6, second half, by the gap between training and validation accuracy at the tested epoch."""
     gaps = [(_gap(frozen), _gap(tuned)) for *_results, frozen, tuned in _regime_pairs(gathered)]
     known = [(a, b) for a, b in gaps if a is not None and b is not None]
@@ -212,7 +185,7 @@ def _frozen_overfits_less(gathered: Gathered, _: Translate) -> Answer | None:
     text = _("Gap between training and validation accuracy, median over {n} pairs: frozen {a} points, all weights {b}.")
     a, b = (median(column) for column in zip(*known, strict=True))
     figures = text.format(n=len(known), a=f"{a * 100:.1f}", b=f"{b * 100:.1f}")
-    return Answer(_("Freezing the backbone guards against overfitting."), _outcome(holds), figures)
+    return outcome(holds), figures
 
 
 def _gap(entry: Entry) -> float | None:

@@ -101,7 +101,7 @@ def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tol
             f"precision and seed of one of the other, so there is nothing to compare. Name two runs of one study."
         )
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
-    hardware = _hardware(gathered, 0), _hardware(gathered, 1)
+    hardware = _hardware(gathered, 0, _), _hardware(gathered, 1, _)
     same = hardware[0] == hardware[1] != _UNKNOWN
     pairs = [_pair(key, sides[0].get(key), sides[1].get(key), same, tolerance, _) for key in keys]
     return Compared(gathered, tuple(_corrected(pairs, _)), hardware)
@@ -120,14 +120,14 @@ def _key(entry: Entry) -> tuple[str, ...]:
     return (*entry.configuration, str(entry.seed))
 
 
-def _hardware(gathered: Gathered, index: int) -> str:
+def _hardware(gathered: Gathered, index: int, _: Translate) -> str:
     """The processor, its cores, and the GPUs of a run's machine."""
     facts = gathered.environments[index]
     cpu = facts.get("cpu") or {}
     if not cpu.get("model"):
         return _UNKNOWN
     gpus = [str(gpu.get("name", gpu) if isinstance(gpu, dict) else gpu) for gpu in facts.get("gpus") or []]
-    return ", ".join([f"{cpu.get('model', '?')} ({cpu.get('usable', '?')} cores)", *gpus])
+    return ", ".join([f"{cpu.get('model', '?')} ({cpu.get('usable', '?')} {_('cores')})", *gpus])
 
 
 def _pair(

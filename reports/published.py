@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.errors import DataError
-from bench.metrics import accuracy, balanced_accuracy, cohen_kappa
+from bench.metrics import accuracy, balanced_accuracy, checked_matrix, cohen_kappa
 from bench.uncertainty import Interval, interval
 from reports.evidence import Evidence
 from reports.gather import Gathered
@@ -41,6 +41,7 @@ def _row(row: dict[str, Any], gathered: Gathered, evidence: Evidence, _: Transla
         "from_matrix": bool(scores),
         "span": _span(matrix) if scores else None,
         "standing": _standing(score, gathered, evidence, _),
+        "split": _split(row, gathered, _),
     }
 
 
@@ -69,6 +70,28 @@ def _from_matrix(matrix: Any) -> dict[str, float | None]:
 
 def _span(matrix: Any) -> Interval | None:
     return interval(matrix, "accuracy")
+
+
+def _split(row: dict[str, Any], gathered: Gathered, _: Translate) -> str:
+    """Whether the reported test images are those of this run, as far as their number tells."""
+    tested, ours = _tested_images(row), gathered.test_images
+    differ = _("no: {theirs} test images there, {ours} here")
+    if tested is not None and ours is not None:
+        return (
+            _("not known; as many test images as here") if tested == ours else differ.format(theirs=tested, ours=ours)
+        )
+    images, used = row.get("images"), len(gathered.dataset.get("splits") or [])
+    if isinstance(images, int) and used and images not in (used, ours):
+        return _("no: {theirs} images there, {ours} here").format(theirs=images, ours=used)
+    return _("not known")
+
+
+def _tested_images(row: dict[str, Any]) -> int | None:
+    """How many images the reported score is of: the sum of the reported matrix, where there is one."""
+    try:
+        return int(checked_matrix(row["confusion"]).sum()) if row.get("confusion") else None
+    except (DataError, ValueError):
+        return None
 
 
 def _standing(score: float | None, gathered: Gathered, evidence: Evidence, _: Translate) -> str:

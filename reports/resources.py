@@ -9,6 +9,7 @@ from bench.results import BatchTiming, InferenceProfile
 from bench.uncertainty import Interval, median_interval
 from reports.gather import Entry, Gathered
 from reports.language import Translate
+from reports.stored_texts import told
 from reports.wording import Value, duration, memory, percent, plain
 
 __all__ = ["BackendRow", "inference", "memory_phases"]
@@ -102,4 +103,4 @@ def memory_phases(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
         if by_phase
     ]
     methods = list(dict.fromkeys(e.result.memory.method for e, _by in found if e.result and e.result.memory.method))
-    return {"phases": phases, "rows": rows, "methods": methods}
+    return {"phases": [told(phase, _) for phase in phases], "rows": rows, "methods": methods}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports import comparisons, tables
-from reports.calibration import calibration
+from reports.calibration import calibration, diagram
 from reports.checklist import checks, differences
 from reports.claims import answers
 from reports.curves_chart import curves_chart
@@ -59,12 +59,12 @@ def sections(page: Page) -> list[Section]:
         ("time", "Where the time went", lambda p: comparisons.time(p.gathered, p.translate)),
         ("memory", "Memory by phase", lambda p: memory_phases(p.gathered, p.translate)),
         ("inference", "Speed of inference", lambda p: inference(p.gathered, p.translate)),
-        ("patch", "Patch size", lambda p: comparisons.patch(p.gathered, p.translate)),
-        ("tests", "Which differences are real", lambda p: comparisons.tests(p.gathered, p.evidence, p.translate)),
         ("curves", "Learning curves", _curves),
-        ("calibration", "Calibration", lambda p: calibration(p.gathered, p.translate)),
         ("models", "Each model", _models),
+        ("calibration", "Calibration", lambda p: calibration(p.gathered, p.translate)),
         ("gallery", "Test images", _gallery),
+        ("tests", "Which differences are real", lambda p: comparisons.tests(p.gathered, p.evidence, p.translate)),
+        ("patch", "Patch size", lambda p: comparisons.patch(p.gathered, p.translate)),
         ("claims", "Claims put to the test", _claims),
         ("published", "Reported by others", lambda p: published(p.gathered, p.evidence, p.translate)),
         ("differences", "What differed between configurations", _differences),
@@ -90,7 +90,8 @@ def _leaderboard(page: Page) -> dict[str, Any]:
     known = [span for span in spans.values() if span]
     low, high = min((s.low for s in known), default=0.0), max((s.high for s in known), default=1.0)
     settings = [(key, _(title), _values(gathered, key)) for key, title in _SETTINGS]
-    filters = [item for item in [("group", _("Family"), _values(gathered, "group")), *settings] if len(item[2]) > 1]
+    everyones = [("group", _("Family"), _values(gathered, "group")), *settings]
+    filters = [item for item in everyones if len(item[2]) > 1 or item[0] in ("group", "device", "regime")]
     common = [f"{title}: {values[0]}" for key, title, values in settings if len(values) == 1 and key != "run_name"]
     shown = {key for key, _title, values in settings if len(values) > 1 and key != "start"}
     return {
@@ -100,12 +101,20 @@ def _leaderboard(page: Page) -> dict[str, Any]:
         "shown": shown,
         "common": " · ".join(common),
         "filters": [*filters, ("status", _("Status"), _values(gathered, "status"))],
+        "named": lambda key, value: _named(key, value, _),
         "linked": {entry.key for entry in detailed(gathered)},
         "letters": evidence.groups.letters,
         "has_intervals": bool(known),
         "spans": spans,
         "scale": lambda share: f"{4 + 112 * (share - low) / ((high - low) or 1.0):.1f}",
     }
+
+
+def _named(key: str, value: Any, _: Translate) -> str:
+    """What a filter calls a value."""
+    if key == "group":
+        return {"vit": "ViT", "cnn": "CNN"}.get(value, _("other"))
+    return _(value.replace("_", " ")) if key == "status" else str(value)
 
 
 _SETTINGS = (
@@ -145,6 +154,7 @@ def _models(page: Page) -> dict[str, Any] | None:
             "curves": learning_curves(entry, page.translate),
             "classes": tables.class_rows(entry.result, gathered.classes),
             "confusion": tables.confusion_rows(entry.result, gathered.classes),
+            "bars": diagram(entry, page.translate),
             "confusions": tables.top_confusions(entry.result, gathered.classes),
             "row": row,
         }
@@ -195,13 +205,13 @@ def _differences(page: Page) -> dict[str, Any] | None:
 
 def _data(page: Page) -> dict[str, Any]:
     gathered = page.gathered
-    return data_facts(gathered)
+    return data_facts(gathered, page.translate)
 
 
 def _environment(page: Page) -> dict[str, Any]:
     gathered = page.gathered
     runs = [
-        {"name": name, "command": command_line(environment), "rows": environment_rows(environment)}
+        {"name": name, "command": command_line(environment), "rows": environment_rows(environment, page.translate)}
         for name, environment in zip(gathered.run_names, gathered.environments, strict=True)
     ]
     return {"runs": runs, "settings": gathered.study.get("train") or {}}

@@ -6,6 +6,8 @@ import shlex
 from typing import Any
 
 from reports.gather import Gathered
+from reports.language import Translate
+from reports.stored_texts import told
 from reports.wording import DASH
 
 __all__ = ["audit_rows", "card_rows", "command_line", "data_facts", "environment_rows"]
@@ -14,7 +16,7 @@ _SIDES = ("train", "validation", "test")
 _MOST_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas")
 
 
-def data_facts(gathered: Gathered) -> dict[str, Any]:
+def data_facts(gathered: Gathered, _: Translate) -> dict[str, Any]:
     """Counts by class and side, the data card, the audit's findings, what was dropped."""
     dataset = gathered.dataset
     audit = dataset.get("audit") or {}
@@ -22,32 +24,36 @@ def data_facts(gathered: Gathered) -> dict[str, Any]:
     rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in gathered.classes]
     totals = [sum(cells[i] or 0 for _, cells in rows) for i in range(3)]
     return {
-        "card": dataset.get("card") or {},
-        "card_rows": card_rows(gathered),
+        "unknown": [told(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
+        "card_rows": card_rows(gathered, _),
         "sides": _SIDES,
         "rows": rows if counts else [],
         "totals": totals,
         "audit": audit_rows(audit),
-        "dropped": dataset.get("dropped") or [],
+        "dropped": [
+            {**item, "reason": told(str(item.get("reason") or ""), _)} for item in dataset.get("dropped") or []
+        ],
     }
 
 
-def card_rows(gathered: Gathered) -> list[tuple[str, str]]:
+def card_rows(gathered: Gathered, _: Translate) -> list[tuple[str, str]]:
     """Where the images come from and how they were split; what is not stored is left out."""
     dataset, split = gathered.dataset, gathered.study.get("split") or {}
     card = dataset.get("card") or {}
     limited = dataset.get("limited_from")
     used = len(dataset.get("names") or [])
-    shares = ", ".join(f"{key} {split[key]}" for key in ("test", "validation", "seed") if key in split)
+    shares = ", ".join(f"{_(key)} {split[key]}" for key in ("test", "validation", "seed") if key in split)
+    texts = {True: _("{used} of {all} images"), False: _("{used} images")}
+    images = texts[bool(limited)].format(used=used, all=limited)
     rows = [
         ("Name", card.get("name")),
         ("Source", dataset.get("source")),
-        ("Kind", "synthetic: drawn by a program" if gathered.is_synthetic else None),
-        ("Used", f"{used} of {limited} images" if limited else f"{used} images" if used else None),
+        ("Kind", _("synthetic: drawn by a program") if gathered.is_synthetic else None),
+        ("Used", images if used else None),
         ("Licence", card.get("licence")),
         ("Cite", card.get("citation")),
         ("Address", card.get("url")),
-        ("Split", dataset.get("split_method")),
+        ("Split", told(str(dataset.get("split_method") or ""), _)),
         ("Shares asked for", shares),
         ("Fingerprint", dataset.get("fingerprint")),
         ("Split hash", dataset.get("split_hash")),
@@ -93,7 +99,7 @@ def command_line(environment: dict[str, Any]) -> str:
     return str(command or "")
 
 
-def environment_rows(environment: dict[str, Any]) -> list[tuple[str, str]]:
+def environment_rows(environment: dict[str, Any], _: Translate) -> list[tuple[str, str]]:
     """Machine and versions as pairs of a name and a text; what is not stored is left out."""
     cpu = environment.get("cpu") or {}
     git = environment.get("git") or {}
@@ -101,13 +107,13 @@ def environment_rows(environment: dict[str, Any]) -> list[tuple[str, str]]:
     leading = [name for name in _MOST_PACKAGES if name in packages]
     ordered = leading + sorted(set(packages) - set(leading))
     memory = environment.get("memory_gib")
-    revision = str(git.get("revision") or "") + (" + uncommitted changes" if git.get("dirty") else "")
+    revision = str(git.get("revision") or "") + (f" + {_('uncommitted changes')}" if git.get("dirty") else "")
     rows = [
         ("Started", environment.get("started")),
-        ("Processor", _processor(cpu)),
+        ("Processor", _processor(cpu, _)),
         ("Memory", f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
         ("Devices", _flat(environment.get("devices"))),
-        ("GPUs", _flat(environment.get("gpus")) or ("none" if environment.get("gpus") == [] else None)),
+        ("GPUs", _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
         ("Load when it began", environment.get("load_average_1min")),
         ("Threads", _flat(environment.get("threads"))),
         ("Determinism", _flat(environment.get("determinism"))),
@@ -120,11 +126,11 @@ def environment_rows(environment: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(text)) for name, text in rows if text]
 
 
-def _processor(cpu: Any) -> str:
+def _processor(cpu: Any, _: Translate) -> str:
     if not isinstance(cpu, dict):
         return str(cpu or "")
     model = str(cpu.get("model") or "")
-    counts = [f"{cpu[key]} {key}" for key in ("cores", "threads") if cpu.get(key)]
+    counts = [f"{cpu[key]} {_(key)}" for key in ("cores", "threads") if cpu.get(key)]
     return ", ".join(part for part in [model, *counts] if part)
 
 

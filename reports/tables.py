@@ -10,6 +10,7 @@ from bench.metrics import per_class
 from bench.results import CellResult, Status
 from bench.uncertainty import Interval, Speedup, class_intervals, speedup
 from reports.gather import NOT_RUN, Entry, Gathered
+from reports.language import Translate
 from reports.wording import Value, amount, duration, memory, number, percent, plain
 
 __all__ = [
@@ -187,10 +188,10 @@ class PairRow:
     epoch_speedup: Speedup | None
     """The same from the raw samples of the epochs, with its interval; None where either has none."""
 
-    def setting(self, gathered: Gathered) -> str:
+    def setting(self, gathered: Gathered, _: Translate) -> str:
         """The devices, and what else tells this pair from the others."""
         varied = [key for key in ("regime", "precision", "seed") if gathered.same_everywhere(key) is None]
-        named = [f"seed {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]
+        named = [f"{_('seed')} {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]
         return " · ".join([*named, f"cpu / {self.other.device}"])
 
 

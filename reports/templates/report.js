@@ -121,10 +121,11 @@
   const cards = all("#gallery .card");
   const fields = all("[data-gallery]");
   const fits = (card, field) => !field.value || !(field.dataset.gallery in card.dataset)
-    || card.dataset[field.dataset.gallery] === field.value || (field.dataset.gallery === "kind" && card.dataset.kind === "disagree");
+    || card.dataset[field.dataset.gallery] === field.value;
   const pick = () => {
     cards.forEach((card) => { card.hidden = !fields.every((field) => fits(card, field)); });
     const isChosen = fields.some((field) => field.value);
+    all("#gallery .disagreements").forEach((group) => { group.hidden = !group.querySelector(".card:not([hidden])"); });
     all("#gallery details.pictures").forEach((group, index) => {
       group.hidden = !group.querySelector(".card:not([hidden])");
       group.open = isChosen ? !group.hidden : index === 0;

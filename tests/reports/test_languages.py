@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from bench.results import Status
-from reports import charts, comparison_figures, comparisons, curves_chart, render_report, sections, surroundings, tables
+from reports import (
+    charts,
+    comparison_figures,
+    comparisons,
+    curves_chart,
+    render_report,
+    sections,
+    stored_texts,
+    surroundings,
+    tables,
+)
 from reports.language import LANGUAGES, TEMPLATES, translator
 from reports.render import environment as templates
 
@@ -40,7 +50,7 @@ def in_code() -> set[str]:
 def in_tables() -> set[str]:
     texts = {status.value.replace("_", " ") for status in Status} | {"not run", "yes", "no", "unknown"}
     texts |= {"supported", "contradicted", "not enough evidence", "train", "validation", "test"}
-    texts |= REASONS
+    texts |= REASONS | {*stored_texts.SENTENCES, *stored_texts.WORDS, "cores", "threads"}
     texts |= {column.title for column in tables.COLUMNS} | {column.help for column in tables.COLUMNS}
     texts |= {cost.title for cost in charts.COSTS} | {title for _key, title, _colour in comparison_figures.PHASES}
     texts |= {title for _key, title in comparisons.STEP_PARTS} | {title for _key, title in curves_chart._SCORES}

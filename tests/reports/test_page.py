@@ -202,3 +202,90 @@ def test_the_checklist_tells_yes_no_and_unknown(make_run):
     assert '<li class="unknown"><span class="mark-unknown" aria-hidden="true">?</span>' in checks
     assert "Versions of all packages" in checks.split('class="unknown"')[1][:200]
     assert "nothing was changed after it" in checks.split('class="no"')[1][:250]
+
+
+ORDER = [
+    *("verdict", "alerts", "leaderboard", "quality", "cost", "devices", "time", "memory", "inference", "curves"),
+    *("models", "calibration", "gallery", "tests", "patch", "claims", "published", "differences", "data"),
+    *("environment", "checklist"),
+]
+
+
+def test_the_sections_come_in_their_order_and_stand_in_the_contents(page, seen):
+    assert [a["id"] for tag, a in seen.elements if tag == "section" and "id" in a] == ORDER
+    contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
+    assert re.findall(r'href="#([\w-]+)"', contents) == ORDER
+
+
+def test_each_model_has_its_matrix_classes_confusions_and_reliability(page):
+    model = page[page.index('<details class="model"') :]
+    model = model[: model.index("</details>")]
+    for title in ("Confusion matrix", "Commonest confusions", "Classes", "Reliability diagram", "Learning curves"):
+        assert f"<h4>{title}</h4>" in model
+    assert model.count('class="n"') == model.count('class="pc"') == 64
+
+
+def test_family_device_and_regime_can_always_be_filtered_by(make_run):
+    models = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b_p32", "vit", 32, 9_000_000, 3.0)]
+    page = render_report([make_run(models=models, devices=("cpu",), images=80)]).read_text(encoding="utf-8")
+    assert set(re.findall(r'data-filter="(\w+)"', page)) >= {"group", "device", "regime", "status", "text"}
+
+
+def test_published_rows_tell_whether_the_split_is_the_same(make_run):
+    import yaml
+
+    run = make_run(images=80)
+    study = yaml.safe_load((run / "study.yaml").read_text(encoding="utf-8"))
+    study["published"] = [
+        {"model": "a", "source": "x", "accuracy": 0.9, "images": 17092},
+        {"model": "b", "source": "x", "accuracy": 0.9, "confusion": [[90, 10], [10, 90]]},
+        {"model": "c", "source": "x", "accuracy": 0.9, "confusion": [[40, 0], [0, 40]]},
+        {"model": "d", "source": "x", "accuracy": 0.9},
+    ]
+    (run / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    page = render_report([run]).read_text(encoding="utf-8")
+    section = page[page.index('<section id="published"') : page.index('<section id="differences"')]
+    assert "no: 17092 images there, 400 here" in section
+    assert "no: 200 test images there, 80 here" in section
+    assert section.count("not known; as many test images as here") == 1
+    assert section.count('<td class="wrap">not known</td>') == 1
+
+
+def test_a_temperature_is_fitted_on_validation_and_applied_to_the_test_images(make_run):
+    import numpy as np
+
+    models = [("a_p16", "vit", 16, 9_000_000, 2.0), ("b", "cnn", None, 9_000_000, 2.0)]
+    run = make_run(models=models, devices=("cpu",), images=80)
+    assert "no probabilities of validation images are stored" in render_report([run]).read_text(encoding="utf-8")
+    dataset = json.loads((run / "dataset.json").read_text())
+    labels = [n for side, n in zip(dataset["splits"], dataset["labels"], strict=True) if side == "validation"]
+    sure = np.full((len(labels), 8), 0.001, np.float32)
+    sure[np.arange(len(labels)), labels] = 0.993
+    wrong = np.arange(0, len(labels), 4)
+    sure[wrong] = np.roll(sure[wrong], 1, axis=1)
+    for cell in run.glob("cells/*"):
+        np.save(cell / "validation.npy", sure)
+    page = render_report([run]).read_text(encoding="utf-8")
+    section = page[page.index('<section id="calibration"') : page.index('<section id="gallery"')]
+    figures = [float(v) for v in re.findall(r'data-v="([\d.]+)"', section)][:7]
+    assert figures[3] > 1.5, "right in three of four cases and 99 % sure: too sure"
+    (next(run.glob("cells/*")) / "validation.npy").write_bytes(b"cut short")
+    with pytest.raises(RunError, match=r"validation\.npy is damaged"):
+        render_report([run])
+
+
+def test_what_disturbed_the_measuring_is_told(make_run):
+    run = make_run(images=80)
+    for number, path in enumerate(sorted(run.glob("cells/*/result.json"))):
+        result = json.loads(path.read_text())
+        result["context"]["during"] = {"other_cores": 0.9 if number < 3 else 0.01, "thermal_throttles": 2}
+        if result["cell"]["device"] == "cuda":
+            result["context"]["device_name"] = f"GPU {number % 3}"
+        result["energy"] = {"joules": 5.0} if number % 2 else {"not_measured": "no counter"}
+        path.write_text(json.dumps(result))
+    page = render_report([run]).read_text(encoding="utf-8")
+    alerts = page[page.index('<ul class="alerts">') : page.index("</ul>", page.index('<ul class="alerts">'))]
+    assert "other programs took up to 0.9 cores" in alerts
+    assert "slowed down by heat during 19 cells" in alerts
+    assert "Cells on cuda ran on GPU 0, GPU 1, GPU 2; their times do not compare." in alerts
+    assert re.search(r"No hardware counter was read for \d+ of 19 cells", alerts)

@@ -156,10 +156,15 @@ def test_the_gallery_is_filtered_by_model_and_kind(page):
     from selenium.webdriver.support.select import Select
 
     Select(page.find_element("css selector", "[data-gallery=model]")).select_by_visible_text("resnet18 · cpu")
-    Select(page.find_element("css selector", "[data-gallery=kind]")).select_by_visible_text("wrong")
+    Select(page.find_element("css selector", "[data-gallery=kind]")).select_by_visible_text("most confidently wrong")
     cards = [c for c in page.find_elements("css selector", "#gallery .pictures .card") if c.is_displayed()]
     assert {c.get_attribute("data-model") for c in cards} == {"resnet18 · cpu"}
     assert {c.get_attribute("data-kind") for c in cards} == {"wrong"}
+    Select(page.find_element("css selector", "[data-gallery=kind]")).select_by_visible_text("where models disagree")
+    shown = [c for c in page.find_elements("css selector", "#gallery .card") if c.is_displayed()]
+    assert {c.get_attribute("data-kind") for c in shown} == {"disagree"}
+    Select(page.find_element("css selector", "[data-gallery=kind]")).select_by_visible_text("right")
+    assert not page.find_element("css selector", "#gallery .disagreements").is_displayed()
 
 
 def test_the_explorer_draws_and_changes_its_axis(page):
@@ -174,6 +179,23 @@ def test_the_explorer_draws_and_changes_its_axis(page):
     assert not page.find_element("id", "explorer-static").is_displayed()
     Select(page.find_element("id", "explorer-cost")).select_by_visible_text("Peak RAM")
     drawn("Peak RAM (MiB)")
+    ticks = "return [...document.querySelectorAll('#explorer .role-axis-label text')].map(t => t.textContent).join()"
+    logarithmic = page.execute_script(ticks)
+    page.find_element("id", "explorer-log").click()
+    WebDriverWait(page, 60).until(lambda driver: driver.execute_script(ticks) not in ("", logarithmic))
+
+
+def test_pointing_at_a_cell_of_the_explorer_tells_its_figures(page):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    points = "#explorer svg .mark-symbol.role-mark path"
+    WebDriverWait(page, 60).until(lambda driver: driver.find_elements("css selector", points))
+    ActionChains(page).move_to_element(page.find_elements("css selector", points)[0]).perform()
+    WebDriverWait(page, 10).until(lambda driver: driver.find_element("id", "tip").is_displayed())
+    told = page.find_element("id", "tip").text
+    assert "Accuracy: " in told
+    assert "Time to train: " in told
 
 
 def test_the_learning_curves_draw_one_score_of_one_model(page):
