@@ -230,6 +230,8 @@ def doctor() -> None:
 _Path = Annotated[Path, typer.Argument(help="A folder of class folders, a zip of one, a CSV or an .npz file.")]
 _Source = Annotated[str | None, typer.Option(help="The kind of source, where it is not plain: pbc, folder, csv ...")]
 _Classes = Annotated[int | None, typer.Option(help="For pbc: 8 or 13.")]
+_PathColumn = Annotated[str | None, typer.Option(help="For a CSV: the column with the paths, where it is not path.")]
+_LabelColumn = Annotated[str | None, typer.Option(help="For a CSV: the column with the labels, where it is not label.")]
 
 
 @data_app.command("audit")
@@ -237,12 +239,25 @@ def data_audit(
     path: _Path,
     source: _Source = None,
     classes: _Classes = None,
+    path_column: _PathColumn = None,
+    label_column: _LabelColumn = None,
+    near: Annotated[
+        int | None, typer.Option(help="Near duplicates: at most so many of the 64 bits of the hash differ (4).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """Tell what is wrong with a data set: unreadable files, duplicates, contradicting labels, what would leak."""
     from bench.data_commands import audit
 
-    audit(path, source=source, classes=classes, as_json=as_json)
+    audit(
+        path,
+        source=source,
+        classes=classes,
+        path_column=path_column,
+        label_column=label_column,
+        near=near,
+        as_json=as_json,
+    )
 
 
 @data_app.command("split")
@@ -251,6 +266,8 @@ def data_split(
     out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("split.csv"),
     source: _Source = None,
     classes: _Classes = None,
+    path_column: _PathColumn = None,
+    label_column: _LabelColumn = None,
     test: Annotated[float, typer.Option(help="Fraction of all images.")] = 0.2,
     validation: Annotated[float, typer.Option(help="Fraction of all images.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Of the shuffle.")] = 0,
@@ -269,6 +286,8 @@ def data_split(
         out,
         source=source,
         classes=classes,
+        path_column=path_column,
+        label_column=label_column,
         test=test,
         validation=validation,
         seed=seed,

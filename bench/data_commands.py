@@ -29,9 +29,10 @@ _SHOWN = 20
 _Spec = TypeVar("_Spec", DatasetSpec, SplitSpec)
 
 
-def audit(path: Path, *, source: str | None, classes: int | None, as_json: bool) -> None:
-    """Print what is wrong with a data set."""
-    spec = _spec(DatasetSpec, path=absolute(path, Path.cwd()), source=source, classes=classes)
+def audit(path: Path, *, near: int | None, as_json: bool, **dataset: str | int | None) -> None:
+    """Print what is wrong with a data set; ``dataset`` are further fields of its spec."""
+    policy = None if near is None else {"near_threshold": near}
+    spec = _spec(DatasetSpec, path=absolute(path, Path.cwd()), duplicates=policy, **dataset)
     with Display(Console(stderr=True, highlight=False)) as display:
         report = examine(spec, progress=_progress(display))
     if as_json:
@@ -47,8 +48,6 @@ def split(
     path: Path,
     out: Path,
     *,
-    source: str | None,
-    classes: int | None,
     test: float,
     validation: float,
     seed: int,
@@ -56,9 +55,10 @@ def split(
     group_column: str | None,
     folds: int | None,
     fold: int,
+    **dataset_fields: str | int | None,
 ) -> None:
-    """Write the split of a data set as a CSV that others can use."""
-    dataset = _spec(DatasetSpec, path=absolute(path, Path.cwd()), source=source, classes=classes)
+    """Write the split of a data set as a CSV that others can use; the fields are further ones of its spec."""
+    dataset = _spec(DatasetSpec, path=absolute(path, Path.cwd()), **dataset_fields)
     grouping = {"group": group, "group_column": group_column}
     asked = _spec(SplitSpec, test=test, validation=validation, seed=seed, folds=folds, fold=fold, **grouping)
     with Display(Console(stderr=True, highlight=False)) as display:

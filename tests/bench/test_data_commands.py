@@ -75,3 +75,28 @@ def test_a_split_by_a_column_keeps_its_groups_whole(images: Path, tmp_path: Path
     assert refused.returncode == 2
     assert "has no column 'pateint'" in refused.stderr
     assert "Did you mean 'patient'" in refused.stderr
+
+
+def test_the_columns_of_a_csv_and_the_nearness_can_be_named(tmp_path: Path) -> None:
+    cells = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    lines = ["file,kind"]
+    for index in range(20):
+        pixels = cells.copy()
+        pixels[index, index] += 1  # too little to see
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+        lines.append(f"{index}.png,{'ab'[index % 2]}")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    columns = ["--path-column", "file", "--label-column", "kind"]
+    done = _data("audit", tmp_path / "list.csv", *columns, "--near", "0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "near duplicates (pairs, perceptual hash within 0)" in done.stdout
+    assert "classes: a (10), b (10)" in done.stdout
+    refused = _data("audit", tmp_path / "list.csv", *columns, "--near", "17", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "duplicates.near_threshold" in refused.stderr
+    others = np.random.default_rng(1)
+    for index in range(20):
+        Image.fromarray(others.integers(0, 256, (24, 24, 3), np.uint8)).save(tmp_path / f"{index}.png")
+    done = _data("split", tmp_path / "list.csv", *columns, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "20 images" in done.stdout

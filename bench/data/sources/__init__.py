@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from bench.data.sources.base import DataCard, Reader, Record, Side, Source, check_classes
@@ -36,6 +37,8 @@ def open_source(spec: DatasetSpec, *, cache_dir: Path | None = None, group_colum
 
 def _open(spec: DatasetSpec, cache_dir: Path | None, group_column: str | None) -> Source:
     kind = spec.kind
+    if spec.path is not None:
+        _check_path(spec.path.expanduser())
     if kind == "synthetic":
         from bench.data.sources.drawn import open_synthetic
 
@@ -54,13 +57,19 @@ def _open(spec: DatasetSpec, cache_dir: Path | None, group_column: str | None) -
     return _open_path(spec, spec.path.expanduser(), group_column)
 
 
-def _open_path(spec: DatasetSpec, path: Path, group_column: str | None) -> Source:
+def _check_path(path: Path) -> None:
+    """Raise where nothing could be read, or where reading would never end."""
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        pass  # each kind of source has a better message
+        return  # each kind of source has a better message
     except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to look
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: neither a file nor a folder but a pipe or device; give a file or folder")
+
+
+def _open_path(spec: DatasetSpec, path: Path, group_column: str | None) -> Source:
     if spec.kind == "csv":
         from bench.data.sources.table import open_csv
 

@@ -304,3 +304,11 @@ def test_a_csv_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path.write_bytes("path,label\na,é\n".encode("latin-1"))
     with pytest.raises(DataError, match="UTF-8"):
         open_source(DatasetSpec(path=path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["x.csv", "x.zip", "x.npz", "x"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        open_source(DatasetSpec(path=tmp_path / name))
