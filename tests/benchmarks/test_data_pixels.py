@@ -130,10 +130,11 @@ count = file.shape[0]
 batches = PixelBatches(file, np.arange(count), np.zeros(count, np.int64), mean=(0.5,) * 3, std=(0.5,) * 3,
                        device=torch.device("cpu"), augmentation="full")
 worst = 0
-order = np.random.default_rng(0).permutation(count)
-for images, _ in batches(np.array_split(order, count // 32), 1):
-    images.mean()
-    worst = max(worst, psutil.Process().memory_full_info().uss)
+order = np.random.default_rng(0)
+for epoch in range(1, 20_000 // count + 1):  # as many batches of each set: which buffers are alive at once is chance
+    for images, _ in batches(np.array_split(order.permutation(count), count // 32), epoch):
+        images.mean()
+        worst = max(worst, psutil.Process().memory_full_info().uss)
 print(json.dumps(worst))
 """
 
