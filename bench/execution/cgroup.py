@@ -17,9 +17,9 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["MOUNT", "MemoryGroup", "own_groups"]
+from bench.measure.groups import MOUNT, own_group
 
-MOUNT = Path("/sys/fs/cgroup")
+__all__ = ["MemoryGroup"]
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class MemoryGroup:
 
         limit_bytes: memory and swap together. own: this process's groups, as /proc/self/cgroup names them.
         """
-        newer, older = own_groups(mount, own)
-        if newer is not None and _hands_down(newer):
+        newer, older = own_group("memory", mount, own)
+        if newer is not None and _holds_memory(newer) and _hands_down(newer):
             return cls._make(newer, name, _VERSION_2, limit_bytes, swap="0", whole=True)
-        if older is not None:
+        if older is not None and (older / _VERSION_1.limit).is_file():
             return cls._make(older, name, _VERSION_1, limit_bytes, swap=str(limit_bytes), whole=False)
         return None
 
@@ -135,37 +135,8 @@ def _hands_down(base: Path) -> bool:
     return True
 
 
-def own_groups(mount: Path = MOUNT, own: str | None = None) -> tuple[Path | None, Path | None]:
-    """The folders of this process's memory groups of version 2 and of version 1; None where there is no such.
-
-    own: the text of /proc/self/cgroup.
-    """
-    if own is None:
-        try:
-            own = Path("/proc/self/cgroup").read_text()
-        except OSError:
-            return None, None
-    newer = older = None
-    for line in own.splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if number == "0" and not controllers:
-            newer = mount / path.lstrip("/")
-        elif "memory" in controllers.split(","):
-            older = _version_1(mount, path)
-    return newer if newer is not None and _holds_memory(newer) else None, older
-
-
 def _holds_memory(folder: Path) -> bool:
     try:
         return "memory" in (folder / "cgroup.controllers").read_text().split()
     except OSError:
         return False
-
-
-def _version_1(mount: Path, path: str) -> Path | None:
-    """The folder of a group of version 1; a container without a namespace of its own sees it as the root."""
-    for folder in (mount / "memory" / path.lstrip("/"), mount / "memory"):
-        if (folder / "memory.limit_in_bytes").is_file():
-            return folder
-    return None

@@ -93,6 +93,8 @@ def run(
         known = job.round > 0
         subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training, judged=not known)
         measure_inference(subject, job.measure, outcome, store)
+        if not cell.training:  # nothing else has used the device
+            _note_device_memory(device, outcome)
 
     if job.round > 0:
         return profile
@@ -264,12 +266,8 @@ def _evaluate(ready: _Ready, clock: _Clock, outcome: dict[str, Any], fitted: Fit
     everything = np.arange(len(test.labels))
     logits = predict(built.module, test, everything, ready.inference_batch, ready.device, ready.precision)
     clock.stop("evaluate_seconds")
-    memory = devices.memory_peak(ready.device)
-    outcome["memory"].update(
-        peak_ram_hwm_mib=high_water_mib(),
-        peak_vram_mib=memory.allocated_mib,
-        reserved_vram_mib=memory.reserved_mib,
-    )
+    outcome["memory"]["peak_ram_hwm_mib"] = high_water_mib()
+    _note_device_memory(ready.device, outcome)
     probabilities = softmax(logits)
     np.save(folder / "probabilities.npy", probabilities.astype(np.float32))
     np.save(folder / "validation.npy", softmax(fitted.validation_logits).astype(np.float32))
@@ -277,6 +275,11 @@ def _evaluate(ready: _Ready, clock: _Clock, outcome: dict[str, Any], fitted: Fit
     outcome["confusion"] = matrix.tolist()
     outcome["metrics"] = metrics.summary(test.labels, probabilities)
     outcome["model"] = _facts(built, ready.job.cell.model.image_size or 0)
+
+
+def _note_device_memory(device: torch.device, outcome: dict[str, Any]) -> None:
+    memory = devices.memory_peak(device)
+    outcome["memory"].update(peak_vram_mib=memory.allocated_mib, reserved_vram_mib=memory.reserved_mib)
 
 
 def _keep_model(ready: _Ready, outcome: dict[str, Any]) -> None:

@@ -58,6 +58,9 @@ def _confined(environment: Mapping[str, Any]) -> list[str]:
     memory = limits.get("memory_limit_mib")
     if memory and memory < _SMALL_MIB:
         found.append(f"this container may use {memory:,.0f} MiB of memory: larger models will be killed")
+    left = limits.get("memory_left_mib")
+    if memory and memory >= _SMALL_MIB and left is not None and left < _SMALL_MIB:
+        found.append(f"of {memory:,.0f} MiB of memory that this container may use, others leave {left:,.0f} MiB")
     return found
 
 

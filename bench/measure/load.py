@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.measure.groups import held_back
+
 __all__ = ["LoadWatch", "Snapshot", "snapshot"]
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -32,7 +34,7 @@ def snapshot(proc: Path = Path("/proc"), system: Path = Path("/sys")) -> Snapsho
     busy, stolen = _processors(proc)
     times = os.times()
     own = times.user + times.system + times.children_user + times.children_system
-    return Snapshot(busy, stolen, own, _throttles(system), _held_back(system))
+    return Snapshot(busy, stolen, own, _throttles(system), held_back(system / "fs" / "cgroup"))
 
 
 def _processors(proc: Path) -> tuple[float | None, float | None]:
@@ -50,16 +52,6 @@ def _throttles(system: Path) -> int | None:
         return sum(int(file.read_text()) for file in files) if files else None
     except (OSError, ValueError):
         return None
-
-
-def _held_back(system: Path) -> float | None:
-    try:
-        for line in (system / "fs" / "cgroup" / "cpu.stat").read_text().splitlines():
-            if line.startswith("throttled_usec "):
-                return int(line.split()[1]) / 1e6
-    except (OSError, ValueError):
-        return None
-    return None
 
 
 @dataclass

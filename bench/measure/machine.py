@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["clock_policy", "confinement"]
+import psutil
 
-_UNLIMITED = 1 << 60
-"""Version 1 control groups write a number near 2^63 for no limit."""
+from bench.measure.groups import cpu_quota, memory_limit, memory_room
+
+__all__ = ["available_bytes", "clock_policy", "confinement"]
 
 
 def clock_policy(system: Path = Path("/sys")) -> dict[str, Any]:
@@ -28,17 +29,26 @@ def _turbo(cpus: Path) -> bool | None:
     return not off if off is not None else _flag(cpus / "cpufreq" / "boost")
 
 
-def confinement(system: Path = Path("/sys"), root: Path = Path("/")) -> dict[str, Any]:
+def confinement(system: Path = Path("/sys"), root: Path = Path("/"), own: str | None = None) -> dict[str, Any]:
     """Container and control group limits of this process; None: no limit, or none that can be seen.
 
-    Returns container (name or None), cpu_quota (cores), memory_limit_mib.
+    own: the text of /proc/self/cgroup. Returns container (name or None), cpu_quota (cores), memory_limit_mib and
+    memory_left_mib, what may still be used below that limit.
     """
-    groups = system / "fs" / "cgroup"
+    mount = system / "fs" / "cgroup"
+    limit, room = memory_limit(mount, own), memory_room(mount, own)
     return {
         "container": _container(root),
-        "cpu_quota": _quota(groups),
-        "memory_limit_mib": _memory_limit(groups),
+        "cpu_quota": cpu_quota(mount, own),
+        "memory_limit_mib": None if limit is None else limit / 2**20,
+        "memory_left_mib": None if room is None else room / 2**20,
     }
+
+
+def available_bytes() -> int:
+    """Memory that a new process may use: what is free on the machine, or what the control groups leave of it."""
+    free, room = psutil.virtual_memory().available, memory_room()
+    return free if room is None else min(free, room)
 
 
 def _container(root: Path) -> str | None:
@@ -47,24 +57,6 @@ def _container(root: Path) -> str | None:
     if (root / "run" / ".containerenv").exists():
         return "podman"
     return "kubernetes" if "KUBERNETES_SERVICE_HOST" in os.environ else None
-
-
-def _quota(groups: Path) -> float | None:
-    newer = (_text(groups / "cpu.max") or "").split()
-    if len(newer) == 2 and newer[0].isdigit():
-        return int(newer[0]) / int(newer[1])
-    quota, period = _text(groups / "cpu" / "cpu.cfs_quota_us"), _text(groups / "cpu" / "cpu.cfs_period_us")
-    if quota and period and int(quota) > 0:
-        return int(quota) / int(period)
-    return None
-
-
-def _memory_limit(groups: Path) -> float | None:
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
-        text = _text(groups / name)
-        if text and text.isdigit() and int(text) < _UNLIMITED:
-            return int(text) / 2**20
-    return None
 
 
 def _flag(file: Path) -> bool | None:

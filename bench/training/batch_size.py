@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel, ConfigDict
 
 from bench.errors import StudyError
+from bench.measure.machine import available_bytes
 from bench.study import Cell
 
 __all__ = ["Found", "Probe", "find_batch_size", "highest_worthwhile"]
@@ -69,7 +69,7 @@ def find_batch_size(
     seed are asked about once; those whose device is not here decide nothing.
     Raises `StudyError` where not even a single image fits, or no device is here.
     """
-    limit = min(memory_limit or sys.maxsize, psutil.virtual_memory().available)
+    limit = min(memory_limit or sys.maxsize, available_bytes())
     highest, largest = highest_worthwhile(train_images), {}
     kinds = {(cell.model, cell.regime, cell.device, cell.precision): (cell, weights) for cell, weights in cells}
     for cell, weights in kinds.values():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.cgroup import MemoryGroup, own_groups
+from bench.execution.cgroup import MemoryGroup
 from bench.results import CellResult, Status
 
 RunScript = Callable[..., CellResult]
@@ -97,15 +97,6 @@ def test_groups_that_a_killed_run_left_are_removed(tmp_path: Path) -> None:
     kept.mkdir()
     assert MemoryGroup.open(1000, "new", tmp_path, OWN) is not None
     assert (left.exists(), kept.exists()) == (False, True)
-
-
-def test_the_groups_of_this_process(tmp_path: Path) -> None:
-    base = _tree(tmp_path)
-    (tmp_path / "memory").mkdir()
-    (tmp_path / "memory" / "memory.limit_in_bytes").touch()
-    assert own_groups(tmp_path, OWN) == (base, None)
-    assert own_groups(tmp_path, "9:cpu,memory:/docker/1f\n0::/\n") == (None, tmp_path / "memory")
-    assert own_groups(tmp_path, "0::/\n") == (None, None)
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from bench.measure import machine
 from bench.measure.doctor import hindrances
 from bench.measure.environment import environment
-from bench.measure.machine import clock_policy, confinement
+from bench.measure.machine import available_bytes, clock_policy, confinement
 
 QUIET: dict[str, Any] = {
     "load_average_1min": 0.1,
@@ -34,6 +36,7 @@ def test_a_quiet_machine_hinders_nothing() -> None:
         ({"clock": {"turbo": True}}, "turbo is on"),
         ({"confinement": {"cpu_quota": 2.5}}, "train.threads to 2"),
         ({"confinement": {"memory_limit_mib": 1024}}, "1,024 MiB"),
+        ({"confinement": {"memory_limit_mib": 8192, "memory_left_mib": 900}}, "others leave 900 MiB"),
         ({"packages": {}}, "pip install torch"),
         ({"git": {"dirty": True}}, "uncommitted"),
         ({"energy": "no counters"}, "energy will not be measured: no counters"),
@@ -69,26 +72,23 @@ def test_clock_policy_is_read_from_the_system(tmp_path: Path) -> None:
     assert clock_policy(tmp_path) == {"governor": "performance, powersave", "turbo": True, "smt": True}
 
 
-@pytest.mark.parametrize(
-    ("files", "quota", "memory"),
-    [
-        ({}, None, None),
-        ({"cpu.max": "150000 100000\n", "memory.max": "1073741824\n"}, 1.5, 1024),
-        ({"cpu.max": "max 100000\n", "memory.max": "max\n"}, None, None),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None, None),
-        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0, None),
-        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None, None),
-        ({"memory/memory.limit_in_bytes": "2147483648\n"}, None, 2048),
-    ],
-)
-def test_limits_of_control_groups(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], quota: float | None, memory: float | None
-) -> None:
+def test_the_surroundings_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    for name, text in files.items():
-        path = tmp_path / "fs" / "cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert confinement(tmp_path, tmp_path) == {"container": None, "cpu_quota": quota, "memory_limit_mib": memory}
+    free = {"cpu_quota": None, "memory_limit_mib": None, "memory_left_mib": None}
+    assert confinement(tmp_path, tmp_path, "") == {"container": None, **free}
     (tmp_path / ".dockerenv").touch()
-    assert confinement(tmp_path, tmp_path)["container"] == "docker"
+    groups = tmp_path / "fs" / "cgroup"
+    groups.mkdir(parents=True)
+    (groups / "memory.max").write_text("1073741824\n")
+    (groups / "memory.current").write_text("268435456\n")
+    (groups / "cpu.max").write_text("150000 100000\n")
+    limited = {"cpu_quota": 1.5, "memory_limit_mib": 1024, "memory_left_mib": 768}
+    assert confinement(tmp_path, tmp_path, "0::/\n") == {"container": "docker", **limited}
+
+
+def test_memory_that_is_there_for_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = available_bytes()
+    assert 0 < free <= psutil.virtual_memory().total
+    for room, expected in ((1000, 1000), (1 << 60, free), (None, free)):
+        monkeypatch.setattr(machine, "memory_room", lambda found=room: found)
+        assert available_bytes() == pytest.approx(expected, rel=0.2)

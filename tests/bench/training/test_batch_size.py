@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from bench.errors import StudyError
+from bench.measure import machine
 from bench.study import Cell, ModelEntry
 from bench.training.batch_probe import largest_batch
 from bench.training.batch_size import Probe, find_batch_size, highest_worthwhile
@@ -56,6 +57,15 @@ def test_the_least_of_all_cells_counts() -> None:
     assert len(found.largest) == 2
     assert found.batch_size == min(found.largest.values())
     assert 1 <= found.batch_size <= 64
+
+
+def test_what_a_control_group_leaves_is_the_limit_where_the_machine_has_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory_room", lambda: 300 * MIB)
+    cells = [(_cell(), "none")]
+    confined = find_batch_size(cells, classes=8, train_images=8000, memory_limit=None)
+    free = find_batch_size(cells, classes=8, train_images=8000, memory_limit=300 * MIB)
+    assert confined == free
+    assert confined.batch_size < highest_worthwhile(8000)
 
 
 def test_nothing_fits() -> None:
