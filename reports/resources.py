@@ -47,7 +47,9 @@ def _backend_row(title: str, profile: InferenceProfile, _: Translate) -> Backend
     timed = [batch for batch in profile.batches if batch.seconds]
     batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
     best = max(batches, key=lambda row: row[2].raw or 0.0, default=None)
-    unstable = [f"{_('batch {n}').format(n=batch.batch_size)}: {batch.unstable}" for batch in timed if batch.unstable]
+    unstable = [
+        f"{_('batch {n}').format(n=batch.batch_size)}: {told(batch.unstable, _)}" for batch in timed if batch.unstable
+    ]
     return BackendRow(
         title=title,
         backend=profile.backend,
@@ -58,7 +60,7 @@ def _backend_row(title: str, profile: InferenceProfile, _: Translate) -> Backend
         throughput_batch=best[0] if best else None,
         accuracy=percent(profile.accuracy, why),
         agreement=percent(profile.agreement, why),
-        notes=tuple(note for note in (profile.not_measured, profile.stopped, *unstable) if note),
+        notes=(*(told(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
         batches=tuple(batches),
     )
 
@@ -102,5 +104,7 @@ def memory_phases(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
         for entry, by_phase in found
         if by_phase
     ]
-    methods = list(dict.fromkeys(e.result.memory.method for e, _by in found if e.result and e.result.memory.method))
+    methods = list(
+        dict.fromkeys(told(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
+    )
     return {"phases": [told(phase, _) for phase in phases], "rows": rows, "methods": methods}

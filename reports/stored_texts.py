@@ -24,8 +24,18 @@ SENTENCES = (
     "Licence and citation: see the page of the data set.",
     "a duplicate of {name}",
     "the same pixels carry different labels: {names}",
+    "no image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)",
     "processor: this system shows no RAPL counters (virtual machines and macOS have none)",
     "there is no energy counter for {device} devices",
+    "sum of the proportional set size (PSS) of the process tree, sampled from outside",
+    "sum of the resident set size (RSS, shared pages counted whole) of the process tree, sampled from outside",
+    "the median of {n} samples in {rounds} rounds is not known within {share}, and the warm-up did not become steady",
+    "the median of {n} samples in {rounds} rounds is not known within {share}",
+    "the median of {n} samples is not known within {share}, and the warm-up did not become steady",
+    "the median of {n} samples is not known within {share}",
+    "the medians of {rounds} rounds lie between {low} and {high} of all samples'",
+    "a batch of {n} images would take {seconds} s; measure.call_seconds is {allowed}",
+    "{names} not installed: pip install {packages}",
 )
 """The texts of `bench` with places for what they name; the longest come before those that they contain."""
 

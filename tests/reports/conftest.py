@@ -19,6 +19,7 @@ from PIL import Image
 from bench.metrics import confusion_matrix, summary
 from bench.results import CellResult, Failure, write_predictions
 
+METHOD = "sum of the proportional set size (PSS) of the process tree, sampled from outside"
 HOSTILE = ["<script>alert(1)</script>", "a\"b'c & d", "glóbulo rojo", "$\\frac{1}{0}$ {{ 7*7 }}", "血小板"]
 CLASSES = ["basophil", "eosinophil", "erythroblast", *HOSTILE]
 MODELS = [  # label, family, patch, parameters, skill
@@ -146,7 +147,7 @@ def _result(
             "epoch_seconds": epoch, "steps_timed": 40,
             "step_parts": {"data": 0.2, "forward": 1.0, "backward": 2.0, "optimizer": 0.8},
         },
-        memory={"peak_ram_mib": 620 + parameters / 1e5, "method": "PSS of the process tree, sampled",
+        memory={"peak_ram_mib": 620 + parameters / 1e5, "method": METHOD,
                 "baseline_mib": 480.0, "peak_vram_mib": 900.0 if faster > 1 else None,
                 "by_phase": {"start": 480.0, "model": 560.0, "train": 620 + parameters / 1e5}},
         profiles=[

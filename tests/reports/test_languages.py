@@ -6,13 +6,16 @@ import ast
 import json
 import re
 import string
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bench.results import Status
 from reports import (
     charts,
+    compare_runs,
     comparison_figures,
     comparisons,
     curves_chart,
@@ -70,6 +73,7 @@ REASONS = {
     "the cell did not get this far",
     "there is no such device here",
     "ran on the CPU",
+    "no probabilities of validation images are stored",
     "not measured on both devices",
     "the study names no price for this device",
     "no image was said to be of this class",
@@ -109,3 +113,46 @@ def test_spanish_is_there_and_the_page_says_so(full_run, tmp_path):
     assert '<html lang="es">' in page
     assert translator("es")("Leaderboard") in page
     assert ">Verdict<" not in page
+
+
+class Shown(HTMLParser):
+    """Every text that a reader sees or hears."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.texts: set[str] = set()
+        self._code = False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self._code = tag in ("script", "style")
+        spoken = {"title", "aria-label", "placeholder", "alt", "data-open", "data-close", "data-next", "data-previous"}
+        self.texts |= {value for key, value in attrs if key in spoken and value}
+
+    def handle_endtag(self, _tag):
+        self._code = False
+
+    def handle_data(self, data):
+        if not self._code and data.strip():
+            self.texts.add(" ".join(data.split()))
+
+
+def stored_in(folder: Path) -> str:
+    """What the run itself says, which stays in the language in which it was stored."""
+    documents = [yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))]
+    documents += [json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob("*.json")]
+    return "\n".join(json.dumps(document, ensure_ascii=False) for document in documents)
+
+
+ENGLISH = re.compile(r"\b(the|of|and|is|are|was|were|with|this|than|from|not|cores?|seeds?)\b")
+
+
+def test_nothing_of_the_spanish_pages_stays_english(make_run, tmp_path):
+    before = make_run("before", images=80, seeds=(0, 1), regimes=("frozen", "finetune"))
+    after = make_run("after", images=80, seeds=(0,), regimes=("frozen", "finetune"))
+    page = render_report([before], tmp_path / "es.html", lang="es").read_text(encoding="utf-8")
+    compare_runs(before, after, tmp_path / "compare.html", lang="es")
+    texts = Shown(page).texts | Shown((tmp_path / "compare.html").read_text(encoding="utf-8")).texts
+    stored = stored_in(before)
+    left = {text for text in texts if ENGLISH.search(text)}
+    assert {t for t in left if json.dumps(t, ensure_ascii=False)[1:-1] not in stored} == set()
