@@ -13,13 +13,23 @@ from typing import Any
 import psutil
 
 from bench.measure.energy import open_energy
-from bench.measure.machine import clock_policy, confinement
+from bench.measure.machine import available_bytes, clock_policy, confinement
 from bench.measure.nvml import Gpu, Nvml
 
 __all__ = ["PACKAGES", "environment", "usable_cores"]
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scipy", "pillow", "safetensors")
+PACKAGES = (
+    *("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scipy", "pillow", "safetensors"),
+    "onnxruntime",
+)
 """Packages whose versions can change a result."""
+
+VARIABLES = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_LAUNCH_BLOCKING", "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE"),
+    *("PYTHONHASHSEED", "PYTORCH_CUDA_ALLOC_CONF", "ONEDNN_MAX_CPU_ISA", "LD_PRELOAD"),
+)
+"""Variables that change speed or repeatability; noted where they are set."""
 
 
 def environment(command: list[str]) -> dict[str, Any]:
@@ -38,8 +48,10 @@ def environment(command: list[str]) -> dict[str, Any]:
         "confinement": confinement(),
         "energy": open_energy("cpu", None).energy_missing,
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 2),
+        "memory_available_gib": round(available_bytes() / 2**30, 2),
         "load_average_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "git": _git(Path.cwd()),
         "gpus": gpus(),
     }
@@ -76,7 +88,17 @@ def _cpu() -> dict[str, Any]:
         "cores": psutil.cpu_count(logical=False),
         "threads": psutil.cpu_count(),
         "usable": usable_cores(),
+        "clock_mhz": _clock_mhz(),
         "instructions": [name for name in told if name in flags],
+    }
+
+
+def _clock_mhz() -> dict[str, float | None]:
+    """The processors' clock now and at most; None for what the system does not tell."""
+    found = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
+    return {
+        "now": round(found.current, 1) if found and found.current else None,
+        "highest": found.max or None if found else None,
     }
 
 

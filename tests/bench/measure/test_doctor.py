@@ -50,8 +50,14 @@ def test_each_hindrance_is_told_once(change: dict[str, Any], told: str) -> None:
     assert told in found
 
 
-def test_this_machine_can_be_described() -> None:
+def test_this_machine_can_be_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     facts = environment(["patchbench", "doctor"])
+    assert facts["variables"]["OMP_NUM_THREADS"] == "3"
+    assert "CUDA_VISIBLE_DEVICES" not in facts["variables"]
+    assert set(facts["cpu"]["clock_mhz"]) == {"now", "highest"}
+    assert 0 < facts["memory_available_gib"] <= facts["memory_gib"]
     assert facts["cpu"]["usable"] >= 1
     assert isinstance(hindrances(facts), list)
 

@@ -9,16 +9,17 @@ from bench.measure.timing import PARTS, StepTimer
 
 
 def test_parts_of_known_length() -> None:
+    """Within 2 %: the shortest of three, for a busy machine wakes a sleeper late."""
     timer = StepTimer(lambda: None)
-    for epoch, step in ((1, 0), (1, 1), (2, 0), (2, 1)):
+    for epoch, step in ((1, 0), (1, 1), (2, 0)):
         timer.begin(epoch, step)
         for index, part in enumerate(PARTS, start=1):
-            time.sleep(0.02 * index)
+            time.sleep(0.1 * index)
             timer.end(part)
-    timer.begin(2, 2)
-    assert timer.samples.shape == (4, 5)
-    assert timer.samples[:, 0].tolist() == [1, 1, 2, 2]
-    assert timer.samples[:, 1:].min(axis=0) == pytest.approx([0.02, 0.04, 0.06, 0.08], rel=0.1, abs=0.005)
+    timer.begin(2, 1)
+    assert timer.samples.shape == (3, 5)
+    assert timer.samples[:, 0].tolist() == [1, 1, 2]
+    assert timer.samples[:, 1:].min(axis=0) == pytest.approx([0.1, 0.2, 0.3, 0.4], rel=0.02)
 
 
 def test_a_part_that_did_not_happen_is_no_number() -> None:
