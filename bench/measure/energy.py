@@ -1,5 +1,7 @@
 """Energy from hardware counters: the processor's (RAPL, through Linux' powercap) and an NVIDIA GPU's (NVML).
 
+Where these cannot be read, zeus is asked, if it is installed (`bench.measure.zeus_counters`).
+
 A counter counts everything that its part of the machine does, also for others; a figure without a counter is not
 estimated but left out, with the reason.
 """
@@ -13,6 +15,7 @@ from typing import Protocol
 
 from bench.measure.memory import APART
 from bench.measure.nvml import Gpu, Nvml
+from bench.measure.zeus_counters import gpu_counter, processor_counters
 from bench.results import Energy
 
 __all__ = ["Counter", "EnergyWatch", "GpuCounter", "RaplCounter", "open_energy"]
@@ -130,17 +133,25 @@ def open_energy(device: str, nvml: Nvml | None, powercap: Path = _POWERCAP) -> E
     reasons: list[str] = []
     _processor(powercap, counters, reasons)
     if device.startswith("cuda"):
-        gpu = nvml.gpu(device) if nvml is not None else "its library was not opened"
-        if isinstance(gpu, str):
-            reasons.append(f"GPU: {gpu}")
+        counter = _gpu(device, nvml)
+        if isinstance(counter, str):
+            reasons.append(f"GPU: {counter}")
         else:
-            try:
-                counters.append(GpuCounter(gpu))
-            except OSError as error:
-                reasons.append(f"GPU: {error}")
+            counters.append(counter)
     elif device != "cpu":
         reasons.append(f"there is no energy counter for {device} devices")
     return EnergyWatch(counters, reasons)
+
+
+def _gpu(device: str, nvml: Nvml | None) -> Counter | str:
+    gpu = nvml.gpu(device) if nvml is not None else "its library was not opened"
+    if not isinstance(gpu, str):
+        try:
+            return GpuCounter(gpu)
+        except OSError as error:
+            return str(error)
+    through_zeus = gpu_counter(device)
+    return f"{gpu}; {through_zeus}" if isinstance(through_zeus, str) else through_zeus
 
 
 def _processor(powercap: Path, counters: list[Counter], reasons: list[str]) -> None:
@@ -152,7 +163,14 @@ def _processor(powercap: Path, counters: list[Counter], reasons: list[str]) -> N
     try:
         counters += [RaplCounter(zone) for zone in wanted]
     except (OSError, ValueError) as error:
-        reasons.append(f"processor: its RAPL counters cannot be read ({error}); reading them takes the rights of root")
+        through_zeus = processor_counters()
+        if not isinstance(through_zeus, str):
+            counters += through_zeus
+            return
+        reasons.append(
+            f"processor: its RAPL counters cannot be read ({error}); reading them takes the rights of root, or zeus "
+            f"with its daemon ({through_zeus})"
+        )
 
 
 def _is_wanted(zone: Path) -> bool:

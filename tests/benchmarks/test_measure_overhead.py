@@ -164,7 +164,7 @@ print("ready", flush=True)
 for line in sys.stdin:
     print(epoch(1 if line == "on\\n" else 1000), flush=True)
 """
-ROUNDS = 15
+ROUNDS = 40
 
 
 def test_measuring_costs_under_a_hundredth_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,7 +180,8 @@ def test_measuring_costs_under_a_hundredth_of_a_training(capsys: pytest.CaptureF
     assert child.stdout is not None
     try:
         assert child.stdout.readline() == "ready\n"
-        ratios = [_on_to_off(child, turned=bool(number % 2)) for number in range(ROUNDS)]
+        watch = MemoryWatch(lambda: [child.pid])
+        ratios = [_on_to_off(child, watch, turned=bool(number % 2)) for number in range(ROUNDS)]
     finally:
         child.kill()
         child.communicate()
@@ -191,11 +192,11 @@ def test_measuring_costs_under_a_hundredth_of_a_training(capsys: pytest.CaptureF
     assert ratio < 1.01 + noise
 
 
-def _on_to_off(child: subprocess.Popen[str], *, turned: bool) -> float:
+def _on_to_off(child: subprocess.Popen[str], watch: MemoryWatch, *, turned: bool) -> float:
     if turned:
         plain = _epoch(child, None)
-        return _epoch(child, MemoryWatch(lambda: [child.pid])) / plain
-    return _epoch(child, MemoryWatch(lambda: [child.pid])) / _epoch(child, None)
+        return _epoch(child, watch) / plain
+    return _epoch(child, watch) / _epoch(child, None)
 
 
 def _epoch(child: subprocess.Popen[str], watch: MemoryWatch | None) -> float:
@@ -203,6 +204,7 @@ def _epoch(child: subprocess.Popen[str], watch: MemoryWatch | None) -> float:
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write("off\n" if watch is None else "on\n")
+    before = 0.0 if watch is None else watch.spent
     while watch is not None and not select.select([child.stdout], [], [], 0.1)[0]:
         watch.sample("train")
-    return float(child.stdout.readline()) + (0.0 if watch is None else watch.spent)
+    return float(child.stdout.readline()) + (0.0 if watch is None else watch.spent - before)
