@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bench.allocator import keeping
 from bench.errors import RunError
 from bench.execution.processes import MARK, end_marked
 
@@ -41,7 +42,7 @@ class Child:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # a process group of its own: Ctrl-C reaches the parent alone
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", MARK: str(folder)},
+                    env={**os.environ, **keeping(), "PYTHONUNBUFFERED": "1", MARK: str(folder)},
                 )
         except OSError as error:
             raise RunError(

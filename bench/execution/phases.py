@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,9 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from bench import metrics
+from bench.allocator import KEEPING
 from bench.data.manifest import DatasetManifest
 from bench.execution.job import Job
-from bench.execution.profiling import Subject, measure_inference
+from bench.execution.profiling import Subject, first_call, measure_inference
 from bench.measure.memory import high_water_mib, pss_mib
 from bench.measure.timing import PARTS
 from bench.training import device as devices
@@ -89,9 +91,12 @@ def run(
 
     ready = _make_ready(job, built, device, threads, (pixels, labels, splits), len(manifest.classes))
 
+    subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training, judged=job.round == 0)
+    # before anything else has run in this process: after a training no call is a first one
+    if cell.training and job.round == 0 and job.measure.inference:
+        subject = replace(subject, cold_start=first_call(subject, job.measure))
+
     def profile(store: Callable[[], None]) -> None:
-        known = job.round > 0
-        subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training, judged=not known)
         measure_inference(subject, job.measure, outcome, store)
         if not cell.training:  # nothing else has used the device
             _note_device_memory(device, outcome)
@@ -344,6 +349,7 @@ def _context(device: torch.device, threads: int, determinism: dict[str, object])
         "device_name": devices.describe(device),
         "threads": threads,
         "determinism": determinism,
+        "malloc": {name: os.environ[name] for name in KEEPING if name in os.environ},
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
         "timm": timm.__version__,

@@ -1,34 +1,33 @@
 """Images per second of training: the harness's step beside the reference's loop, and inference beside matmul's limit.
 
-All take turns within one process. Figures are images per second of wall-clock time, medians over the rounds.
+Each side has a process of its own, as in use; they take turns. Figures are images per second of wall-clock time,
+medians over the rounds.
 """
 
 from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 import torch
-from torch import nn
 
-from bench.training.batches import PixelBatches, PixelFile
-from bench.training.depthwise import speed_up_depthwise
+from bench.allocator import keeping
 from bench.training.device import inference_batch_for
 from bench.training.features import Lowered
-from bench.training.mixing import unmixed
 from bench.training.spec import TrainSpec
-from bench.training.step import Step
 from models_zoo.builder import build
 from models_zoo.complexity import count_flops
 
 CPU = torch.device("cpu")
-BATCH, SIDE, ROUNDS = 32, 224, 3
+BATCH, SIDE, ROUNDS = 32, 224, 5
+WORKER = Path(__file__).with_name("rate_worker.py")
 PAIRS = [
     ("vit_base_p32", "vit_base_patch32_224"),
     ("resnet18", "resnet18"),
@@ -63,40 +62,31 @@ def pixels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _harness(name: str, pixels: Path, precision: str) -> Callable[[], None]:
-    """One step as the loop makes it, from the pixel file on."""
-    built = build(name, num_classes=8, image_size=SIDE)
-    module, cnn = built.module, built.spec.family == "cnn"
-    if cnn:
-        module.to(memory_format=torch.channels_last)
-    speed_up_depthwise(module, CPU, precision)
-    rows, labels = np.arange(BATCH), np.arange(BATCH) % 8
-    stats = {"mean": built.mean, "std": built.std, "device": CPU, "channels_last": cnn}
-    batches = PixelBatches(PixelFile(pixels), rows, labels, **stats)
-    step = Step(module.train(), TrainSpec(), CPU, precision, None)
+class Side:
+    """A worker that makes one step when it is asked to, and then sleeps."""
 
-    def once() -> None:
-        for inputs, wanted in batches([rows], epoch=1):
-            step.add(unmixed(inputs, wanted), 1.0)[0].item()
-            step.change(1e-4)
+    def __init__(self, kind: str, name: str, precision: str, pixels: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(WORKER), kind, name, precision, str(pixels)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # The harness's children run with these, a notebook without.
+            env={**os.environ, **keeping()} if kind == "harness" else None,
+        )
 
-    return once
+    def step(self) -> float:
+        """Seconds of one step."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
 
-
-def _reference(name: str) -> Callable[[], None]:
-    """One step of the reference script; its images are decoded already, which is in its favour."""
-    model = timm.create_model(name, num_classes=8).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    images, labels = torch.randn(BATCH, 3, SIDE, SIDE), torch.arange(BATCH) % 8
-
-    def once() -> None:
-        loss = nn.functional.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        loss.item()
-
-    return once
+    def end(self) -> None:
+        """Let it go."""
+        self._process.communicate()
+        assert self._process.returncode == 0
 
 
 def _seconds(work: Callable[[], None]) -> float:
@@ -110,15 +100,17 @@ def _seconds(work: Callable[[], None]) -> float:
 def test_training_is_as_fast_as_the_machine_allows(
     name: str, timm_name: str, pixels: Path, quiet: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    works = {
-        "fp32": _harness(name, pixels, "fp32"),
-        "bf16": _harness(name, pixels, "bf16"),
-        "plain": _reference(timm_name),
+    sides = {
+        "fp32": Side("harness", name, "fp32", pixels),
+        "bf16": Side("harness", name, "bf16", pixels),
+        "plain": Side("plain", timm_name, "fp32", pixels),
     }
-    for work in works.values():
-        work()
-    rounds = [{key: _seconds(work) for key, work in works.items()} for _ in range(ROUNDS)]
-    rate = {key: BATCH / statistics.median(r[key] for r in rounds) for key in works}
+    for side in sides.values():
+        side.step(), side.step()
+    rounds = [{key: side.step() for key, side in sides.items()} for _ in range(ROUNDS)]
+    for side in sides.values():
+        side.end()
+    rate = {key: BATCH / statistics.median(r[key] for r in rounds) for key in sides}
     ratios = {key: statistics.median(r["plain"] / r[key] for r in rounds) for key in ("fp32", "bf16")}
     with capsys.disabled():
         shown = ", ".join(f"{key} {value:.1f}" for key, value in rate.items())
