@@ -18,7 +18,7 @@ from bench.measure.doctor import hindrances
 from bench.measure.environment import environment
 from bench.reproduce import reproduce
 from bench.results import Run, Status
-from bench.run import prepare_study, run_study
+from bench.run import Event, prepare_study, run_study
 from bench.study_file import load_study
 
 __all__ = ["Finished", "again", "doctor", "dry_run", "print_outcomes", "run"]
@@ -76,10 +76,26 @@ def run(
     return Finished(finished, 1 if wrong else 0)
 
 
-def again(original: Path, *, data: Path | None, out: Path | None, command: Sequence[str]) -> Run:
-    """Run the study that a run stored once more, into a new folder. Ctrl-C is raised again."""
+def again(
+    original: Path, *, data: Path | None, settings: Sequence[str], out: Path | None, command: Sequence[str]
+) -> Run:
+    """Run the study that a run stored once more, into a new folder; tell where nothing was left to run.
+
+    Ctrl-C is raised again.
+    """
+    pending: list[int] = []
     with Display() as display:
-        return reproduce(original, data=data, out=out, on_event=display, command=command)
+
+        def tell(event: Event) -> None:
+            if event.kind == "plan":
+                pending.append(event.facts["pending"])
+            display(event)
+
+        repeated = reproduce(original, data=data, settings=settings, out=out, on_event=tell, command=command)
+    if pending == [0]:
+        text = f"{repeated.path} is finished: nothing was run now. To run it once more, give a new folder with --out."
+        Console(highlight=False).print(Text(text), soft_wrap=True)
+    return repeated
 
 
 _STYLES = {"title": "bold", "better": "green", "worse": "bold red", "unknown": "dim"}
@@ -103,6 +119,9 @@ def dry_run(study: str, *, data: Path | None, devices: Sequence[str], settings: 
     for cell in prepared.cells:
         console.print(Text(f"{cell.id}  {cell.title}"), soft_wrap=True)
     console.print(f"{len(prepared.cells)} cells")
+    if prepared.study.train.batch_size == "auto":
+        note = "The ids will be others: train.batch_size is auto, and a run finds the number before its first cell."
+        console.print(Text(note), soft_wrap=True)
 
 
 def doctor() -> None:

@@ -23,7 +23,7 @@ from bench.training.spec import TrainSpec
 
 __all__ = ["KnnHead", "Solved", "fit_knn", "fit_logistic"]
 
-_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _NEIGHBOURS = (1, 5, 10, 20)
 _TEMPERATURE = 0.07
 _STEPS = 200

@@ -184,6 +184,10 @@ def test_dry_run_lists_the_cells_and_makes_no_run(tmp_path: Path) -> None:
     assert "2 cells" in done.stdout
     assert "vit · scratch · cpu · fp32 · seed 0" in done.stdout
     assert list(tmp_path.iterdir()) == []
+    assert "ids will be others" not in done.stdout
+    done = patchbench("run", "quickstart", *SMALL, "--set", "train.batch_size=auto", "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "The ids will be others" in done.stdout
 
 
 def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: Path) -> None:
