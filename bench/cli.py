@@ -127,7 +127,11 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Write the comparison as an HTML page too.")] = None,
     lang: Annotated[Language, typer.Option(help="The language.")] = Language.EN,
     fail_on_regression: Annotated[
-        bool, typer.Option("--fail-on-regression", help="Exit with 1 when something became worse beyond noise.")
+        bool,
+        typer.Option(
+            "--fail-on-regression",
+            help="Exit with 1 when something became worse beyond noise. A cell that one run lacks is told, not judged.",
+        ),
     ] = False,
 ) -> None:
     """Tell what became better or worse from one run to another, beyond noise."""
@@ -146,7 +150,15 @@ def compare(
 @app.command()
 def reproduce(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    data: Annotated[Path | None, typer.Option(help="Where its data lies now, if elsewhere.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Where its data lies now, if elsewhere: a folder or a zip.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Where a file lies now: models.NAME.weights=FILE, split.file=FILE; more than once for several.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder; RUN-reproduced by default.")] = None,
 ) -> None:
     """Run a stored study again and tell whether the scores agree; exit code 1 where they do not."""
@@ -155,7 +167,7 @@ def reproduce(
 
     command = ["patchbench", *sys.argv[1:]]
     try:
-        repeated = again(run_folder, data=data, out=out, command=command)
+        repeated = again(run_folder, data=data, settings=settings or (), out=out, command=command)
     except KeyboardInterrupt:
         typer.echo(f"patchbench: interrupted; to go on: {shlex.join(command)}", err=True)
         raise typer.Exit(130) from None

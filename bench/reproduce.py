@@ -2,57 +2,75 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from bench.errors import RunError
+from bench.errors import RunError, StudyError
 from bench.results import Run, load_results
-from bench.run import OnEvent, prepare_study, run_study
-from bench.study import Study, absolute
+from bench.run import OnEvent, Prepared, prepare_study, run_study
+from bench.study_file import load_study
 
 __all__ = ["reproduce"]
+
+_MOVABLE = re.compile(r"\s*(models\.[^=]+\.weights|split\.file|dataset\.path)\s*=.*", re.DOTALL)
+"""What may lie elsewhere now; its content is checked against what the run stored."""
 
 
 def reproduce(
     original: Path,
     *,
     data: Path | None = None,
+    settings: Sequence[str] = (),
     out: Path | None = None,
     on_event: OnEvent | None = None,
     command: Sequence[str] | None = None,
 ) -> Run:
     """Run the study that ``original`` stored once more and return the new run.
 
-    data: where the data lies now; left out, where it lay. out: the new folder, ``RUN-reproduced`` beside the first by
+    data: where the data lies now, a folder or a zip; left out, where it lay. settings: ``key=value`` for files that lie
+    elsewhere now: ``models.NAME.weights``, ``split.file``. out: the new folder, ``RUN-reproduced`` beside the first by
     default; one that was begun is gone on with. The first run is only read. Raises `RunError` where it is no run, its
-    study is of another version, or the data is not what it was, and `BenchError` as `run_study` does.
+    study is of another version, or data or weights are not what they were, and `BenchError` as `run_study` does.
     """
     before = load_results(original)
+    for setting in settings:
+        if not _MOVABLE.fullmatch(setting):
+            raise RunError(
+                f"--set {setting}: a run is made again as it was, so only the places of files can be set: "
+                f"models.NAME.weights, split.file, dataset.path. For another study use 'patchbench run'."
+            )
     try:
-        study = Study.model_validate(before.study)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        study = load_study(before.path / "study.yaml", data=data, settings=settings)
+    except StudyError as error:
         raise RunError(
-            f"{original / 'study.yaml'} is no study that this version can run ({key}: {first['msg']}). "
-            f"Use the version named in its environment.json."
+            f"the study of {original} cannot be run as it is stored: {error} Where a file lies elsewhere now, name it "
+            f"with --set; where this version knows other keys, use the version named in environment.json."
         ) from error
-    if data is not None:
-        dataset = study.dataset.model_copy(update={"path": absolute(data, Path.cwd())})
-        study = study.model_copy(update={"dataset": dataset})
     folder = out or before.path.resolve().with_name(f"{before.path.resolve().name}-reproduced")
     if folder.resolve() == before.path.resolve():
         raise RunError(f"{folder} is the run itself. Give another folder with --out.")
-    manifest, then = prepare_study(study, on_event=on_event).manifest, before.dataset
-    for what, now, was in (
-        ("fingerprint", manifest.fingerprint, then.get("fingerprint")),
-        ("split", manifest.split_hash, then.get("split_hash")),
-    ):
-        if now != was:
-            raise RunError(
-                f"the data is not what {original} was made from: its {what} is {now[:12]} now and was "
-                f"{str(was)[:12]}. Give the same images with --data."
-            )
+    _refuse_other_files(before, prepare_study(study, on_event=on_event))
     return run_study(study, out=folder, on_event=on_event, command=command)
+
+
+def _refuse_other_files(before: Run, now: Prepared) -> None:
+    then = before.dataset
+    for what, found, was in (
+        ("fingerprint", now.manifest.fingerprint, then.get("fingerprint")),
+        ("split", now.manifest.split_hash, then.get("split_hash")),
+    ):
+        if found != was:
+            raise RunError(
+                f"the data is not what {before.path} was made from: its {what} is {found[:12]} now and was "
+                f"{str(was)[:12]}. Give the same images with --data, and the same split with --set split.file=FILE."
+            )
+    stored = {result.label: result.cell.get("weights_sha256") for result in before.results()}
+    for cell in now.cells:
+        was = stored.get(cell.label)
+        if was is not None and cell.weights_sha256 != was:
+            raise RunError(
+                f"the weights of {cell.label} are not what {before.path} was made from: their SHA-256 is "
+                f"{str(cell.weights_sha256)[:12]} now and was {was[:12]}. "
+                f"Give the same file with --set models.{cell.label}.weights=FILE."
+            )

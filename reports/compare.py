@@ -79,6 +79,11 @@ class Compared:
         """The cells in which something became worse."""
         return [pair for pair in self.pairs if pair.worse]
 
+    @property
+    def only_before(self) -> list[Pair]:
+        """Cells that the run after does not have, so that nothing can be said of them."""
+        return [pair for pair in self.pairs if pair.after is None]
+
     def count(self, outcome: Outcome) -> int:
         """How many figures had an outcome."""
         return sum(item.outcome == outcome for pair in self.pairs for item in pair.judged)
@@ -90,7 +95,7 @@ def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tol
     tolerance: the share by which a time or a memory peak has to differ. Raises `RunError` where the runs do not hold
     the same data and split, or are one and the same folder.
     """
-    gathered = gather([before, after])
+    gathered = gather([before, after], "comparison")
     first, second = gathered.runs
     if first.path.resolve() == second.path.resolve():
         raise RunError(f"{first.path} was given twice. Name two run folders: the one before and the one after.")

@@ -22,10 +22,17 @@ def outcome_words(_: Translate) -> dict[str, str]:
 
 
 def summary(compared: Compared, _: Translate) -> str:
-    """One sentence on all cells."""
-    return _("{better} figures became better beyond noise, {worse} became worse, {same} did not change.").format(
+    """What came of all cells, and which are missing from the run after."""
+    text = _("{better} figures became better beyond noise, {worse} became worse, {same} did not change.").format(
         **{outcome: compared.count(outcome) for outcome in ("better", "worse", "same")}
     )
+    gone = compared.only_before
+    if gone:
+        names = ", ".join(pair.title for pair in gone[:4]) + (" …" if len(gone) > 4 else "")
+        missing = _("Missing from the run after, so not judged: {n} of {all} cells of the run before ({names}).")
+        before = sum(pair.before is not None for pair in compared.pairs)
+        text += " " + missing.format(n=len(gone), all=before, names=names)
+    return text
 
 
 def lines(compared: Compared, _: Translate) -> Iterator[tuple[str, str]]:

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bench.errors import RunError
 from bench.results import CellResult, Predictions, Run, Status, load_results
 
 __all__ = ["NOT_RUN", "Entry", "Gathered", "gather"]
+
+Purpose = Literal["report", "comparison"]
+_REFUSALS: dict[Purpose, tuple[str, str]] = {
+    "report": ("cannot share a report", "can be joined; write a report for each run."),
+    "comparison": ("cannot be compared", "can be compared; name two runs of one data set and one split."),
+}
 
 NOT_RUN = "not_run"
 """The status of a cell that the study plans and that has no result."""
@@ -220,18 +226,18 @@ def _score(entry: Entry) -> float:
     return -1.0 if score is None else score
 
 
-def gather(runs: Sequence[Run | str | Path]) -> Gathered:
+def gather(runs: Sequence[Run | str | Path], purpose: Purpose = "report") -> Gathered:
     """Read runs for one report.
 
     Several runs are joined when their data sets have the same fingerprint and split; otherwise `RunError` names
-    the difference. `RunError` too for no run, and for a folder that is none.
+    the difference, in words that fit the purpose. `RunError` too for no run, and for a folder that is none.
     """
     if not runs:
         raise RunError("No run was given. Name at least one folder that 'patchbench run' printed.")
     opened = [run if isinstance(run, Run) else load_results(run) for run in runs]
     datasets = [run.dataset for run in opened]
     for run, dataset in zip(opened[1:], datasets[1:], strict=True):
-        _refuse_other_data(opened[0], datasets[0], run, dataset)
+        _refuse_other_data(opened[0], datasets[0], run, dataset, purpose)
     names = _names(opened)
     entries: list[Entry] = []
     for run, name in zip(opened, names, strict=True):
@@ -272,13 +278,14 @@ def _names(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _refuse_other_data(first: Run, expected: dict[str, Any], run: Run, found: dict[str, Any]) -> None:
+def _refuse_other_data(first: Run, expected: dict[str, Any], run: Run, found: dict[str, Any], purpose: Purpose) -> None:
+    cannot, advice = _REFUSALS[purpose]
     for key, words in (("classes", "classes"), ("fingerprint", "data fingerprint"), ("split_hash", "split")):
         if expected.get(key) != found.get(key):
             raise RunError(
-                f"{first.path} and {run.path} cannot share a report: their {words} differ "
+                f"{first.path} and {run.path} {cannot}: their {words} differ "
                 f"({_short(expected.get(key))} and {_short(found.get(key))}). Only results on the same test images "
-                f"can be joined; write a report for each run."
+                f"{advice}"
             )
 
 

@@ -10,14 +10,17 @@ from typing import Literal
 import numpy as np
 
 from bench.results import Run
-from bench.uncertainty import interval
+from bench.uncertainty import interval, paired_difference
 from reports.evidence import paired
 from reports.gather import Entry, gather
-from reports.wording import duration, percent
+from reports.wording import duration, percent, points
 
-__all__ = ["Agreement", "CellAgreement", "agreement"]
+__all__ = ["LEVEL", "Agreement", "CellAgreement", "agreement"]
 
 Verdict = Literal["identical", "within the interval", "differs", "not run", "no scores to compare"]
+_METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "kappa": "kappa"}
+LEVEL = 0.95
+"""Of all intervals of differences together."""
 _FAILING = ("differs", "not run")
 _AGREEING = ("identical", "within the interval")
 
@@ -61,25 +64,29 @@ class Agreement:
 def agreement(first: Run | str | Path, second: Run | str | Path) -> Agreement:
     """Compare a run with its repetition, cell by cell.
 
-    A cell is ``identical`` when every test image got the same class, ``within the interval`` when its new accuracy
-    lies in the 95 % interval of the first, and ``differs`` otherwise, also when it ended another way.
+    A cell is ``identical`` when every test image got the same class. Otherwise accuracy, balanced accuracy and kappa
+    are compared on the same images by the paired bootstrap: ``within the interval`` when the interval of each
+    difference holds 0, else ``differs``. The intervals together are at 95 %, divided by the number of differences
+    (Bonferroni), so that many cells do not make a difference by chance. Where no predictions are stored, the new
+    accuracy has to lie in the 95 % interval of the first. A cell that ended another way differs too.
     Raises `RunError` where the runs do not hold the same data and split.
     """
-    gathered = gather([first, second])
+    gathered = gather([first, second], "comparison")
     repeated: dict[tuple[object, ...], Entry] = {}
     for entry in gathered.entries:
         if entry.run is gathered.runs[1]:
             repeated.setdefault((*entry.configuration, entry.seed), entry)
-    return Agreement(
-        tuple(
-            _cell(entry, repeated.get((*entry.configuration, entry.seed)))
-            for entry in gathered.entries
-            if entry.run is gathered.runs[0] and (entry.planned or not gathered.runs[0].plan())
-        )
-    )
+    pairs = [
+        (entry, repeated.get((*entry.configuration, entry.seed)))
+        for entry in gathered.entries
+        if entry.run is gathered.runs[0] and (entry.planned or not gathered.runs[0].plan())
+    ]
+    both = sum(entry.is_ok and other is not None and other.is_ok for entry, other in pairs)
+    level = 1 - (1 - LEVEL) / (len(_METRICS) * max(both, 1))
+    return Agreement(tuple(_cell(entry, other, level) for entry, other in pairs))
 
 
-def _cell(before: Entry, after: Entry | None) -> CellAgreement:
+def _cell(before: Entry, after: Entry | None, level: float) -> CellAgreement:
     title = " · ".join([*filter(None, before.configuration), f"seed {before.seed}"])
     if before.result is None:
         return CellAgreement(title, "no scores to compare", ": the first run has no result", "")
@@ -88,27 +95,42 @@ def _cell(before: Entry, after: Entry | None) -> CellAgreement:
     if not (before.is_ok and after.is_ok):
         verdict: Verdict = "no scores to compare" if before.status == after.status else "differs"
         return CellAgreement(title, verdict, f": {before.status} then, {after.status} now", "")
-    verdict, detail = _scores(before, after)
+    verdict, detail = _scores(before, after, level)
     return CellAgreement(title, verdict, detail, _times(before, after))
 
 
-def _scores(before: Entry, after: Entry) -> tuple[Verdict, str]:
+def _scores(before: Entry, after: Entry, level: float) -> tuple[Verdict, str]:
     assert before.result is not None  # both are ok
     assert after.result is not None
     old, new = before.result.metrics.get("accuracy"), after.result.metrics.get("accuracy")
     if old is None and new is None:
         return "no scores to compare", ": nothing was trained"
-    if old is None or new is None:
-        return "differs", f": accuracy {percent(old).text} then, {percent(new).text} now"
     told = f": accuracy {percent(old).text} then, {percent(new).text} now"
-    _labels, said = paired([before, after])
-    if len(said) == 2 and np.array_equal(said[before.key], said[after.key]):
-        return "identical", f": accuracy {percent(new).text}, every test image the same"
+    if old is None or new is None:
+        return "differs", told
+    labels, said = paired([before, after])
+    if len(said) == 2:
+        return _paired_scores(labels, said[before.key], said[after.key], level, told)
     span = interval(before.result.confusion, "accuracy") if before.result.confusion else None
     if span is None:
         return ("identical" if old == new else "differs"), told
     told += f", 95 % interval then {percent(span.low, digits=1).text} to {percent(span.high, digits=1).text}"
     return ("within the interval" if span.low <= new <= span.high else "differs"), told
+
+
+def _paired_scores(
+    labels: np.ndarray, then: np.ndarray, now: np.ndarray, level: float, told: str
+) -> tuple[Verdict, str]:
+    """Judge two runs' answers on the same test images."""
+    changed = int((then != now).sum())
+    if not changed:
+        return "identical", f"{told}, every test image the same"
+    spans = {name: paired_difference(labels, now, then, key, level=level) for key, name in _METRICS.items()}
+    known = {name: span for name, span in spans.items() if span is not None}
+    told += f"; {changed} of {len(labels)} test images got another class; now less then, in points: " + ", ".join(
+        f"{name} {points(span.estimate)} ({points(span.low)} to {points(span.high)})" for name, span in known.items()
+    )
+    return ("within the interval" if all(span.holds(0.0) for span in known.values()) else "differs"), told
 
 
 def _times(before: Entry, after: Entry) -> str:

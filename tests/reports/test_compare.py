@@ -173,3 +173,12 @@ def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> N
     facts["memory"]["peak_ram_mib"] *= 3
     (stale / "result.json").write_text(json.dumps(facts | {"id": "f" * 12}))
     assert compare_runs(*runs).regressions == []
+
+
+def test_cells_that_are_missing_after_are_told_and_no_regression(make_run, runs) -> None:
+    shorter = make_run("shorter", thumbnails=False, models=MODELS[:4])
+    compared = compare_runs(runs[0], shorter)
+    assert compared.regressions == []
+    assert len(compared.only_before) == 2
+    told = list(lines(compared, ENGLISH))[-1][1]
+    assert "Missing from the run after, so not judged: 2 of 10 cells of the run before (</script>" in told
