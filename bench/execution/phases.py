@@ -94,6 +94,7 @@ def run(
     subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training, judged=job.round == 0)
     # before anything else has run in this process: after a training no call is a first one
     if cell.training and job.round == 0 and job.measure.inference:
+        reporter.phase("warm-up")
         subject = replace(subject, cold_start=first_call(subject, job.measure))
 
     def profile(store: Callable[[], None]) -> None:

@@ -19,7 +19,7 @@ from bench.training.batches import Batches, cut
 from bench.training.device import synchronize
 from bench.training.optimisation import autocast
 
-__all__ = ["Subject", "measure_inference"]
+__all__ = ["Subject", "first_call", "measure_inference"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,23 @@ class Subject:
     """Whether its accuracy means anything."""
     judged: bool = True
     """Whether the backends' predictions are compared."""
+    cold_start: float | None = None
+    """Seconds of the process's first call, from `first_call`; None: nothing has run in it yet."""
+
+
+def first_call(subject: Subject, spec: MeasureSpec) -> float:
+    """Seconds of a pass over the smallest batch: a cold start, where it is the first that the process does.
+
+    Without inference mode: what a model keeps from its first call, such as a mask, has to serve its training too.
+    """
+    subject.module.eval()
+    images = _inputs(subject, min(spec.batch_sizes))
+    synchronize(subject.device)
+    begun = time.perf_counter()
+    with torch.no_grad(), autocast(subject.device, subject.precision):
+        subject.module(images)
+    synchronize(subject.device)
+    return time.perf_counter() - begun
 
 
 def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, Any], store: Callable[[], None]) -> None:
@@ -55,10 +72,11 @@ def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, An
         else:
             took = None if backend == "eager" else time.perf_counter() - begun
             found = profile(
-                _call(subject, prepared),
+                _call(subject, prepared, min(spec.batch_sizes)),
                 spec,
                 backend=backend,
                 prepare_seconds=took,
+                cold_start=subject.cold_start if backend == "eager" else None,
                 out_of_memory=_is_out_of_memory,
                 on_batch=note,
             )
@@ -70,9 +88,10 @@ def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, An
         done.append(found)
 
 
-def _call(subject: Subject, forward: Callable[[Tensor], Tensor]) -> Callable[[int], object]:
-    """One pass over a batch whose images lie on the device already."""
-    held: dict[int, Tensor] = {}
+def _call(subject: Subject, forward: Callable[[Tensor], Tensor], first: int) -> Callable[[int], object]:
+    """One pass over a batch whose images lie on the device already. first: the size of the first call."""
+    held = {first: _inputs(subject, first)}
+    synchronize(subject.device)
 
     def run(size: int) -> None:
         if size not in held:

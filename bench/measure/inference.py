@@ -26,6 +26,7 @@ def profile(
     *,
     backend: str,
     prepare_seconds: float | None = None,
+    cold_start: float | None = None,
     out_of_memory: Callable[[Exception], bool],
     on_batch: Callable[[InferenceProfile], None],
     clock: Callable[[], float] = time.perf_counter,
@@ -33,6 +34,7 @@ def profile(
     """Time a model over the batch sizes of the study, from the smallest up.
 
     call: one pass over a batch of that size, the input on the device already, until the device is done.
+    cold_start: seconds of the model's first call, where something has run already; None: the first call here is it.
     out_of_memory: whether an exception of ``call`` means that the batch was too large; others are raised.
     on_batch: told what is known after each size, so that nothing is lost when a larger one ends the process.
     """
@@ -40,7 +42,8 @@ def profile(
     found = InferenceProfile(backend=backend, prepare_seconds=prepare_seconds)
     start = clock()
     call(sizes[0])
-    found = found.model_copy(update={"cold_start_seconds": clock() - start, "cold_start_batch": sizes[0]})
+    cold = clock() - start if cold_start is None else cold_start
+    found = found.model_copy(update={"cold_start_seconds": cold, "cold_start_batch": sizes[0]})
     for size, larger in zip(sizes, [*sizes[1:], None], strict=True):
         try:
             timed = _time(call, size, spec, clock)

@@ -204,7 +204,9 @@ def _epoch(child: subprocess.Popen[str], watch: MemoryWatch | None) -> float:
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write("off\n" if watch is None else "on\n")
-    before = 0.0 if watch is None else watch.spent
+    before = 0.0
+    if watch is not None:
+        before, watch._last = watch.spent, time.perf_counter()  # nothing is saved up while it does not watch
     while watch is not None and not select.select([child.stdout], [], [], 0.1)[0]:
         watch.sample("train")
     return float(child.stdout.readline()) + (0.0 if watch is None else watch.spent - before)

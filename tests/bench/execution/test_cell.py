@@ -182,7 +182,7 @@ def test_a_profile_after_the_result_does_not_count_towards_it(phases: Phases) ->
         ("raise RuntimeError('no compiler')", {}, "ended by code 1 in the inference profile"),
         ("os.kill(os.getpid(), signal.SIGKILL)", {}, "ended by SIGKILL in the inference profile"),
         ("time.sleep(600)", {"time_limit": 10}, "cut short: not done after"),
-        ("held = bytearray(b'x') * (300 << 20); time.sleep(600)", {"memory_limit": "200MiB"}, "cut short: used"),
+        ("held = bytearray(b'x') * (300 << 20); time.sleep(600)", {"memory_limit": "200MiB"}, "study's memory_limit"),
     ],
 )
 def test_what_goes_wrong_in_the_profile_leaves_the_result(

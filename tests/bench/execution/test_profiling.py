@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.execution.backends import prepare
-from bench.execution.profiling import Subject, measure_inference
+from bench.execution.profiling import Subject, first_call, measure_inference
 from bench.measure.spec import MeasureSpec
 
 CPU = torch.device("cpu")
@@ -72,6 +73,17 @@ def test_every_size_of_the_model_as_it_is() -> None:
     assert len(found["batches"][0]["seconds"]) >= 100
     assert found["accuracy"] is None  # there is nothing to compare it with: the test has told it
     assert stored == 3
+
+
+def test_the_first_call_of_a_process_is_kept_for_the_model_as_it_is() -> None:
+    spec = MeasureSpec.model_validate({**QUICK, "backends": ["eager", "int8"]})
+    (eager, int8), _ = _profiles(_Brightest(), spec, cold_start=9.0)
+    assert eager["cold_start_seconds"] == 9.0
+    assert int8["cold_start_seconds"] < 9.0
+    slow = _Brightest()
+    slow.register_forward_hook(lambda *_: time.sleep(0.2))
+    subject = Subject(slow, _Images(), CPU, "fp32", trained=True)
+    assert 0.2 <= first_call(subject, spec) < 1
 
 
 def test_int8_keeps_the_accuracy_of_an_easy_task() -> None:

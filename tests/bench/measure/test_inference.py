@@ -52,6 +52,21 @@ def test_the_cold_start_is_told_apart() -> None:
     assert len(found.batches[0].seconds) == 100
 
 
+def test_a_cold_start_that_was_timed_before_the_training_is_taken_over() -> None:
+    model = Model()
+    found = profile(
+        model,
+        MeasureSpec(seconds=5),
+        backend="eager",
+        cold_start=7.0,
+        out_of_memory=lambda error: isinstance(error, MemoryError),
+        on_batch=lambda _: None,
+        clock=model.clock,
+    )
+    assert found.cold_start_seconds == 7.0
+    assert len(found.batches) == 5
+
+
 def test_figures_are_derived_from_the_samples() -> None:
     figures = headline([_profile(Model())])
     assert figures["cold_start_ms"] == pytest.approx(2011)
