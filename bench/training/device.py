@@ -116,7 +116,11 @@ def threads_for_head(threads: int, batch: int, width: int, classes: int) -> int:
 
 
 def workers_for(device: torch.device, threads: int, asked: int | None) -> int:
-    """Threads that read images ahead: what the study says, else none where the processor itself does the training."""
+    """Threads that read images ahead: what the study says, else as many as the device leaves idle.
+
+    A processor that does the training itself has none to spare below eight cores; above, one thread in eight keeps
+    the reading, which is done by one thread otherwise, from becoming the longer part of a step.
+    """
     if asked is not None:
         return asked
-    return 0 if device.type == "cpu" else max(1, min(4, threads - 1))
+    return min(4, threads // 8) if device.type == "cpu" else max(1, min(4, threads - 1))

@@ -59,7 +59,7 @@ def test_a_small_head_trains_on_one_thread() -> None:
 
 
 def test_workers() -> None:
-    assert devices.workers_for(CPU, 64, None) == 0
+    assert [devices.workers_for(CPU, threads, None) for threads in (2, 4, 8, 16, 64)] == [0, 0, 1, 2, 4]
     assert devices.workers_for(CPU, 2, 3) == 3
     assert [devices.workers_for(torch.device("cuda"), threads, None) for threads in (1, 2, 4, 64)] == [1, 1, 3, 4]
 
