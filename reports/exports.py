@@ -12,7 +12,7 @@ from bench.results import CellResult, Run, Status, load_results, to_frame, write
 from bench.uncertainty import interval
 from reports.croissant import croissant
 from reports.gather import Entry, gather
-from reports.wording import Value, amount, duration, memory, number, percent
+from reports.wording import Value, amount, duration, memory, number, percent, visible
 
 __all__ = ["FORMATS", "csv_text", "export_text", "write_export"]
 
@@ -54,8 +54,16 @@ def csv_text(results: list[CellResult]) -> str:
     """`bench.results.COLUMNS`, then the reason of a cell that is not ok; what was not measured is empty, never 0."""
     frame = to_frame(results)
     frame["error"] = [result.error.message if result.error else None for result in results]
+    for column in frame.columns:
+        frame[column] = [_inert(value) if isinstance(value, str) else value for value in frame[column]]
     text: str = frame.to_csv(index=False, lineterminator="\n")
     return text
+
+
+def _inert(text: str) -> str:
+    """A text that a spreadsheet does not take for a formula (OWASP: CSV injection): an apostrophe goes before it."""
+    shown = visible(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@", "\t", "\r")) else shown
 
 
 def _json(run: Run) -> str:
@@ -99,7 +107,7 @@ def _markdown(run: Run) -> str:
 
 def markdown_cell(text: str) -> str:
     """A text that Markdown shows as it is, in a table too."""
-    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"\s+", " ", visible(text))
     return re.sub(r"([\\`*_\[\]<>|#~$&])", r"\\\1", text)
 
 
@@ -124,7 +132,7 @@ _LATEX = {
 
 
 def _latex_cell(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in re.sub(r"\s+", " ", text))
+    return "".join(_LATEX.get(character, character) for character in re.sub(r"\s+", " ", visible(text)))
 
 
 _WRITERS: dict[str, Callable[[Run], str]] = {

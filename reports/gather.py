@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from bench.errors import RunError
 from bench.results import CellResult, Predictions, Run, Status, load_results
+from reports.wording import visible
 
 __all__ = ["NOT_RUN", "Entry", "Gathered", "gather"]
 
@@ -42,7 +43,8 @@ class Entry:
     @property
     def label(self) -> str:
         """The model's name in every table."""
-        return self.result.label if self.result else str(self.planned.get("label") or self.planned.get("model") or "?")
+        planned = str(self.planned.get("label") or self.planned.get("model") or "?")
+        return visible(self.result.label if self.result else planned)
 
     def _spec(self, key: str) -> Any:
         return (self.result.cell if self.result else self.planned).get(key)

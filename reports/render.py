@@ -19,6 +19,7 @@ from reports.policy import json_for_script, policy
 from reports.sections import Page, sections
 from reports.summary import facts
 from reports.verdict import verdict
+from reports.wording import visible
 
 __all__ = ["environment", "render"]
 
@@ -75,6 +76,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
     )
     made.filters["lines"] = lambda text: str(text).replace("_", " ")
     return made

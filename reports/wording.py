@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["Value", "amount", "duration", "memory", "number", "percent", "plain", "points"]
+__all__ = ["Value", "amount", "duration", "memory", "number", "percent", "plain", "points", "visible"]
 
 DASH = "–"
+_UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,12 @@ class Value:
     def is_missing(self) -> bool:
         """Whether there is no figure."""
         return self.raw is None
+
+
+def visible(text: str) -> str:
+    """The text with � for control characters and for those that turn the direction of writing, which would let a name
+    show as another one (CVE-2021-42574)."""
+    return _UNSEEN.sub("\ufffd", text)
 
 
 def _missing(why: str) -> Value:

@@ -56,3 +56,17 @@ def test_the_function_is_not_hidden_by_a_module(full_run, tmp_path):
     render_report([full_run], tmp_path / "page.html")
     assert callable(reports.export)
     assert callable(reports.render_report)
+
+
+HOSTILE = ['=HYPERLINK("http://x","y")', "@SUM(1)", "+1", "-2+3", "left\u202eright\x1b[31m"]
+
+
+def test_hostile_labels_are_no_formulas_and_turn_no_writing(make_run, tmp_path):
+    models = [(label, "cnn", None, 1_000_000, 3.0) for label in HOSTILE]
+    run = make_run(models=models, devices=("cpu",), images=80, classes=["a\u2066b", "=c"])
+    rows = list(csv.DictReader(io.StringIO(export(run, "csv", tmp_path / "x.csv").read_text(encoding="utf-8"))))
+    assert [row["model"] for row in rows] == [f"'{label}" for label in HOSTILE[:4]] + ["left\ufffdright\ufffd[31m"]
+    texts = [export(run, form, tmp_path / form).read_text(encoding="utf-8") for form in ("csv", "markdown", "latex")]
+    texts.append(render_report([run]).read_text(encoding="utf-8"))
+    for text in texts:
+        assert not set(text) & {"\u202e", "\u2066", "\x1b"}
