@@ -140,6 +140,9 @@ class MemoryWatch:
         pressing = (limit_mib is not None and total > limit_mib) or phase not in self.by_phase
         if resident and (pressing or (self._credit > 0 and (higher or self._credit == _CREDIT))):
             found = self._read(pids, resident, phase)
+            if _LINUX and set(now := self.processes()) - set(pids):
+                self.pids = now  # forked meanwhile: its share of the pages was in no one's reading
+                found = self._read(now, resident, phase) or found
             self._times.append(begun)
             self._heights[phase] = max(total, self._heights.get(phase, 0.0))
         cost = time.thread_time() - used
