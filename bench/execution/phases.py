@@ -16,7 +16,6 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from bench import metrics
-from bench.allocator import KEEPING
 from bench.data.manifest import DatasetManifest
 from bench.execution.job import Job
 from bench.execution.profiling import Subject, first_call, measure_inference
@@ -350,7 +349,7 @@ def _context(device: torch.device, threads: int, determinism: dict[str, object])
         "device_name": devices.describe(device),
         "threads": threads,
         "determinism": determinism,
-        "malloc": {name: os.environ[name] for name in KEEPING if name in os.environ},
+        "glibc_tunables": os.environ.get("GLIBC_TUNABLES"),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
         "timm": timm.__version__,

@@ -23,8 +23,6 @@ from statistics import median
 
 import psutil
 
-from bench.allocator import give_back
-
 __all__ = ["APART", "START", "MemoryWatch", "PhaseMarks", "high_water_mib", "pss_mib", "reset_high_water", "rss_mib"]
 
 _LINUX = sys.platform.startswith("linux")
@@ -186,6 +184,5 @@ class PhaseMarks:
             if self._able and self.phase is not None:
                 self.peaks[self.phase] = max(mark, self.peaks.get(self.phase, 0.0))
         if self._able and phase != self.phase:
-            give_back()  # else the phase would begin with what the one before has freed
             reset_high_water()
         self.phase = phase

@@ -82,7 +82,7 @@ class TrainSpec(BaseModel):
     threads: int | None = Field(default=None, ge=1, le=1024)
     """Threads of the processor for torch; null: all cores that the process may use."""
     workers: int | None = Field(default=None, ge=0, le=64)
-    """Threads that read and augment the next batches meanwhile; null: on a processor one for every eight of its threads,
+    """Threads that read and augment the next batches meanwhile; null: on a processor one for eight of its threads,
     none below that, and 4 elsewhere or fewer where there are fewer cores."""
     checkpoint: Pause | None = 60.0
     """At the end of an epoch, store all that is needed to go on from there after a kill, unless less time than this has

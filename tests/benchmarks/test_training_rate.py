@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.allocator import keeping
+from bench.execution.child import LARGE_PAGES
 from bench.training.device import inference_batch_for
 from bench.training.features import Lowered
 from bench.training.spec import TrainSpec
@@ -72,7 +72,7 @@ class Side:
             stdout=subprocess.PIPE,
             text=True,
             # The harness's children run with these, a notebook without.
-            env={**os.environ, **keeping()} if kind == "harness" else None,
+            env={**LARGE_PAGES, **os.environ} if kind == "harness" else None,
         )
 
     def step(self) -> float:
