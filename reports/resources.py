@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results import BatchTiming, InferenceProfile
+import numpy as np
+
+from bench.results import BatchTiming, InferenceProfile, Round
 from bench.uncertainty import Interval, median_interval
 from reports.gather import Entry, Gathered
 from reports.language import Translate
@@ -25,6 +28,9 @@ class BackendRow:
     latency: Value
     """Median at the smallest batch that was measured, in seconds of one call."""
     latency_batch: int | None
+    latency_p90: Value
+    latency_p99: Value
+    """Needs a hundred samples."""
     throughput: Value
     """Images a second at the best batch, from its median."""
     throughput_batch: int | None
@@ -38,14 +44,27 @@ class BackendRow:
 def inference(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     """Every backend of every model whose inference was profiled; None where none was."""
     profiled = [(entry, profile) for entry in gathered.leading if entry.result for profile in entry.result.profiles]
-    rows = [_backend_row(gathered.title(entry), profile, _) for entry, profile in profiled]
+    rows = [
+        _backend_row(gathered.title(entry), profile, _rounds(entry.result.rounds, profile, _), _)
+        for entry, profile in profiled
+        if entry.result
+    ]
     return {"rows": rows} if rows else None
 
 
-def _backend_row(title: str, profile: InferenceProfile, _: Translate) -> BackendRow:
+def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -> list[str]:
+    """In how many rounds a backend was measured, and why some were lost."""
+    count = max((len(batch.rounds) for batch in profile.batches), default=0)
+    notes = [_("{n} rounds, each in a new process").format(n=count)] if count > 1 else []
+    lost = [one.lost for one in further if one.lost]
+    return notes + [_("a round was lost: {why}").format(why=told(why, _)) for why in lost]
+
+
+def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translate) -> BackendRow:
     why = profile.not_measured or "not measured"
     timed = [batch for batch in profile.batches if batch.seconds]
     batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
+    first = min(timed, key=lambda b: b.batch_size, default=None)
     best = max(batches, key=lambda row: row[2].raw or 0.0, default=None)
     unstable = [
         f"{_('batch {n}').format(n=batch.batch_size)}: {told(batch.unstable, _)}" for batch in timed if batch.unstable
@@ -53,14 +72,16 @@ def _backend_row(title: str, profile: InferenceProfile, _: Translate) -> Backend
     return BackendRow(
         title=title,
         backend=profile.backend,
-        cold_start=duration(profile.cold_start_seconds, why),
+        cold_start=_cold(profile, why, _),
         latency=batches[0][1] if batches else duration(None, why),
         latency_batch=batches[0][0] if batches else None,
+        latency_p90=_tail(first, 90, 10, why),
+        latency_p99=_tail(first, 99, 100, why),
         throughput=best[2] if best else plain(None, why),
         throughput_batch=best[0] if best else None,
         accuracy=percent(profile.accuracy, why),
         agreement=percent(profile.agreement, why),
-        notes=(*(told(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
+        notes=(*rounds, *(told(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
         batches=tuple(batches),
     )
 
@@ -75,6 +96,24 @@ def _call(batch: BatchTiming) -> Value:
     """The median of a call; its 95 % interval in the title."""
     value = duration(_median(batch))
     return Value(value.text, value.raw, _spanned(value.title, median_interval(batch.seconds), len(batch.seconds)))
+
+
+def _cold(profile: InferenceProfile, why: str, _: Translate) -> Value:
+    """The first call of all; those of further rounds, which find warm caches, in its title."""
+    value = duration(profile.cold_start_seconds, why)
+    if value.is_missing or not profile.later_cold_starts:
+        return value
+    later = ", ".join(duration(seconds).text for seconds in profile.later_cold_starts)
+    return Value(value.text, value.raw, f"{value.title}; {_('in later rounds {times}').format(times=later)}")
+
+
+def _tail(batch: BatchTiming | None, percentile: int, samples: int, why: str) -> Value:
+    """A percentile of the calls at a batch; it needs as many samples that one of them can lie beyond it."""
+    if batch is None:
+        return duration(None, why)
+    if len(batch.seconds) < samples:
+        return duration(None, "too few samples")
+    return duration(float(np.percentile(batch.seconds, percentile, method="inverted_cdf")))
 
 
 def _spanned(text: str, span: Interval | None, samples: int) -> str:

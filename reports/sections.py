@@ -18,6 +18,7 @@ from reports.gather import Entry, Gathered
 from reports.language import Translate
 from reports.policy import json_for_script
 from reports.published import published
+from reports.reaching import reaching
 from reports.resources import inference, memory_phases
 from reports.surroundings import command_line, data_facts, environment_rows
 
@@ -134,7 +135,8 @@ def _values(gathered: Gathered, key: str) -> list[Any]:
 
 def _cost(page: Page) -> dict[str, Any] | None:
     found = comparisons.cost(page.gathered, page.translate)
-    return found and {**found, "data": json_for_script(found["explorer"])}
+    reached = reaching(page.gathered, page.translate)
+    return found and {**found, "data": json_for_script(found["explorer"]), "reached": reached}
 
 
 def _devices(page: Page) -> dict[str, Any] | None:

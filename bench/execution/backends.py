@@ -54,7 +54,7 @@ def _onnx(module: nn.Module, example: Tensor) -> Forward | str:
     """The model exported to ONNX and run by ONNX Runtime with the threads that torch uses."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
-        return f"{', '.join(missing)} not installed: pip install onnx onnxscript onnxruntime"
+        return f"{', '.join(missing)} not installed: pip install 'patchbench[onnx]'"
     ort = import_module("onnxruntime")  # optional
     batch = torch.export.Dim("batch", min=1)
     try:

@@ -65,8 +65,8 @@ def _export(kind: str, name: str, path: Path) -> None:
             check=False,
         )
         if done.returncode == _MISSING:
-            package = "datasets" if kind == "huggingface" else "torchvision"
-            raise DependencyError(f"{kind} data sets need {package}: python -m pip install {package}")
+            package = "'patchbench[huggingface]'" if kind == "huggingface" else "torchvision"
+            raise DependencyError(f"{kind} data sets need another package: python -m pip install {package}")
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise DataError(f"{kind} data set {name!r}: {last}")

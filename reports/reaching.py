@@ -1,0 +1,57 @@
+"""What it took to reach an accuracy: epochs, time, money and energy of training, from the history of each cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bench.results import reach
+from reports.gather import Gathered
+from reports.language import Translate
+from reports.wording import Value, duration, percent, plain
+
+__all__ = ["LEVELS", "reaching"]
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999)
+"""The accuracies that are asked for; of those that any cell reached, the highest three are shown."""
+
+_SHOWN = 3
+_NO_PRICE = "the study names no price for this device"
+
+
+@dataclass(frozen=True)
+class ReachedRow:
+    """When one configuration's first seed reached one accuracy on validation."""
+
+    title: str
+    level: Value
+    epoch: Value
+    time: Value
+    cost: Value
+    energy: Value
+
+
+def reaching(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+    """The rows, the highest accuracy first and the quickest first within it; None where no history reaches any."""
+    trained = [entry for entry in gathered.leading if entry.result and entry.history]
+    best = max((float(line["validation"]["accuracy"]) for e in trained for line in e.history), default=0.0)
+    levels = [level for level in LEVELS if level <= best][-_SHOWN:]
+    rows = []
+    for level in reversed(levels):
+        found = []
+        for entry in trained:
+            assert entry.result is not None
+            at = reach(entry.result, entry.history, level)
+            why = _("not reached")
+            found.append(
+                ReachedRow(
+                    title=gathered.title(entry),
+                    level=percent(level, digits=1),
+                    epoch=plain(at and at.epoch, why),
+                    time=duration(at and at.seconds, why),
+                    cost=plain(at and at.cost_usd, why if at is None else _NO_PRICE),
+                    energy=plain(at and at.joules, why if at is None else "not measured", "J"),
+                )
+            )
+        rows += sorted(found, key=lambda row: (row.time.is_missing, row.time.raw or 0.0))
+    return {"rows": rows} if rows else None
