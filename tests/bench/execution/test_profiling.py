@@ -132,7 +132,7 @@ def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
     (eager, onnx), _ = _profiles(_Brightest(), spec)
     assert eager["batches"]
     assert onnx["batches"] == []
-    assert onnx["not_measured"].endswith("pip install onnx onnxscript onnxruntime")
+    assert onnx["not_measured"].endswith("pip install 'patchbench[onnx]'")
 
 
 @pytest.mark.slow
