@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results import reach
+from bench.results import Reached, reach
 from reports.gather import Gathered
 from reports.language import Translate
 from reports.wording import Value, duration, percent, plain
@@ -38,20 +38,23 @@ def reaching(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     levels = [level for level in LEVELS if level <= best][-_SHOWN:]
     rows = []
     for level in reversed(levels):
-        found = []
-        for entry in trained:
-            assert entry.result is not None
-            at = reach(entry.result, entry.history, level)
-            why = _("not reached")
-            found.append(
-                ReachedRow(
-                    title=gathered.title(entry),
-                    level=percent(level, digits=1),
-                    epoch=plain(at and at.epoch, why),
-                    time=duration(at and at.seconds, why),
-                    cost=plain(at and at.cost_usd, why if at is None else _NO_PRICE),
-                    energy=plain(at and at.joules, why if at is None else "not measured", "J"),
-                )
-            )
+        found = [
+            _row(gathered.title(entry), level, reach(entry.result, entry.history, level), _)
+            for entry in trained
+            if entry.result
+        ]
         rows += sorted(found, key=lambda row: (row.time.is_missing, row.time.raw or 0.0))
     return {"rows": rows} if rows else None
+
+
+def _row(title: str, level: float, at: Reached | None, _: Translate) -> ReachedRow:
+    why = _("not reached")
+    epoch, seconds, cost, joules = (at.epoch, at.seconds, at.cost_usd, at.joules) if at else (None,) * 4
+    return ReachedRow(
+        title=title,
+        level=percent(level, digits=1),
+        epoch=plain(epoch, why),
+        time=duration(seconds, why),
+        cost=plain(cost, _NO_PRICE if at else why),
+        energy=plain(joules, "not measured" if at else why, "J"),
+    )
