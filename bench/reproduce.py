@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.errors import RunError, StudyError
 from bench.results import Run, load_results
@@ -65,12 +66,29 @@ def _refuse_other_files(before: Run, now: Prepared) -> None:
                 f"the data is not what {before.path} was made from: its {what} is {found[:12]} now and was "
                 f"{str(was)[:12]}. Give the same images with --data, and the same split with --set split.file=FILE."
             )
-    stored = {result.label: result.cell.get("weights_sha256") for result in before.results()}
+    stored = {_place(result.label, result.cell): result.cell for result in before.results()}
     for cell in now.cells:
-        was = stored.get(cell.label)
-        if was is not None and cell.weights_sha256 != was:
+        then = stored.get(_place(cell.label, cell.model_dump(mode="json")), {})
+        was, found = _weights(then), _weights(cell.model_dump(mode="json"))
+        if then and was != found:
             raise RunError(
-                f"the weights of {cell.label} are not what {before.path} was made from: their SHA-256 is "
-                f"{str(cell.weights_sha256)[:12]} now and was {was[:12]}. "
-                f"Give the same file with --set models.{cell.label}.weights=FILE."
+                f"the weights of {cell.label} are not what {before.path} was made from: {cell.title} starts from "
+                f"{found} now and started from {was}. " + _other_weights(cell.label, then)
             )
+
+
+def _place(label: str, cell: Mapping[str, Any]) -> tuple[object, ...]:
+    """Where a cell stands in the grid, whatever its weights are."""
+    return (label, *(cell.get(key) for key in ("regime", "device", "precision", "seed")))
+
+
+def _weights(cell: Mapping[str, Any]) -> str:
+    """What a cell starts from: a file by its content and not by where it lies, anything else by its name."""
+    content = cell.get("weights_sha256")
+    return f"a file of SHA-256 {content[:12]}" if content else repr((cell.get("model") or {}).get("weights"))
+
+
+def _other_weights(label: str, then: Mapping[str, Any]) -> str:
+    if then.get("weights_sha256"):
+        return f"Give the same file with --set models.{label}.weights=FILE."
+    return f"Leave --set models.{label}.weights out."

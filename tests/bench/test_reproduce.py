@@ -166,3 +166,29 @@ def test_moved_weights_are_named_and_have_to_be_the_same(small_study: MakeStudy,
     moved.write_bytes(b"others")
     with pytest.raises(RunError, match=r"the weights of resnet18 are not what .* Give the same file with --set"):
         reproduce(run.path, settings=[f"models.resnet18.weights={moved}"], out=tmp_path / "third")
+
+
+@pytest.mark.parametrize("regimes", [["scratch", "finetune"], ["finetune", "scratch"]])
+def test_weights_are_compared_cell_by_cell(
+    small_study: MakeStudy, child: Child, tmp_path: Path, regimes: list[str]
+) -> None:
+    """A cell from scratch has no file, whatever stands in the study."""
+    child("leave()")
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    study = small_study(1, regimes=regimes, models=[{"name": "resnet18", "weights": str(weights)}])
+    run = run_study(study, out=tmp_path / "first")
+    assert _verdicts(run.path, reproduce(run.path).path) == ["identical"] * 2
+    weights.write_bytes(b"others")
+    with pytest.raises(RunError, match=r"the weights of resnet18 are not what .* Give the same file"):
+        reproduce(run.path, out=tmp_path / "third")
+
+
+def test_weights_where_there_were_none_are_refused(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    child("leave()")
+    run = run_study(small_study(1, regimes=["finetune"]), out=tmp_path / "first")
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"weights")
+    for other in (str(weights), "hub:someone/something"):
+        with pytest.raises(RunError, match=r"started from 'none'\. Leave --set models\.resnet18\.weights out"):
+            reproduce(run.path, settings=[f"models.resnet18.weights={other}"])
