@@ -53,6 +53,7 @@ __all__ = [
     "load_results",
     "reach",
     "to_frame",
+    "validated",
     "write_atomic",
     "write_predictions",
 ]
@@ -294,13 +295,15 @@ class Reached:
 def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) -> Reached | None:
     """Return when the cell's validation accuracy was first at least ``accuracy``; None when it never was.
 
-    history: the cell's epochs, as `Run.history` returns them. accuracy: a fraction.
+    history: the cell's epochs, as `Run.history` returns them; one that was not validated takes its time and reaches
+    nothing. accuracy: a fraction.
     """
-    spent = [float(line["train_seconds"]) + float(line["validation_seconds"]) for line in history]
+    spent = [sum(float(line.get(f"{part}_seconds") or 0.0) for part in ("train", "validation")) for line in history]
     whole = result.timings.train_seconds
     before = max(0.0, whole - sum(spent)) if whole is not None else 0.0
     for index, line in enumerate(history):
-        if float(line["validation"]["accuracy"]) >= accuracy:
+        score = validated(line)
+        if score is not None and score >= accuracy:
             seconds = before + sum(spent[: index + 1])
             price, energy = result.price_per_hour, result.energy.by_phase.get("train")
             return Reached(
@@ -310,3 +313,9 @@ def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) ->
                 joules=None if energy is None or not whole else energy * min(1.0, seconds / whole),
             )
     return None
+
+
+def validated(line: Mapping[str, Any]) -> float | None:
+    """The validation accuracy of an epoch of `Run.history`, a fraction; None where it was not validated."""
+    score = (line.get("validation") or {}).get("accuracy")
+    return float(score) if isinstance(score, int | float) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results import Reached, reach
+from bench.results import Reached, reach, validated
 from reports.gather import Gathered
 from reports.language import Translate
 from reports.wording import Value, duration, percent, plain
@@ -34,7 +34,8 @@ class ReachedRow:
 def reaching(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     """The rows, the highest accuracy first and the quickest first within it; None where no history reaches any."""
     trained = [entry for entry in gathered.leading if entry.result and entry.history]
-    best = max((float(line["validation"]["accuracy"]) for e in trained for line in e.history), default=0.0)
+    scores = [score for entry in trained for line in entry.history if (score := validated(line)) is not None]
+    best = max(scores, default=0.0)
     levels = [level for level in LEVELS if level <= best][-_SHOWN:]
     rows = []
     for level in reversed(levels):

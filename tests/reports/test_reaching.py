@@ -24,9 +24,9 @@ def run(make_run):
         line = {"train_seconds": 9.0, "validation_seconds": 1.0}
         scores = VALIDATION[result["label"]]
         epochs = [
-            {**line, "epoch": number, "train": {"accuracy": 0.5, "loss": 1.0}, "validation": {"accuracy": score, "loss": 1.0}}
+            {**line, "epoch": number, "train": {"accuracy": 0.5}, "validation": {"accuracy": score}}
             for number, score in enumerate(scores, 1)
-        ]  # fmt: skip
+        ]
         (path.parent / "history.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs))
     return folder
 
@@ -53,3 +53,15 @@ def test_nothing_trained_nothing_shown(make_run):
     for path in run.glob("cells/*/history.jsonl"):
         path.unlink()
     assert reaching(gather([run]), lambda text: text) is None
+
+
+def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run):
+    for path in run.glob("cells/*/history.jsonl"):
+        first, *rest = path.read_text().splitlines()
+        skipped = json.loads(first) | {"validation": None, "validation_seconds": None}
+        path.write_text("\n".join([json.dumps(skipped), *rest]) + "\n")
+    found = reaching(gather([run]), lambda text: text)
+    assert found is not None
+    first = found["rows"][0]
+    assert (first.level.raw, first.epoch.raw) == (0.9, 3)
+    assert first.time.raw == pytest.approx(36)
