@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +11,19 @@ from typing import Literal
 import numpy as np
 
 from bench.results import Run
-from bench.uncertainty import interval, paired_difference
+from bench.uncertainty import RESAMPLES, interval, paired_difference
 from reports.evidence import paired
 from reports.gather import Entry, gather
 from reports.wording import duration, percent, points
 
 __all__ = ["LEVEL", "Agreement", "CellAgreement", "agreement"]
 
-Verdict = Literal["identical", "within the interval", "differs", "not run", "no scores to compare"]
+Verdict = Literal["identical", "within the interval", "differs", "not run", "not trained", "no scores to compare"]
 _METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "kappa": "kappa"}
 LEVEL = 0.95
 """Of all intervals of differences together."""
+_MOST_RESAMPLES = 50_000
+"""Beyond this a cell of many classes takes a second; the outermost draws then stand for what lies beyond them."""
 _FAILING = ("differs", "not run")
 _AGREEING = ("identical", "within the interval")
 
@@ -48,15 +51,24 @@ class Agreement:
 
     @property
     def agrees(self) -> bool:
-        """Whether every cell does, and one at least has scores in both runs."""
-        return all(cell.agrees for cell in self.cells) and any(cell.verdict in _AGREEING for cell in self.cells)
+        """Whether every cell does, and one at least has scores in both runs; or whether none was trained in either."""
+        scored = any(cell.verdict in _AGREEING for cell in self.cells)
+        return self.is_untrained or (scored and all(cell.agrees for cell in self.cells))
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether both runs only measured the inference of every cell, so that there is no score to disagree on."""
+        return bool(self.cells) and all(cell.verdict == "not trained" for cell in self.cells)
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Lines for the terminal with their kind."""
         for cell in self.cells:
             yield "same" if cell.agrees else "worse", f"{cell.title}: {cell.verdict}{cell.detail}{cell.times}"
+        if self.is_untrained:
+            yield "title", "Nothing was trained in either run, so there are no scores that could differ."
+            return
         good = sum(cell.verdict in _AGREEING for cell in self.cells)
-        rest = sum(cell.verdict == "no scores to compare" for cell in self.cells)
+        rest = sum(cell.verdict in ("not trained", "no scores to compare") for cell in self.cells)
         told = f"; {rest} had no scores to compare" if rest else ""
         yield "title", f"{good} of {len(self.cells)} cells agree with the first run{told}."
 
@@ -104,7 +116,7 @@ def _scores(before: Entry, after: Entry, level: float) -> tuple[Verdict, str]:
     assert after.result is not None
     old, new = before.result.metrics.get("accuracy"), after.result.metrics.get("accuracy")
     if old is None and new is None:
-        return "no scores to compare", ": nothing was trained"
+        return "not trained", ""
     told = f": accuracy {percent(old).text} then, {percent(new).text} now"
     if old is None or new is None:
         return "differs", told
@@ -125,12 +137,20 @@ def _paired_scores(
     changed = int((then != now).sum())
     if not changed:
         return "identical", f"{told}, every test image the same"
-    spans = {name: paired_difference(labels, now, then, key, level=level) for key, name in _METRICS.items()}
+    spans = {
+        name: paired_difference(labels, now, then, key, level=level, resamples=_resamples(level))
+        for key, name in _METRICS.items()
+    }
     known = {name: span for name, span in spans.items() if span is not None}
     told += f"; {changed} of {len(labels)} test images got another class; now less then, in points: " + ", ".join(
         f"{name} {points(span.estimate)} ({points(span.low)} to {points(span.high)})" for name, span in known.items()
     )
     return ("within the interval" if all(span.holds(0.0) for span in known.values()) else "differs"), told
+
+
+def _resamples(level: float) -> int:
+    """So many that ten lie beyond each end of an interval at this level, within `_MOST_RESAMPLES`."""
+    return min(_MOST_RESAMPLES, max(RESAMPLES, math.ceil(20 / (1 - level))))
 
 
 def _times(before: Entry, after: Entry) -> str:

@@ -1,0 +1,50 @@
+"""Whether a run and its repetition agree, on made runs; with real ones: tests/bench/test_reproduce.py."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from bench.results import write_predictions
+from reports.reproduced import agreement
+
+ONE = [("net", "cnn", None, 9_000_000, 3.0)]
+
+
+@pytest.fixture
+def twice(make_run):
+    def make(cells):
+        first = make_run(models=ONE, classes=["a", "b"], devices=("cpu",), seeds=tuple(range(cells)), images=8,
+                         epochs=1, bad={}, not_run=(), thumbnails=False)  # fmt: skip
+        return first, shutil.copytree(first, first.with_name("again"))
+
+    return make
+
+
+def test_nothing_trained_in_either_run_agrees(twice):
+    runs = twice(2)
+    for run in runs:
+        for path in run.glob("cells/*/result.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {}, "confusion": []}))
+            (path.parent / "predictions.parquet").unlink()
+    found = agreement(*runs)
+    assert found.agrees
+    assert list(found.lines())[-1][1] == "Nothing was trained in either run, so there are no scores that could differ."
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(14, "within the interval"), (30, "differs")])
+def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twice, lost, verdict):
+    """60 cells, so that each of 180 differences has a level of 99.97 %: 2,000 draws do not reach that far out."""
+    first, again = twice(60)
+    labels = np.arange(400) % 2
+    names = [f"{n}.png" for n in range(len(labels))]
+    for run, wrong in ((first, slice(398, 400)), (again, slice(lost))):
+        said = labels.copy()
+        said[wrong] = 1 - said[wrong]
+        cell = min(run.glob("cells/*"))
+        write_predictions(cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[said], ["a", "b"])
+    verdicts = [cell.verdict for cell in agreement(first, again).cells]
+    assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
