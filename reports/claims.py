@@ -77,77 +77,88 @@ def answers(gathered: Gathered, evidence: Evidence, _: Translate) -> list[Answer
 
 
 def _vit_time(gathered: Gathered, evidence: Evidence, _: Translate) -> Finding | None:
-    """Claim 2, for each device: a ViT that the test does not place below the best CNN, and that trains faster."""
+    """Claim 2, for each regime, precision and device: the fastest ViT and the fastest CNN that reach the best CNN."""
     order = [entry for key in evidence.groups.order if not (entry := evidence.by_key[key]).is_blind]
-    cnn = next((entry for entry in order if entry.group == "cnn"), None)
-    vits = [entry for entry in order if entry.group == "vit"]
-    if cnn is None or not vits:
-        return None
-    level = [vit for vit in vits if not _is_below(vit, cnn, evidence)]
     holds: list[bool | None] = []
-    parts = []
-    for device in dict.fromkeys(entry.device for entry in gathered.ok):
-        reference = _train_seconds(gathered, cnn, device)
-        timed = [(seconds, vit) for vit in level if (seconds := _train_seconds(gathered, vit, device)) is not None]
-        if reference is None or (level and not timed):
+    parts, sentences = [], []
+    for setting in dict.fromkeys((entry.regime, entry.precision) for entry in order):
+        alike = [entry for entry in order if (entry.regime, entry.precision) == setting]
+        best = next((entry for entry in alike if entry.group == "cnn"), None)
+        if best is None or all(entry.group != "vit" for entry in alike):
             continue
-        if not timed:
+        level = [entry for entry in alike if not _is_below(entry, best, evidence)]
+        if all(entry.group != "vit" for entry in level):
             holds.append(False)
+            none = _("No ViT is level with the most accurate CNN, {cnn}.")
+            sentences.append(none.format(cnn=gathered.title(best)))
             continue
-        seconds, vit = min(timed, key=lambda item: item[0])
-        holds.append(more(reference, seconds))
-        text = _("{device}: {vit} {a}, {cnn} {b}")
-        values = {"a": duration(seconds).text, "b": duration(reference).text}
-        parts.append(text.format(device=device, vit=vit.label, cnn=cnn.label, **values))
+        for device in dict.fromkeys(entry.device for entry in gathered.ok):
+            vit, cnn = (_fastest(gathered, level, kind, device) for kind in ("vit", "cnn"))
+            if vit and cnn:
+                holds.append(more(cnn[0], vit[0]))
+                told = [f"{gathered.title(entry)} {duration(seconds).text}" for seconds, entry in (vit, cnn)]
+                parts.append(", ".join(told))
     if not holds:
         return None
-    none = _("No ViT is level with the most accurate CNN, {cnn}.").format(cnn=cnn.label)
-    text = _("Time to train of the fastest ViT that the test does not place below the most accurate CNN: {parts}.")
-    figures = text.format(parts="; ".join(parts)) if parts else none
-    return outcome(holds), figures
+    if parts:
+        text = _("Time to train of the fastest ViT and of the fastest CNN that reach the most accurate CNN: {parts}.")
+        sentences.insert(0, text.format(parts="; ".join(parts)))
+    return outcome(holds), " ".join(sentences)
 
 
 def _is_below(a: Entry, b: Entry, evidence: Evidence) -> bool:
+    """Whether the test places ``a`` below ``b``."""
     found = evidence.pair(a, b)
     return found is not None and found[0].separated(ALPHA) and found[0].difference.estimate * found[1] < 0
 
 
-def _train_seconds(gathered: Gathered, entry: Entry, device: str) -> float | None:
-    for other in gathered.leading:
-        same = (other.label, other.regime, other.precision) == (entry.label, entry.regime, entry.precision)
-        if same and other.device == device and other.result:
-            return other.result.timings.train_seconds
-    return None
+def _fastest(gathered: Gathered, level: list[Entry], kind: str, device: str) -> tuple[float, Entry] | None:
+    """Seconds and cell of the quickest training on a device among the configurations of a kind in ``level``."""
+    wanted = {(entry.label, entry.regime, entry.precision) for entry in level if entry.group == kind}
+    timed = [
+        (entry.result.timings.train_seconds, entry)
+        for entry in gathered.leading
+        if entry.result and entry.device == device and (entry.label, entry.regime, entry.precision) in wanted
+    ]
+    known = [(seconds, entry) for seconds, entry in timed if seconds is not None]
+    return min(known, key=lambda item: item[0], default=None)
 
 
 def _cnn_compact(gathered: Gathered, _: Translate) -> Finding | None:
-    """Claim 3, by the medians of this study's models: parameters, and peak RAM on the first device with both."""
-    sizes = {kind: _per_model(gathered, kind, lambda r: r.model.parameters) for kind in ("vit", "cnn")}
+    """Claim 3, by the medians of the models: parameters, and peak RAM where nothing but the model differs."""
+    sizes = {kind: _per_model(gathered.leading, kind, lambda r: r.model.parameters) for kind in ("vit", "cnn")}
     if not all(sizes.values()):
         return None
     vit, cnn = (median(sizes[kind].values()) for kind in ("vit", "cnn"))
     holds = [more(vit, cnn)]
     text = _("Median parameters: ViT {vit} ({n} models), CNN {cnn} ({m} models).")
     figures = text.format(vit=amount(vit).text, cnn=amount(cnn).text, n=len(sizes["vit"]), m=len(sizes["cnn"]))
-    for device in dict.fromkeys(entry.device for entry in gathered.ok):
-        ram = {kind: _per_model(gathered, kind, lambda r: r.memory.peak_ram_mib, device) for kind in ("vit", "cnn")}
+    alike: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in gathered.leading:
+        alike.setdefault((entry.device, entry.regime, entry.precision, entry.run_name), []).append(entry)
+    for entries in alike.values():
+        ram = {kind: _per_model(entries, kind, lambda r: r.memory.peak_ram_mib) for kind in ("vit", "cnn")}
         if all(ram.values()):
             vit, cnn = (median(ram[kind].values()) for kind in ("vit", "cnn"))
             holds.append(more(vit, cnn))
             text = _("Median peak RAM on {device}: ViT {vit}, CNN {cnn}.")
-            figures += " " + text.format(device=device, vit=memory(vit).text, cnn=memory(cnn).text)
+            setting = _setting(gathered, entries[0])
+            figures += " " + text.format(device=setting, vit=memory(vit).text, cnn=memory(cnn).text)
     return outcome(holds), figures
 
 
-def _per_model(
-    gathered: Gathered, kind: str, value: Callable[[CellResult], float | None], device: str | None = None
-) -> dict[str, float]:
+def _setting(gathered: Gathered, entry: Entry) -> str:
+    """The device, and what else tells cells that differ in the model alone from the others."""
+    varied = [getattr(entry, key) for key in ("regime", "precision") if gathered.same_everywhere(key) is None]
+    return " · ".join([entry.device, *varied, *([entry.run_name] if len(gathered.runs) > 1 else [])])
+
+
+def _per_model(entries: list[Entry], kind: str, value: Callable[[CellResult], float | None]) -> dict[str, float]:
+    """What was measured of each model of a kind, by its label."""
     found: dict[str, float] = {}
-    for entry in gathered.leading:
-        if entry.result and entry.group == kind and device in (None, entry.device):
-            measured = value(entry.result)
-            if measured is not None:
-                found.setdefault(entry.label, measured)
+    for entry in entries:
+        if entry.result and entry.group == kind and (measured := value(entry.result)) is not None:
+            found.setdefault(entry.label, measured)
     return found
 
 
@@ -177,7 +188,11 @@ def _frozen_faster(gathered: Gathered, _: Translate) -> Finding | None:
 
 def _frozen_overfits_less(gathered: Gathered, _: Translate) -> Finding | None:
     """Claim 6, second half, by the gap between training and validation accuracy at the tested epoch."""
-    gaps = [(_gap(frozen), _gap(tuned)) for *_results, frozen, tuned in _regime_pairs(gathered)]
+    gaps = [
+        (_gap(frozen), _gap(tuned))
+        for *_results, frozen, tuned in _regime_pairs(gathered)
+        if not frozen.is_blind  # at the level of chance there is no gap
+    ]
     known = [(a, b) for a, b in gaps if a is not None and b is not None]
     if not known:
         return None

@@ -25,7 +25,7 @@ def device_cases(gathered: Gathered, _: Translate) -> tuple[tuple[str, Finding |
             _("A result on a GPU takes less energy than on a CPU."),
             _less(
                 gathered,
-                lambda result: result.energy.joules,
+                _whole_energy,
                 _("{n} pairs of cells: the CPU took {low} to {high} times the energy of the other device."),
             ),
             _("the same cell on a CPU and on another device, with energy counters on both"),
@@ -40,6 +40,11 @@ def device_cases(gathered: Gathered, _: Translate) -> tuple[tuple[str, Finding |
             _("the same cell on a CPU and on another device, with a price for both in the study"),
         ),
     )
+
+
+def _whole_energy(result: CellResult) -> float | None:
+    """Joules of the processor and of the device that was used; None where either has no counter."""
+    return None if result.energy.not_measured else result.energy.joules
 
 
 def _faster(gathered: Gathered, _: Translate) -> Finding | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -199,7 +200,7 @@ def device_pairs(gathered: Gathered) -> list[PairRow]:
     """Pairs of cells that differ in nothing but the device, one of them on the CPU, with whatever status."""
     by_key: dict[tuple[Any, ...], dict[str, Entry]] = {}
     for entry in gathered.entries:
-        key = (entry.label, entry.regime, entry.precision, entry.seed)
+        key = (entry.label, entry.regime, entry.precision, entry.seed, _made_by(entry))
         by_key.setdefault(key, {}).setdefault(entry.device, entry)
     return [
         _pair(found["cpu"], other)
@@ -208,6 +209,14 @@ def device_pairs(gathered: Gathered) -> list[PairRow]:
         for device, other in found.items()
         if device != "cpu" and NOT_RUN not in (other.status, found["cpu"].status)
     ]
+
+
+def _made_by(entry: Entry) -> str:
+    """How the cell was built and trained: joined runs may give one label to cells that differ in it."""
+    cell = entry.result.cell if entry.result else {}
+    model = cell.get("model")
+    built = {key: value for key, value in model.items() if key != "weights"} if isinstance(model, dict) else model
+    return json.dumps([built, cell.get("train"), cell.get("weights_sha256")], sort_keys=True, default=str)
 
 
 def _pair(cpu: Entry, other: Entry) -> PairRow:
