@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from bench.results import Run, write_atomic
@@ -17,6 +18,7 @@ from reports.gather import Gathered, gather
 from reports.language import TEMPLATES, Translate, translator
 from reports.policy import json_for_script, policy
 from reports.sections import Page, sections
+from reports.stored_texts import told
 from reports.summary import facts
 from reports.verdict import verdict
 from reports.wording import visible
@@ -78,5 +80,12 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
+    made.filters["told"] = _told
     made.filters["lines"] = lambda text: str(text).replace("_", " ")
     return made
+
+
+@pass_context
+def _told(context: Context, text: str) -> str:
+    """A reason, which may be one that the run stored, in the page's language."""
+    return told(text, context["_"])

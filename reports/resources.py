@@ -61,7 +61,7 @@ def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -
 
 
 def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translate) -> BackendRow:
-    why = profile.not_measured or "not measured"
+    why = told(profile.not_measured or "not measured", _)
     timed = [batch for batch in profile.batches if batch.seconds]
     batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
     first = min(timed, key=lambda b: b.batch_size, default=None)

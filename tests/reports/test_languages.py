@@ -75,6 +75,7 @@ REASONS = {
     "ran on the CPU",
     "no probabilities of validation images are stored",
     "not measured on both devices",
+    "too few samples",
     "the study names no price for this device",
     "no image was said to be of this class",
     "no test image is of this class",
