@@ -83,16 +83,16 @@ def again(
 
     Ctrl-C is raised again.
     """
-    pending: list[int] = []
+    made = 0
     with Display() as display:
 
         def tell(event: Event) -> None:
-            if event.kind == "plan":
-                pending.append(event.facts["pending"])
+            nonlocal made
+            made += event.kind in ("start", "done", "round")
             display(event)
 
         repeated = reproduce(original, data=data, settings=settings, out=out, on_event=tell, command=command)
-    if pending == [0]:
+    if not made:
         text = f"{repeated.path} is finished: nothing was run now. To run it once more, give a new folder with --out."
         Console(highlight=False).print(Text(text), soft_wrap=True)
     return repeated

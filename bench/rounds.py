@@ -33,12 +33,15 @@ def further_rounds(
 ) -> None:
     """Make the rounds of ``measure.rounds`` that the stored results do not have yet.
 
+    A nearest-neighbour head is its training images, which a new process does not have: such cells have one round.
+
     tell: called with the result after each round. Raises as `run_cell` does; what is stored stays whole.
     """
     for number in range(1, study.measure.rounds):
         for cell in cells:
             result = run.result(cell.id)
-            if result is not None and len(result.rounds) < number and _can_go_on(result):
+            rebuilt = not (cell.training and cell.train.head == "knn")
+            if rebuilt and result is not None and len(result.rounds) < number and _can_go_on(result):
                 joined = _round(job_of(cell), study, result, number)
                 write_atomic(run.cell_folder(cell.id) / "result.json", joined.model_dump_json(indent=1))
                 tell(cell, joined)

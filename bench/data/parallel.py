@@ -12,6 +12,7 @@ import signal
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,13 +69,13 @@ def _in_processes(
 
     # Through a file: a pipe holds 64 KiB, and a worker that dies before it has read more leaves this process waiting
     # for ever, since loky keeps the other end open.
-    with tempfile.TemporaryDirectory(prefix="patchbench-") as folder:
-        file = Path(folder) / "work"
+    with ExitStack() as stack:
         try:
+            file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="patchbench-"))) / "work"
             file.write_bytes(pickle.dumps(work))
         except OSError as error:
             raise DataError(
-                f"{file}: cannot be written ({error.strerror or error}); free some room there, or set TMPDIR to "
+                f"no temporary file can be written ({error.strerror or error}); free some room, or set TMPDIR to "
                 "another folder"
             ) from error
         pool = ProcessPoolExecutor(count, initializer=_start, initargs=(file,), timeout=None, env=_KEEP_MEMORY)

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import PIL
+from PIL import features
+
 from bench.data import cache
 from bench.data.audit import find, find_leaks
 from bench.data.examine import Facts, Stage, examine
@@ -103,8 +106,10 @@ def pixels(
 
 
 def pixels_path(manifest: DatasetManifest, dataset: DatasetSpec, image_size: int, folder: Path) -> Path:
-    """Return where the pixel cache of this set at this size lies, built or not."""
-    return folder / "pixels" / f"{manifest.fingerprint[:32]}-{image_size}-{dataset.resize}.npy"
+    """Return where the pixel cache of this set at this size lies, built or not; other decoders may round otherwise."""
+    decoders = f"{PIL.__version__} {features.version('jpg')} {features.version('webp')} {features.version('libtiff')}"
+    by = hashlib.sha256(decoders.encode()).hexdigest()[:8]
+    return folder / "pixels" / f"{manifest.fingerprint[:32]}-{image_size}-{dataset.resize}-{by}.npy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class MemoryGroup:
     def __init__(self, folder: Path, files: _Files = _VERSION_2) -> None:
         self.folder = folder
         self._files = files
+        self._before = self._count()
 
     @classmethod
     def open(cls, limit_bytes: int, name: str, mount: Path = MOUNT, own: str | None = None) -> MemoryGroup | None:
@@ -89,7 +90,10 @@ class MemoryGroup:
         return True
 
     def kills(self) -> int:
-        """How often the kernel killed in this group because of the limit."""
+        """How often the kernel has killed in this group because of the limit since it was opened."""
+        return self._count() - self._before
+
+    def _count(self) -> int:
         with suppress(OSError):
             for line in (self.folder / self._files.events).read_text().splitlines():
                 if line.startswith("oom_kill "):
@@ -110,10 +114,15 @@ class MemoryGroup:
                 return
 
     def _end(self) -> None:
+        if (self.folder / "cgroup.kill").exists():  # ends them all at once, also those that are just being born
+            with suppress(OSError):
+                (self.folder / "cgroup.kill").write_text("1")
+                return
         with suppress(OSError):
-            for pid in (self.folder / "cgroup.procs").read_text().split():
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+            for pid in map(int, (self.folder / "cgroup.procs").read_text().split()):
+                if pid > 0:  # 0 stands for a process outside this container, and would end this one
+                    with suppress(OSError):
+                        os.kill(pid, signal.SIGKILL)
 
 
 def _sweep(base: Path) -> None:

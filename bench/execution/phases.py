@@ -20,6 +20,7 @@ from bench.data.manifest import DatasetManifest
 from bench.execution.job import Job
 from bench.execution.profiling import Subject, first_call, measure_inference
 from bench.measure.memory import high_water_mib, pss_mib
+from bench.measure.sampling import ENOUGH
 from bench.measure.timing import PARTS
 from bench.training import device as devices
 from bench.training.batches import PixelBatches, PixelFile
@@ -86,15 +87,15 @@ def run(
     built = _build(job, len(manifest.classes), device)
     freeze(cell, built.module)
     faster = 0 if cell.regime == "frozen" else speed_up_depthwise(built.module, device, cell.precision)
-    clock.stop("model_seconds")
-
     ready = _make_ready(job, built, device, threads, (pixels, labels, splits), len(manifest.classes))
+    clock.stop("model_seconds")
 
     subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training, judged=job.round == 0)
     # before anything else has run in this process: after a training no call is a first one
     if cell.training and job.round == 0 and job.measure.inference:
         reporter.phase("warm-up")
         subject = replace(subject, cold_start=first_call(subject, job.measure))
+        devices.reset_peak(device)
 
     def profile(store: Callable[[], None]) -> None:
         measure_inference(subject, job.measure, outcome, store)
@@ -102,6 +103,8 @@ def run(
             _note_device_memory(device, outcome)
 
     if job.round > 0:
+        if cell.training and cell.train.compile:  # as in the first round
+            built.module.backbone.compile()
         return profile
     if not cell.training:
         outcome["model"] = _facts(built, cell.model.image_size or 0)
@@ -217,7 +220,7 @@ def _warm_up(ready: _Ready, clock: _Clock, outcome: dict[str, Any], reporter: Re
     clock.stop("warmup_seconds")
     timings = outcome["timings"]
     timings["warmup_passes"] = made.passes
-    if not made.steady:
+    if not made.steady and len(made.passes) >= ENOUGH:  # fewer cannot tell
         outcome["context"]["warm_up"] = f"not steady after {len(made.passes)} passes"
     if spec.compile:
         timings["compile_seconds"] = made.compiling

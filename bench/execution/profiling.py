@@ -39,18 +39,25 @@ class Subject:
     """Seconds of the process's first call, from `first_call`; None: nothing has run in it yet."""
 
 
-def first_call(subject: Subject, spec: MeasureSpec) -> float:
+def first_call(subject: Subject, spec: MeasureSpec) -> float | None:
     """Seconds of a pass over the smallest batch: a cold start, where it is the first that the process does.
+
+    None where that batch does not fit in memory, which is for the profile to tell, after the result.
 
     Without inference mode: what a model keeps from its first call, such as a mask, has to serve its training too.
     """
     subject.module.eval()
-    images = _inputs(subject, min(spec.batch_sizes))
-    synchronize(subject.device)
-    begun = time.perf_counter()
-    with torch.no_grad(), autocast(subject.device, subject.precision):
-        subject.module(images)
-    synchronize(subject.device)
+    try:
+        images = _inputs(subject, min(spec.batch_sizes))
+        synchronize(subject.device)
+        begun = time.perf_counter()
+        with torch.no_grad(), autocast(subject.device, subject.precision):
+            subject.module(images)
+        synchronize(subject.device)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return None
     return time.perf_counter() - begun
 
 

@@ -95,7 +95,10 @@ def _cpu() -> dict[str, Any]:
 
 def _clock_mhz() -> dict[str, float | None]:
     """The processors' clock now and at most; None for what the system does not tell."""
-    found = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
+    try:
+        found = psutil.cpu_freq()
+    except (AttributeError, OSError, RuntimeError, SystemError):  # virtual machines and new processors of some makers
+        found = None
     return {
         "now": round(found.current, 1) if found and found.current else None,
         "highest": found.max or None if found else None,

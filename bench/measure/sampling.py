@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Sampled", "is_narrow", "is_steady", "median_interval", "sample", "warm_up_until_steady"]
+__all__ = ["ENOUGH", "Sampled", "is_narrow", "is_steady", "median_interval", "sample", "warm_up_until_steady"]
 
 _WINDOW = 3
+ENOUGH = 2 * _WINDOW
+"""Samples below which nothing can be said of steadiness."""
 _FEWEST = 6
 """A 95 % interval of a median needs six samples."""
 _MOST = 1000
@@ -28,7 +30,7 @@ class Sampled:
 
 def is_steady(samples: Sequence[float], tolerance: float) -> bool:
     """Whether the medians of the last three samples and of the three before them are within the tolerance."""
-    if len(samples) < 2 * _WINDOW:
+    if len(samples) < ENOUGH:
         return False
     before, last = median(samples[-2 * _WINDOW : -_WINDOW]), median(samples[-_WINDOW:])
     return abs(last - before) <= tolerance * max(last, before)

@@ -41,16 +41,21 @@ def _is_depthwise(layer: nn.Conv2d) -> bool:
 
 
 class _Depthwise(nn.Conv2d):
-    """`nn.Conv2d` with fast gradients."""
+    """`nn.Conv2d` with fast gradients under autocast, and unchanged without."""
 
     def forward(self, images: Tensor) -> Tensor:
+        if not torch.is_autocast_enabled("cpu"):
+            return super().forward(images)
         return _apply(self, images, self.padding)  # type: ignore[arg-type]
 
 
 class _DepthwiseSame(Conv2dSame):
-    """timm's convolution with TensorFlow's padding, with fast gradients."""
+    """timm's convolution with TensorFlow's padding, with fast gradients under autocast, and unchanged without."""
 
     def forward(self, images: Tensor) -> Tensor:
+        if not torch.is_autocast_enabled("cpu"):
+            unchanged: Tensor = super().forward(images)  # type: ignore[no-untyped-call]
+            return unchanged
         padded = pad_same(images, list(self.kernel_size), list(self.stride), list(self.dilation))
         return _apply(self, padded, (0, 0))
 

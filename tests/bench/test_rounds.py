@@ -158,3 +158,13 @@ def test_a_result_from_before_there_were_rounds_can_be_read(child: Child, tmp_pa
     stored = json.loads(path.read_text())
     del stored["rounds"]
     assert CellResult.from_json(json.dumps(stored), str(path)).rounds == ()
+
+
+def test_a_head_of_neighbours_has_one_round(child: Child, tmp_path: Path, order: Path) -> None:
+    """Its training images are in the process that trained it alone."""
+    child(_script(order, "leave(**profile(0.01))"))
+    study = _study(3, models=("resnet18",))
+    training = {"measure": study.measure.model_copy(update={"training": True})}
+    knn = {"train": study.train.model_copy(update={"head": "knn"}), "regimes": ("frozen",)}
+    run_study(study.model_copy(update=training | knn), out=tmp_path / "run")
+    assert order.read_text().splitlines() == ["resnet18 0"]

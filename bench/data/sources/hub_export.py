@@ -34,14 +34,19 @@ def _torchvision_parts() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     return parts
 
 
+_PLAIN = {"RGB": "ppm", "L": "pgm"}
+"""Without compression the files, and so the data set's fingerprint, are the same on every machine."""
+
+
 def export(kind: str, name: str, target: Path, raw: Path) -> None:
-    """Write every image as a PNG below ``SIDE/CLASS/`` into the zip ``target``; downloads go to ``raw``."""
+    """Write every image, losslessly, below ``SIDE/CLASS/`` into the zip ``target``; downloads go to ``raw``."""
     rows = _huggingface(name, raw) if kind == "huggingface" else _torchvision(name, raw)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for index, (side, label, image) in enumerate(rows):
+            ending = _PLAIN.get(image.mode, "png")
             data = io.BytesIO()
-            image.save(data, "PNG", compress_level=1)
-            archive.writestr(f"{side}/{_folder(label)}/{index:08d}.png", data.getvalue())
+            image.save(data, "PNG" if ending == "png" else "PPM")
+            archive.writestr(f"{side}/{_folder(label)}/{index:08d}.{ending}", data.getvalue())
 
 
 def _folder(label: str) -> str:

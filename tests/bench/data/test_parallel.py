@@ -78,3 +78,9 @@ def test_items_are_not_taken_long_before_they_are_needed() -> None:
 
 def test_there_is_a_worker() -> None:
     assert worker_count() >= 1
+
+
+def test_no_room_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+    with pytest.raises(DataError, match="TMPDIR"):
+        list(map_chunks(_double, range(40), chunk=2, workers=2))

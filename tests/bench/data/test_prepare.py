@@ -12,7 +12,7 @@ import pytest
 from bench.data.cache import load_pixels
 from bench.data.images import decode, resize
 from bench.data.manifest import DatasetManifest
-from bench.data.prepare import pixels, prepare
+from bench.data.prepare import pixels, pixels_path, prepare
 from bench.data.sources import open_source
 from bench.data.spec import DatasetSpec, DuplicatePolicy, SplitSpec
 from bench.data.split_file import read_split, write_split
@@ -219,3 +219,15 @@ def test_a_group_column_needs_a_value_in_every_line(make_folder: MakeFolder) -> 
     (root / "list.csv").write_text("\n".join(["path,label,patient", *lines]))
     with pytest.raises(DataError, match="every line needs a value"):
         prepare(DatasetSpec(path=root / "list.csv", image_size=16), SplitSpec(group_column="patient"))
+
+
+def test_another_decoder_has_a_pixel_cache_of_its_own(
+    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = DatasetSpec(path=make_folder(), image_size=16)
+    manifest = prepare(spec, cache_dir=tmp_path)
+    ours = pixels_path(manifest, spec, 16, tmp_path)
+    assert ours.exists()
+    monkeypatch.setattr("PIL.__version__", "0.0.1")
+    assert prepare(spec, cache_dir=tmp_path).fingerprint == manifest.fingerprint
+    assert pixels_path(manifest, spec, 16, tmp_path) != ours

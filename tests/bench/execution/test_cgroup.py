@@ -158,3 +158,15 @@ def test_a_cell_that_the_kernel_kills_because_the_machine_is_out_of_memory(
     assert result.error is not None
     assert result.error.kind == "SIGKILL"
     assert "the kernel killed it" in result.error.message
+
+
+def test_kills_of_an_earlier_cell_in_the_same_group_do_not_count(tmp_path: Path) -> None:
+    base = _tree(tmp_path)
+    left = base / f"patchbench-abc-{os.getpid()}"
+    left.mkdir()
+    (left / "memory.events").write_text("oom_kill 2\n")
+    group = MemoryGroup.open(1000, "abc", tmp_path, OWN)
+    assert group is not None
+    assert group.kills() == 0
+    (left / "memory.events").write_text("oom_kill 3\n")
+    assert group.kills() == 1

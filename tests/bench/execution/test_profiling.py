@@ -178,3 +178,13 @@ def test_a_backend_leaves_the_model_as_it_is(backend: Any) -> None:
     prepare(backend, module, torch.zeros(2, 3, SIDE, SIDE), CPU)
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert type(module.mix) is nn.Linear
+
+
+class _TooLarge(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError(f"{len(images)} are too many")
+
+
+def test_a_first_call_that_does_not_fit_leaves_the_training_alone() -> None:
+    subject = Subject(_TooLarge(), _Images(), CPU, "fp32", trained=True)
+    assert first_call(subject, MeasureSpec(batch_sizes=[4])) is None

@@ -98,3 +98,12 @@ def test_memory_that_is_there_for_a_new_process(monkeypatch: pytest.MonkeyPatch)
     for room, expected in ((1000, 1000), (1 << 60, free), (None, free)):
         monkeypatch.setattr(machine, "memory_room", lambda found=room: found)
         assert available_bytes() == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize("error", [SystemError, RuntimeError, NotImplementedError, FileNotFoundError])
+def test_a_clock_that_cannot_be_read_is_not_known(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise error("no such thing here")
+
+    monkeypatch.setattr("psutil.cpu_freq", refuse)
+    assert environment(["patchbench"])["cpu"]["clock_mhz"] == {"now": None, "highest": None}

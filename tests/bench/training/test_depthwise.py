@@ -60,6 +60,16 @@ def test_it_is_for_depthwise_convolutions(small, name: str, count: int) -> None:
     assert [key for key, _ in module.state_dict().items()] == before
 
 
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenetv3_small"])
+def test_without_autocast_nothing_changes(small, name: str) -> None:
+    """Floating-point operations are counted so, for one."""
+    module = small(name).module.eval()
+    images = torch.randn(2, 3, 32, 32)
+    before = module(images)
+    speed_up_depthwise(module, CPU, "bf16")
+    assert torch.equal(module(images), before)
+
+
 @pytest.mark.parametrize(("device", "precision"), [("cpu", "fp32"), ("cuda", "bf16")])
 def test_elsewhere_nothing_changes(small, device: str, precision: str) -> None:
     assert speed_up_depthwise(small("efficientnet_lite0").module, torch.device(device), precision) == 0
