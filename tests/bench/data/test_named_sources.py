@@ -168,5 +168,5 @@ def test_an_unknown_torchvision_set_is_told(tmp_path: Path) -> None:
 def test_a_missing_library_is_told_with_the_line_that_installs_it(tmp_path: Path) -> None:
     if importlib.util.find_spec("datasets"):
         pytest.skip("the library datasets is installed here")
-    with pytest.raises(DependencyError, match="patchbench\[huggingface\]"):
+    with pytest.raises(DependencyError, match=r"pip install 'patchbench\[huggingface\]'"):
         open_source(DatasetSpec(source="huggingface", name="owner/set"), cache_dir=tmp_path)
