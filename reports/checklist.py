@@ -99,7 +99,8 @@ def _flat(entry: Entry) -> dict[str, str]:
     return {
         **{key: text for key, text in _pairs(result.cell) if key.rsplit(".", 1)[-1] not in _NAMED},
         **{f"model.{key}": str(value) for key, value in facts.items() if value is not None},
-        **dict(_pairs(result.settings)),
+        # how long something took stands among the settings that it belongs to, and is none
+        **{key: text for key, text in _pairs(result.settings) if not key.endswith("_seconds")},
     }
 
 

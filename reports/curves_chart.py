@@ -13,6 +13,7 @@ from reports.language import Translate
 __all__ = ["curves_chart"]
 
 _SCORES = (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"), ("kappa", "Kappa"), ("loss", "Loss"))
+_IN_LEGEND = 12
 _SIDES = ("validation", "train")
 
 
@@ -24,14 +25,15 @@ def curves_chart(entries: Sequence[Entry], gathered: Gathered, _: Translate) -> 
     rows = [row for entry in entries for row in _rows(entry, gathered)]
     if not rows:
         return None
+    models = list(dict.fromkeys(row["title"] for row in rows))
     return {
         "scores": [{"key": key, "title": _(title)} for key, title in _SCORES],
         "sides": [{"key": side, "title": _(side)} for side in _SIDES],
-        "models": list(dict.fromkeys(row["title"] for row in rows)),
+        "models": models,
         "rows": rows,
         "title": _("Learning curves"),
         "labels": {"epoch": _("Epoch"), "seeds": _("seeds")},
-        "spec": _specification(_),
+        "spec": _specification(_, legend=len(models) <= _IN_LEGEND),
     }
 
 
@@ -55,12 +57,13 @@ def _rows(entry: Entry, gathered: Gathered) -> list[dict[str, Any]]:
     return rows
 
 
-def _specification(_: Translate) -> dict[str, Any]:
-    """Lines over bands; the script sets the data and the title of the y axis."""
+def _specification(_: Translate, *, legend: bool) -> dict[str, Any]:
+    """Lines over bands; the script sets the data and the title of the y axis. Without a legend, pointing tells."""
     import altair as alt
 
     x = alt.X("epoch:Q", axis=alt.Axis(title=_("Epoch"), tickMinStep=1, format="d"))
-    colour = alt.Color("title:N", scale=alt.Scale(scheme="tableau20"), legend=None)
+    names = alt.Legend(orient="bottom", columns=4, title=None, labelLimit=240, symbolOpacity=1) if legend else None
+    colour = alt.Color("title:N", scale=alt.Scale(scheme="tableau20"), legend=names)
     chart = alt.Chart(alt.NamedData("rows"))
     y = alt.Y("mean:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="", format="~g"))
     band = chart.mark_area(opacity=0.15).encode(

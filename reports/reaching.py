@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bench.results import Reached, reach, validated
-from reports.gather import Gathered
+from reports.gather import Entry, Gathered
 from reports.language import Translate
 from reports.wording import Value, duration, percent, plain
 
 __all__ = ["LEVELS", "reaching"]
 
-LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999)
-"""The accuracies that are asked for; of those that any cell reached, the highest three are shown."""
+LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999)
+"""The accuracies that are asked for."""
 
-_SHOWN = 3
 _NO_PRICE = "the study names no price for this device"
 
 
@@ -34,11 +34,8 @@ class ReachedRow:
 def reaching(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     """The rows, the highest accuracy first and the quickest first within it; None where no history reaches any."""
     trained = [entry for entry in gathered.leading if entry.result and entry.history]
-    scores = [score for entry in trained for line in entry.history if (score := validated(line)) is not None]
-    best = max(scores, default=0.0)
-    levels = [level for level in LEVELS if level <= best][-_SHOWN:]
     rows = []
-    for level in reversed(levels):
+    for level in _levels(trained):
         found = [
             _row(gathered.title(entry), level, reach(entry.result, entry.history, level), _)
             for entry in trained
@@ -46,6 +43,17 @@ def reaching(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
         ]
         rows += sorted(found, key=lambda row: (row.time.is_missing, row.time.raw or 0.0))
     return {"rows": rows} if rows else None
+
+
+def _levels(trained: Sequence[Entry]) -> list[float]:
+    """The highest of `LEVELS` that one configuration reached, that half of them did, and that all did."""
+    bests = sorted(
+        (max((score for line in e.history if (score := validated(line)) is not None), default=0.0) for e in trained),
+        reverse=True,
+    )
+    marks = (bests[0], bests[(len(bests) - 1) // 2], bests[-1]) if bests else ()
+    highest = (max((level for level in LEVELS if level <= mark), default=None) for mark in marks)
+    return sorted({level for level in highest if level is not None}, reverse=True)
 
 
 def _row(title: str, level: float, at: Reached | None, _: Translate) -> ReachedRow:

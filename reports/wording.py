@@ -101,4 +101,7 @@ def plain(value: float | None, why: str = "not measured", unit: str = "", digits
     """Write a number to some significant digits, with its unit."""
     if value is None:
         return _missing(why)
-    return Value(f"{value:.{digits}g}{' ' + unit if unit else ''}", value, f"{value:.6g}{' ' + unit if unit else ''}")
+    text = f"{value:.{digits}g}"
+    if "e+" in text:  # 4840 and not 4.84e+03
+        text = f"{float(text):.0f}"
+    return Value(f"{text}{' ' + unit if unit else ''}", value, f"{value:.6g}{' ' + unit if unit else ''}")

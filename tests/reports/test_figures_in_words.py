@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.wording import amount, duration, memory, number, percent, points
+from reports.wording import amount, duration, memory, number, percent, plain, points
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,9 @@ def test_points_carry_their_sign(difference):
     text = points(difference)
     assert text[0] in "+−"
     assert abs(float(text.replace("−", "-")) - difference * 100) <= 0.051
+
+
+def test_no_figure_has_an_exponent_that_readers_would_have_to_work_out():
+    assert plain(4840.1, unit="img/s").text == "4840 img/s"
+    assert plain(12_345.0).text == "12300"
+    assert plain(123.4).text == "123"
