@@ -1,4 +1,4 @@
-"""One side of the training benchmark, in a process of its own: a line on standard input, a step, its seconds.
+"""One side of the training benchmark, in a process of its own: a line on standard input, two steps, the second's time.
 
 python rate_worker.py harness|plain MODEL PRECISION PIXELS
 """
@@ -68,6 +68,7 @@ def main() -> None:
     side, name, precision, pixels = sys.argv[1:]
     once = {"harness": harness, "plain": plain}[side](name, precision, Path(pixels))
     for _ in sys.stdin:
+        once()  # as in an epoch, where a step follows the one before at once and finds its memory still there
         started = time.perf_counter()
         once()
         print(time.perf_counter() - started, flush=True)
