@@ -125,7 +125,7 @@ def _run_once(spec: ModelSpec, backbone: Features, image_size: int, device: str)
     try:
         with torch.no_grad():
             features = backbone(torch.zeros(1, 3, image_size, image_size, device=device))
-    except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         raise ModelZooError(
             f"model {spec.name!r} was built, but cannot take an image of {image_size} x {image_size}: "
             f"{str(error) or type(error).__name__}. Try another image_size."

@@ -239,7 +239,7 @@ class _Resuming:
         try:
             with zipfile.ZipFile(self.part) as archive:
                 bad = archive.testzip()
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
+        except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, zlib.error) as error:
             bad = str(error)
         if bad is not None:
             self.part.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ class ZipReader:
         try:
             with self._zip.open(self.members[name]) as file:
                 data = file.read(MAX_FILE_BYTES + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
             raise DataError(f"{name}: cannot be read from the zip: {error}") from error
         if len(data) > MAX_FILE_BYTES:
             raise DataError(f"{name}: larger than {MAX_FILE_BYTES >> 20} MiB; refused")
@@ -84,7 +84,7 @@ def _open(path: Path) -> zipfile.ZipFile:
         raise DataError(f"{path}: a folder, not a zip; use source: folder")
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, ValueError) as error:
         raise DataError(
             f"{path}: no zip, or one that is cut short or damaged ({error}); download or copy it again"
         ) from error
