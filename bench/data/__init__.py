@@ -1,6 +1,6 @@
 """Data sets: sources, audit, splits and the pixel cache.
 
-spec         what a study says about its data, and the only module that is imported from here
+spec         what a study says about its data
 prepare      audit, choose and split a data set; build its pixel cache
 audit        what is wrong with a data set
 manifest     what is known of a prepared data set (``dataset.json``)
@@ -10,9 +10,3 @@ thumbnails   small pictures of the test images
 fetch        downloads
 augment      batches of tensors; the only module here that imports torch, for the child process alone
 """
-
-from __future__ import annotations
-
-from bench.data.spec import DatasetSpec, DuplicatePolicy, SplitSpec
-
-__all__ = ["DatasetSpec", "DuplicatePolicy", "SplitSpec"]

@@ -26,7 +26,7 @@ from bench.data.parallel import worker_count
 from bench.data.sources.base import Reader
 from bench.errors import DataError
 
-__all__ = ["adopt", "build", "cache_folder", "compact", "load_pixels", "locked", "new_stage", "ready"]
+__all__ = ["adopt", "build", "cache_folder", "compact", "load_pixels", "locked", "new_stage", "ready", "whole"]
 
 _BLOCK = 32 * 2**20
 _PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
@@ -64,6 +64,12 @@ def ready(path: Path) -> bool:
         pass  # a note that cannot be read is as good as none
     _remove(path)
     return False
+
+
+def whole(path: Path) -> bool:
+    """Tell whether the cache at ``path`` is there and undamaged; waits while another process builds it."""
+    with locked(path):
+        return ready(path)
 
 
 def build(

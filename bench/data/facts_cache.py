@@ -44,7 +44,8 @@ def save_facts(source: Source, facts: Sequence[Facts], folder: Path) -> None:
     path = _path(source, folder)
     if path is None:
         return
-    text = json.dumps([dataclasses.astuple(fact) for fact in facts])
+    fields = [field.name for field in dataclasses.fields(Facts)]
+    text = json.dumps([[getattr(fact, field) for field in fields] for fact in facts])
     # Only time is lost without it; the pixel cache tells the user where the folder is at fault.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ def near_pairs(facts: Sequence[Facts], threshold: int, *, most: int) -> tuple[li
         rest = codes[start:]
         distance = _count_bits(block[:, None] ^ rest[None, :])
         close = distance <= threshold
-        close &= np.arange(len(rest))[None, :] > np.arange(len(block))[:, None]
+        close[:, : len(block)] &= np.triu(np.ones((len(block), len(block)), dtype=bool), k=1)  # each pair once
         rows, columns = np.nonzero(close)
         total += len(rows)
         found += [

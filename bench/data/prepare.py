@@ -89,6 +89,8 @@ def pixels(
     """
     folder = cache.cache_folder(cache_dir)
     path = pixels_path(manifest, dataset, image_size, folder)
+    if cache.whole(path):
+        return path
     source = open_source(dataset, cache_dir=folder)
     gone = set(manifest.names) - {record.name for record in source.records}
     if gone:

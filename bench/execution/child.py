@@ -13,12 +13,9 @@ from pathlib import Path
 
 from bench.errors import RunError
 from bench.execution.processes import MARK, end_marked
+from bench.large_pages import LARGE_PAGES
 
-__all__ = ["LARGE_PAGES", "LOG_BYTES", "Child"]
-
-LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-"""Large tensors lie in pages of 2 MiB where the kernel has them on request. malloc maps and unmaps them in every step,
-which otherwise costs 65,000 page faults and a tenth of a step of ResNet-18. What the user has set stays."""
+__all__ = ["LOG_BYTES", "Child"]
 
 LOG_BYTES = 8 * 2**20
 """A log that grows past this is cut to its first and its last mebibyte."""

@@ -141,7 +141,13 @@ class PixelBatches:
     def _normalised(self, images: Tensor, positions: np.ndarray) -> tuple[Tensor, Tensor]:
         moved = images.to(self._device, non_blocking=True)  # as bytes: a quarter of what floats would take
         inputs = moved.to(torch.float32, memory_format=self._format)
-        inputs = inputs.mul_(self._scale).add_(self._shift)
+        if self._format == torch.channels_last:
+            # A row of pixels at once: with three colours as the innermost dimension, arithmetic is four times as slow.
+            width = inputs.shape[3]
+            rows = inputs.permute(0, 2, 3, 1).flatten(2)
+            rows.mul_(self._scale.flatten().repeat(width)).add_(self._shift.flatten().repeat(width))
+        else:
+            inputs.mul_(self._scale).add_(self._shift)
         return inputs, torch.from_numpy(self.labels[positions]).to(self._device, non_blocking=True)
 
 

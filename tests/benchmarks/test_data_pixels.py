@@ -51,6 +51,7 @@ def jpegs(tmp_path: Path) -> Callable[[int], Path]:
             (root / label).mkdir(parents=True)
         drawings = [draw_cell(KINDS[k % 8], 363, np.random.default_rng(k), 0.5)[:, :360] for k in range(32)]
         assert sum(map_chunks(Writer(root, drawings), range(count), chunk=32)) == count
+        os.sync()  # the disk has nothing to do when the first epoch begins
         return root
 
     return make

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.execution.child import LARGE_PAGES
+from bench.large_pages import LARGE_PAGES
 from bench.training.device import inference_batch_for
 from bench.training.features import Lowered
 from bench.training.spec import TrainSpec
@@ -33,20 +33,6 @@ PAIRS = [
     ("resnet18", "resnet18"),
     ("resnet50", "resnet50"),
 ]
-
-
-def _has_bf16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
-        return "amx_bf16" in flags or "avx512_bf16" in flags
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def quiet() -> bool:
-    """Whether the machine has nothing else to do: a ratio of passes on all cores means nothing on a busy one."""
-    return os.getloadavg()[0] < 0.75 * (os.cpu_count() or 1)
 
 
 def _expect(met: bool, quiet: bool) -> None:
@@ -97,8 +83,8 @@ def _seconds(work: Callable[[], None]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "timm_name"), PAIRS)
-def test_training_is_as_fast_as_the_machine_allows(
-    name: str, timm_name: str, pixels: Path, quiet: bool, capsys: pytest.CaptureFixture[str]
+def test_steps_are_as_fast_as_the_machine_allows(
+    name: str, timm_name: str, pixels: Path, quiet: bool, has_bf16: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sides = {
         "fp32": Side("harness", name, "fp32", pixels),
@@ -116,12 +102,15 @@ def test_training_is_as_fast_as_the_machine_allows(
         shown = ", ".join(f"{key} {value:.1f}" for key, value in rate.items())
         print(f"\n{name}: images/s {shown}; times the plain loop: fp32 {ratios['fp32']:.2f}, bf16 {ratios['bf16']:.2f}")
     noise = 0.95  # of the few rounds
-    _expect(ratios["fp32"] > noise and (not _has_bf16() or ratios["bf16"] > 2.5 * noise), quiet)
+    _expect(ratios["fp32"] > noise and (not has_bf16 or ratios["bf16"] > 2.5 * noise), quiet)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not _has_bf16(), reason="this processor has no bf16 matrix instructions")
-def test_bf16_inference_reaches_half_of_the_matmul_rate(quiet: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bf16_inference_reaches_half_of_the_matmul_rate(
+    quiet: bool, has_bf16: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not has_bf16:
+        pytest.skip("this processor has no bf16 instructions")
     module = build("vit_base_p32", num_classes=8, image_size=SIDE).module.eval()
     flops = count_flops(module, SIDE).flops
     backbone = Lowered(module.backbone, torch.bfloat16)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution.child import LARGE_PAGES, Child
+from bench.execution.child import Child
+from bench.large_pages import LARGE_PAGES
 
 _SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _SCRIPT = """

@@ -1,0 +1,37 @@
+"""What several benchmarks need: real images as files, and what the processor can."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def pbc_folder(pbc_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 2,240 real blood cells as files, in a folder of class folders."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with zipfile.ZipFile(pbc_zip) as archive:
+        archive.extractall(folder)
+    (root,) = folder.iterdir()
+    for hidden in root.glob("*/.*"):
+        hidden.unlink()  # the file that is no image would end the reference in its first epoch
+    return root
+
+
+@pytest.fixture(scope="session")
+def has_bf16() -> bool:
+    """Whether the processor has bf16 instructions."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+@pytest.fixture(scope="session")
+def quiet() -> bool:
+    """Whether the machine had nothing else to do when this began: ratios of passes on all cores mean nothing else."""
+    return os.getloadavg()[0] < 0.75 * (os.cpu_count() or 1)
