@@ -21,6 +21,8 @@ from bench.errors import DataError
 __all__ = ["Facts", "Stage", "examine", "perceptual_hash"]
 
 _CHUNK = 32
+_SIDE = 32  # of the picture that the perceptual hash sees
+_WAVES = np.cos(np.pi / (2 * _SIDE) * np.outer(np.arange(8), 2 * np.arange(_SIDE) + 1))  # the first 8 of a DCT-II
 _WORTH_PROCESSES = 400  # below this many images, starting processes takes longer than the work
 
 
@@ -35,7 +37,7 @@ class Facts:
     """SHA-256 of the RGB pixels, of those images that share size and perceptual hash with another; empty for the rest,
     whose pixels no other image can have."""
     phash: int = 0
-    """64-bit perceptual hash."""
+    """64-bit perceptual hash, see `perceptual_hash`."""
     width: int = 0
     height: int = 0
     mode: str = ""
@@ -165,12 +167,13 @@ class _Look:
 
 
 def perceptual_hash(picture: Image.Image) -> int:
-    """Return the 64-bit DCT hash (imagehash's ``phash``) of a picture.
+    """Return the 64-bit DCT hash of a picture: which of its lowest 8 x 8 frequencies lie above their median.
 
-    It is averaged down to 32 to 63 pixels a side before, which is several times as fast and tells images apart as well.
+    The same bits as imagehash's ``phash`` (Zauner 2010, Implementation and benchmarking of perceptual image hash
+    functions) of the picture averaged down to 64 to 127 pixels a side. Written out because imagehash has every process
+    that reads images import scipy first, and takes twice as long: 0.3 of 6 seconds for 6,000 images.
     """
-    import imagehash
-
-    small = picture.reduce(max(1, min(picture.size) // 32))
-    bits = np.asarray(imagehash.phash(small).hash).ravel()
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    small = picture.reduce(max(1, min(picture.size) // (2 * _SIDE))).convert("L")
+    grey = np.asarray(small.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), np.float64)
+    low = (_WAVES @ grey @ _WAVES.T).round(6)  # what is 0 in an even picture must not be above or below by chance
+    return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")

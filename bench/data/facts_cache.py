@@ -20,7 +20,7 @@ from bench.data.sources.base import Source
 
 __all__ = ["load_facts", "save_facts"]
 
-_VERSION = 3
+_VERSION = 4
 
 
 def load_facts(source: Source, folder: Path) -> list[Facts] | None:
@@ -61,8 +61,7 @@ def save_facts(source: Source, facts: Sequence[Facts], folder: Path) -> None:
 def _path(source: Source, folder: Path) -> Path | None:
     if source.stamp is None:
         return None
-    import imagehash
     import PIL
 
-    key = f"{_VERSION}\0{source.stamp}\0{PIL.__version__}\0{imagehash.__version__}"
+    key = f"{_VERSION}\0{source.stamp}\0{PIL.__version__}"
     return folder / "facts" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

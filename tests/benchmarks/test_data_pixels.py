@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -113,11 +114,13 @@ def test_epochs_are_five_times_as_fast_as_an_image_folder(jpegs: Callable[[int],
         ours.append(_spent(work))
         theirs.append(_spent(lambda: _run(loader)))
     ratios = [min(spent[kind] for spent in theirs[1:]) / min(spent[kind] for spent in ours[1:]) for kind in (0, 1)]
+    begun = [ours[0][kind] / statistics.median(spent[kind] for spent in theirs) for kind in (0, 1)]
     print(
-        f"\n(computing, clock) s: ImageFolder {theirs}, pixel cache {ours}: {ratios[0]:.1f} and {ratios[1]:.1f} times"
+        f"\n(computing, clock) s: ImageFolder {theirs}, pixel cache {ours}: {ratios[0]:.1f} and {ratios[1]:.1f} times "
+        f"as fast, in the first epoch {begun[0]:.2f} and {begun[1]:.2f} times as long"
     )
     assert max(ratios) >= 5
-    assert ours[0][0] <= 1.1 * theirs[0][0] or ours[0][1] <= theirs[0][1]
+    assert min(begun) <= 1.05  # one epoch, by machines whose figures differ by as much
 
 
 _MEASURE = """

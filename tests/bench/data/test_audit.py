@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -172,6 +173,18 @@ def test_the_hash_survives_compression_and_tells_cells_apart(seed: int) -> None:
     assert (code ^ perceptual_hash(again)).bit_count() <= 4
     assert (code ^ perceptual_hash(smaller)).bit_count() <= 6
     assert (code ^ perceptual_hash(Image.fromarray(other))).bit_count() > 4
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.integers(1, 400))
+def test_the_hash_is_that_of_imagehash(seed: int, width: int, height: int) -> None:
+    rng = np.random.default_rng(seed)
+    noise = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+    drawn = Image.fromarray(draw_cell(KINDS[seed % 8], 90, rng, 0.5)).resize((width, height))
+    for picture in (noise, drawn):
+        small = picture.reduce(max(1, min(width, height) // 64))
+        wanted = np.packbits(imagehash.phash(small).hash.ravel()).tobytes()
+        assert perceptual_hash(picture) == int.from_bytes(wanted, "big")
 
 
 def test_join_follows_chains() -> None:
