@@ -75,8 +75,20 @@ def width(browser, pixels: int) -> None:
 
 
 def column(page, table: str, index: int) -> list[str]:
-    script = "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(r => !r.hidden)"
+    script = "return [...document.querySelectorAll(arguments[0] + ' tbody tr')]"
     return page.execute_script(f"{script}.map(r => r.cells[arguments[1]].textContent.trim())", table, index)
+
+
+def sorter(page, head: str):
+    """The button in a column's head, which is there when its table has come near the screen."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    page.execute_script("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", head)
+    return WebDriverWait(page, 20).until(lambda driver: driver.find_element("css selector", f"{head} .dt-column-order"))
+
+
+def sort_of(page, button) -> str | None:
+    return page.execute_script("return arguments[0].closest('th').getAttribute('aria-sort')", button)
 
 
 def test_it_opens_from_disk_and_asks_for_nothing(page, address):
@@ -97,16 +109,68 @@ def test_the_theme_button_turns_the_page_dark_and_back(page):
     assert ground() == light
 
 
-def test_sorting_keeps_rows_without_a_figure_last(page):
-    head = page.find_element("css selector", "#board th[data-column='train_seconds'] button")
-    index = page.execute_script("return arguments[0].parentElement.cellIndex", head)
-    head.click()
-    assert column(page, "#board", index)[0] == "17 min 23 s"
-    head.send_keys("\n")
-    values = column(page, "#board", index)
-    assert head.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
-    assert values[0] == "3.67 s"
-    assert all(value.startswith("–") for value in values[-5:])
+def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page, full_run):
+    rows = "return [...new DOMParser().parseFromString(arguments[0], 'text/html').querySelectorAll('#board tbody tr')]"
+    plain = (full_run / "report.html").read_text(encoding="utf-8")
+    before = page.execute_script(f"{rows}.map(r => r.cells[0].textContent.trim())", plain)
+    button = sorter(page, "#board th[data-column='accuracy']")
+    assert column(page, "#board", 0) == before
+    assert sort_of(page, button) == "descending"
+    button.click()
+    assert sort_of(page, button) == "ascending"
+    assert column(page, "#board", 0)[:19] == before[18::-1]
+    assert column(page, "#board", 0)[19:] == before[19:]
+
+
+@pytest.mark.parametrize("key", ["\n", " "])
+def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key):
+    button = sorter(page, "#board th[data-column='train_seconds']")
+    index = page.execute_script("return arguments[0].closest('th').cellIndex", button)
+    last = set()
+    for way, first in (("descending", "17 min 23 s"), ("ascending", "3.67 s"), ("descending", "17 min 23 s")):
+        button.send_keys(key)
+        values = column(page, "#board", index)
+        assert sort_of(page, button) == way
+        assert values[0] == first
+        assert all(value.startswith("–") for value in values[-5:])
+        assert not any(value.startswith("–") for value in values[:-5])
+        last.add(tuple(column(page, "#board", 0)[-5:]))
+        assert page.switch_to.active_element == button
+    assert len(last) == 1, "they keep their order"
+    assert len(page.find_elements("css selector", "#board th[aria-sort]")) == 1
+
+
+def test_names_are_sorted_as_one_counts(page):
+    sorter(page, "#board th:first-child").click()
+    names = [name for name in column(page, "#board", 0) if name.startswith("vit_small")]
+    assert list(dict.fromkeys(name.split()[0] for name in names)) == [f"vit_small_p{n}" for n in (16, 32, 64, 128)]
+
+
+def test_a_table_that_is_not_near_is_left_alone(page):
+    table = "details.model:last-of-type table.sortable"
+    assert not page.find_elements("css selector", f"{table} .dt-column-order")
+    page.execute_script("document.querySelector('details.model:last-of-type').open = true")
+    recall = f"{table} th:nth-child(3)"
+    sorter(page, recall).click()
+    shares = [float(value.split()[0]) for value in column(page, table, 2)]
+    assert shares == sorted(shares, reverse=True)
+    assert len(shares) == 8
+
+
+def test_every_sortable_table_sorts(page):
+    page.find_element("css selector", "[data-open]").click()
+    tables = page.find_elements("css selector", "table.sortable")
+    assert len(tables) > 10
+    for number in range(len(tables)):
+        page.execute_script(
+            "document.querySelectorAll('table.sortable')[arguments[0]].id ||= 't' + arguments[0]", number
+        )
+        name = page.execute_script("return document.querySelectorAll('table.sortable')[arguments[0]].id", number)
+        button = sorter(page, f"#{name} th[data-sort]")
+        before = len(column(page, f"#{name}", 0))
+        page.execute_script("arguments[0].click()", button)
+        assert sort_of(page, button) in ("ascending", "descending")
+        assert len(column(page, f"#{name}", 0)) == before
 
 
 def test_filtering_by_device_and_by_name(page):
@@ -117,16 +181,44 @@ def test_filtering_by_device_and_by_name(page):
     page.find_element("css selector", "[data-filter=text]").send_keys("RESNET")
     assert len(column(page, "#board", 0)) == 2
     assert page.find_element("css selector", ".count").text == "2 of 24 shown"
+    page.find_element("css selector", "[data-filter=text]").send_keys(" <b>&")
+    assert page.find_element("css selector", "#board tbody").text == "No row fits what was chosen."
+    assert page.find_element("css selector", ".count").text == "0 of 24 shown"
+
+
+def test_filters_columns_and_order_go_together(page):
+    from selenium.webdriver.support.select import Select
+
+    head = "#board th[data-column=flops]"
+    Select(page.find_element("css selector", "[data-filter=group]")).select_by_visible_text("CNN")
+    page.find_element("css selector", ".chooser summary").click()
+    page.find_element("css selector", "input[data-column=flops]").click()
+    page.find_element("css selector", "input[data-column=train_seconds]").click()
+    sorter(page, head).click()
+    index = page.execute_script("return document.querySelector(arguments[0]).cellIndex", head)
+    names = column(page, "#board", 0)
+    assert len(names) == 10
+    assert names[0].startswith("vgg16")
+    assert names[-1].startswith("efficientnet_lite0 </script>")
+    assert column(page, "#board", index)[0] == "12.1 G"
+    assert not page.find_elements("css selector", "#board [data-column=train_seconds]")
+    Select(page.find_element("css selector", "[data-filter=group]")).select_by_value("")
+    assert len(column(page, "#board", 0)) == 24
+    assert sort_of(page, sorter(page, head)) == "descending"
 
 
 def test_columns_can_be_chosen(page):
     def shown():
-        return page.find_element("css selector", "#board th[data-column=flops]").is_displayed()
+        return [cell.is_displayed() for cell in page.find_elements("css selector", "#board [data-column=flops]")]
 
-    assert not shown()
+    sorter(page, "#board th:first-child")
+    assert shown() == []
     page.find_element("css selector", ".chooser summary").click()
-    page.find_element("css selector", "input[data-column=flops]").click()
-    assert shown()
+    box = page.find_element("css selector", "input[data-column=flops]")
+    box.click()
+    assert shown() == [True] * 25
+    box.click()
+    assert shown() == []
 
 
 def test_a_link_opens_the_model(page):
@@ -247,6 +339,11 @@ def test_axe_finds_nothing_serious(page, scheme):
 
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+    page.execute_script("document.querySelector('details.model').open = true")
+    page.execute_script("document.querySelectorAll('table.sortable').forEach((table, n) => { table.id ||= `t${n}`; })")
+    for table in page.find_elements("css selector", "table.sortable"):
+        if table.is_displayed():
+            sorter(page, f"#{table.get_attribute('id')} th[data-sort]")
     page.execute_script((Path(axe_selenium_python.__file__).parent / "node_modules/axe-core/axe.min.js").read_text())
     found = page.execute_async_script("axe.run(document).then(arguments[0], e => arguments[0]({error: String(e)}))")
     assert "error" not in found
@@ -261,5 +358,20 @@ def test_it_reads_without_javascript(page, address):
         assert "No single winner" in page.find_element("id", "verdict").text
         assert not page.find_element("id", "theme").is_displayed()
         assert page.find_element("id", "board").is_displayed()
+        assert len(page.find_elements("css selector", "#board tbody tr")) == 24
+        assert not page.find_elements("css selector", ".dt-container")
     finally:
         page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_spanish_heads_say_what_they_do_in_spanish(page, full_run, tmp_path):
+    page.get(render_report([full_run], tmp_path / "es.html", lang="es").as_uri())
+    button = sorter(page, "#board th[data-column='train_seconds']")
+    assert button.get_attribute("aria-label") == "Tiempo de entrenamiento: ordenar"
+    assert button.get_attribute("role") == "button"
+    button.click()
+    assert button.get_attribute("aria-label") == "Tiempo de entrenamiento: ordenar al revés"
+    button.click()
+    assert button.get_attribute("aria-label") == "Tiempo de entrenamiento: ordenar al revés"
+    page.find_element("css selector", "[data-filter=text]").send_keys("nada")
+    assert page.find_element("css selector", "#board tbody").text == "Ninguna fila cumple lo elegido."
