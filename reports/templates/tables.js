@@ -30,8 +30,8 @@
     const columns = heads.map(columnOf);
     const sorted = heads.findIndex((head) => head.hasAttribute("aria-sort"));
     const order = sorted < 0 ? [] : [[sorted, heads[sorted].getAttribute("aria-sort").replace("ending", "")]];
-    all("[hidden]", table).forEach((cell) => { cell.hidden = false; });
-    return new DataTable(table, {
+    const hidden = all("[hidden]", table);
+    const made = new DataTable(table, {
       columns,
       order,
       orderDescReverse: false, // rows that are level stay as the page has them
@@ -42,6 +42,9 @@
       info: false,
       autoWidth: false, // the browser's widths, also of tables that are not shown yet
     });
+    // By now DataTables keeps these out of the page, so that showing them costs no second layout.
+    hidden.forEach((cell) => { cell.hidden = false; });
+    return made;
   };
   // A table is enhanced when it comes near the screen: those of closed models when they are opened, if ever.
   const near = new IntersectionObserver((entries) => {
