@@ -154,6 +154,24 @@ def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key):
     assert len(page.find_elements("css selector", "#board th[aria-sort]")) == 1
 
 
+def test_the_shift_key_adds_a_second_column(page):
+    from selenium.webdriver import ActionChains, Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    assert sort(page, "#board th[data-column=device]") == "ascending"
+    board = column(page, "#board", 0)
+    second = sorter(page, "#board th[data-column=parameters]")
+    ActionChains(page).key_down(Keys.SHIFT).click(second).key_up(Keys.SHIFT).perform()
+    WebDriverWait(page, 20).until(lambda _: column(page, "#board", 0) != board)
+    cells = page.execute_script(
+        "return [...document.querySelectorAll('#board tbody tr')].map(row => ["
+        "row.querySelector('[data-column=device]').textContent,"
+        "row.querySelector('[data-column=parameters]').dataset.v])"
+    )
+    known = [(device, -float(parameters)) for device, parameters in cells if parameters]
+    assert known == sorted(known)
+
+
 def test_names_are_sorted_as_one_counts(page):
     assert sort(page, "#board th:first-child") == "ascending"
     names = [name for name in column(page, "#board", 0) if name.startswith("vit_small")]
