@@ -6,7 +6,7 @@
     ├── ModelError              an unknown model, or weights that do not fit it
     ├── RunError                a run folder that is missing, foreign, damaged or cannot be written
     ├── DeviceError             a device that this machine does not have
-    └── DependencyError         an optional package that is not installed
+    └── DependencyError         a package that is not installed, or not as expected
 
 A message says what was wrong, what is allowed and what to do next.
 """
@@ -53,7 +53,7 @@ class DeviceError(BenchError):
 
 
 class DependencyError(BenchError):
-    """An optional package is needed and not installed; the message names the command that installs it."""
+    """A package is needed that is not installed or not as expected; the message names the command that installs it."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from bench.results import Run, write_atomic
 from reports.alerts import alerts
 from reports.charts import bundle
+from reports.datatables import datatables
 from reports.evidence import weigh
 from reports.exports import csv_text
 from reports.gather import Gathered, gather
@@ -39,7 +40,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     built = sections(Page(gathered, evidence, _))
     scripts = [bundle()] if any(section.name in ("cost", "curves") for section in built) else []
-    scripts.append((TEMPLATES / "report.js").read_text(encoding="utf-8"))
+    scripts += [datatables(), *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("tables.js", "report.js"))]
     page = environment().get_template("report.html.j2")
     text = page.render(
         _=_,
@@ -59,13 +60,22 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     return target
 
 
-def _words(gathered: Gathered, _: Translate) -> dict[str, str]:
-    """What the script writes into the page."""
+def _words(gathered: Gathered, _: Translate) -> dict[str, object]:
+    """What the scripts write into the page; ``tables`` is DataTables' option ``language``."""
     return {
         "dark": _("Dark"),
         "light": _("Light"),
         "shown": _("{n} of {all} shown"),
         "copied": _("Copied"),
+        "tables": {
+            "aria": {
+                "orderable": f": {_('sort')}",
+                "orderableReverse": f": {_('sort the other way')}",
+                "orderableRemove": f": {_('sort the other way')}",
+            },
+            "emptyTable": _("No rows"),
+            "zeroRecords": _("No row fits what was chosen."),
+        },
         "file": f"{gathered.name.replace(' + ', '-')}.csv",
     }
 

@@ -40,7 +40,7 @@ class Column:
     value: Callable[[CellResult, str], Value]
     """From a result and the reason to give where the figure is missing."""
     is_shown: bool = True
-    """Whether it is in the table from the start; others can be chosen, and are there in print."""
+    """Whether it is in the table from the start; others can be chosen."""
 
 
 def _metric(name: str, write: Callable[[float | None, str], Value]) -> Callable[[CellResult, str], Value]:

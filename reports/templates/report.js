@@ -37,66 +37,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
 
-  // Sorting: rows without a figure stay last in both directions.
-  const keyOf = (row, index, kind) => {
-    const cell = row.cells[index];
-    if (kind === "number") return cell.dataset.v === "" || cell.dataset.v === undefined ? null : Number(cell.dataset.v);
-    return cell.textContent.trim();
-  };
-  const sortBy = (table, head) => {
-    const index = head.cellIndex;
-    const kind = head.dataset.sort;
-    const first = kind === "number" ? "descending" : "ascending";
-    const second = kind === "number" ? "ascending" : "descending";
-    const way = head.getAttribute("aria-sort") === first ? second : first;
-    all("th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", way);
-    const sign = way === "ascending" ? 1 : -1;
-    const body = table.tBodies[0];
-    const keyed = [...body.rows].map((row) => [keyOf(row, index, kind), row]);
-    keyed.sort(([a], [b]) => {
-      if (a === null || b === null) return (a === null) - (b === null);
-      return sign * (kind === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true }));
-    });
-    body.append(...keyed.map(([, row]) => row));
-  };
-  all("table.sortable").forEach((table) => {
-    all("th[data-sort]", table).forEach((head) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
-      head.classList.add("ready");
-      button.addEventListener("click", () => sortBy(table, head));
-    });
-  });
-
-  // The leaderboard's filters and columns.
-  all(".controls[data-for]").forEach((controls) => {
-    const rows = all("tbody tr", document.getElementById(controls.dataset.for));
-    const fields = all("[data-filter]", controls);
-    const count = controls.querySelector(".count");
-    const apply = () => {
-      let shown = 0;
-      rows.forEach((row) => {
-        const fits = fields.every((field) => {
-          if (!field.value) return true;
-          const value = row.dataset[field.dataset.filter] ?? "";
-          return field.dataset.filter === "text" ? value.toLowerCase().includes(field.value.toLowerCase()) : value === field.value;
-        });
-        row.hidden = !fits;
-        shown += fits;
-      });
-      count.textContent = shown === rows.length ? "" : words.shown.replace("{n}", shown).replace("{all}", rows.length);
-    };
-    fields.forEach((field) => ["input", "change"].forEach((kind) => field.addEventListener(kind, apply)));
-    all("input[data-column]", controls).forEach((box) => {
-      box.addEventListener("change", () => {
-        const table = document.getElementById(controls.dataset.for);
-        all(`[data-column="${box.dataset.column}"]`, table).forEach((cell) => { cell.hidden = !box.checked; });
-      });
-    });
-  });
+  // The chooser of columns closes at a click elsewhere and at Escape.
   const choosers = all("details.chooser");
   addEventListener("click", (event) => choosers.forEach((c) => { if (!c.contains(event.target)) c.open = false; }));
   addEventListener("keydown", (event) => {

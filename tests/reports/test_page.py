@@ -68,7 +68,7 @@ def test_nothing_unmeasured_is_shown_as_zero(full_run, page):
 
 def test_hostile_names_are_text(seen):
     scripts = [a for tag, a in seen.elements if tag == "script"]
-    assert len(scripts) == 6
+    assert len(scripts) == 8
     assert all("onerror" not in attributes for _, attributes in seen.elements)
     assert not [a for tag, a in seen.elements if tag == "b" and a]
     text = " ".join(seen.text)
