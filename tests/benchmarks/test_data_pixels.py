@@ -130,6 +130,26 @@ def test_epochs_are_five_times_as_fast_as_an_image_folder(jpegs: Callable[[int],
     assert max(ratios["audited"]) >= 0.95  # the same with the whole audit in it; 5 % are noise
 
 
+_MEASURE = """
+import json, sys
+import numpy as np, psutil, torch
+from pathlib import Path
+from bench.training.batches import PixelBatches, PixelFile
+torch.set_num_threads(1)
+file = PixelFile(Path(sys.argv[1]))
+count = file.shape[0]
+batches = PixelBatches(file, np.arange(count), np.zeros(count, np.int64), mean=(0.5,) * 3, std=(0.5,) * 3,
+                       device=torch.device("cpu"), augmentation="full")
+worst = 0
+order = np.random.default_rng(0)
+for epoch in range(1, 20_000 // count + 1):  # as many batches of each set: which buffers are alive at once is chance
+    for images, _ in batches(np.array_split(order.permutation(count), count // 32), epoch):
+        images.mean()
+        worst = max(worst, psutil.Process().memory_full_info().uss)
+print(json.dumps(worst))
+"""
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     private = {}
