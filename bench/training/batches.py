@@ -143,8 +143,8 @@ class PixelBatches:
         inputs = moved.to(torch.float32, memory_format=self._format)
         if self._format == torch.channels_last:
             # A row of pixels at once: with three colours as the innermost dimension, arithmetic is four times as slow.
-            width = inputs.shape[3]
-            rows = inputs.permute(0, 2, 3, 1).flatten(2)
+            count, _, height, width = inputs.shape
+            rows = inputs.permute(0, 2, 3, 1).view(count, height, 3 * width)
             rows.mul_(self._scale.flatten().repeat(width)).add_(self._shift.flatten().repeat(width))
         else:
             inputs.mul_(self._scale).add_(self._shift)

@@ -7,6 +7,7 @@ import pytest
 
 from bench.data.parallel import map_chunks, worker_count
 from bench.errors import DataError
+from bench.large_pages import LARGE_PAGES
 
 
 def _double(part: list[int]) -> list[int]:
@@ -59,6 +60,22 @@ def test_a_worker_that_dies_before_it_has_read_its_work_is_told() -> None:
 def test_an_error_reaches_the_caller(workers: int) -> None:
     with pytest.raises(DataError, match=r"^seven$"):
         list(map_chunks(_refuse_seven, range(40), chunk=2, workers=workers))
+
+
+def _tunables(part: list[int]) -> list[str | None]:
+    return [os.environ.get("GLIBC_TUNABLES") for _ in part]
+
+
+@pytest.mark.parametrize("chosen", [None, "glibc.malloc.hugetlb=0"])
+def test_workers_ask_for_large_pages_unless_the_user_says_otherwise(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    if chosen is not None:
+        monkeypatch.setenv("GLIBC_TUNABLES", chosen)
+    told = {one for part in map_chunks(_tunables, range(8), chunk=4, workers=2) for one in part}
+    assert told == {chosen or LARGE_PAGES["GLIBC_TUNABLES"]}
+    assert os.environ.get("GLIBC_TUNABLES") == chosen
 
 
 def test_items_are_not_taken_long_before_they_are_needed() -> None:

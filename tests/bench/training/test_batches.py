@@ -53,13 +53,22 @@ def test_a_file_that_was_cut_short_is_told(images, tmp_path) -> None:
         file.rows(np.array([95]))
 
 
-def test_pixels_are_normalised(images) -> None:
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_pixels_are_normalised(images, channels_last: bool) -> None:
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
-    inputs, labels = next(images.batches(10, 40, mean=mean, std=std)([np.array([3, 0])]))
+    batches = images.batches(10, 40, mean=mean, std=std, channels_last=channels_last)
+    inputs, labels = next(batches([np.array([3, 0])]))
     expected = (images.pixels[[13, 10]] / 255 - mean) / std
     assert inputs.shape == (2, 3, 32, 32)
     assert np.allclose(inputs.permute(0, 2, 3, 1).numpy(), expected, atol=1e-5)
     assert labels.tolist() == images.labels[[13, 10]].tolist()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_both_memory_formats_hold_the_same_numbers(images, count: int) -> None:
+    chunk = [np.arange(count)]
+    (first, _), (second, _) = (next(images.batches(0, 8, channels_last=last)(chunk)) for last in (False, True))
+    assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
