@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.measure.timing import StepTimer
+from bench.training.attention import fast_attention
 from bench.training.mixing import Mixed
 from bench.training.optimisation import autocast, grad_scaler, make_optimizer, set_rate
 from bench.training.spec import TrainSpec
@@ -53,7 +54,7 @@ class Step:
         share: what the piece is of its batch, images by images. Returns the mean loss of the piece, a scalar, and
         its logits (b, classes), both without gradients.
         """
-        with autocast(self._device, self._precision):
+        with autocast(self._device, self._precision), fast_attention(self._device, self._precision):
             logits = self._module(piece.inputs)
         loss = self._loss(logits.float(), piece)
         self._timer.end("forward")

@@ -18,6 +18,7 @@ from torch import nn
 from bench.training.batches import PixelBatches, PixelFile
 from bench.training.depthwise import speed_up_depthwise
 from bench.training.mixing import unmixed
+from bench.training.patches import speed_up_patches
 from bench.training.spec import TrainSpec
 from bench.training.step import Step
 from models_zoo.builder import build
@@ -34,6 +35,7 @@ def harness(name: str, precision: str, pixels: Path) -> Callable[[], None]:
     if cnn:
         module.to(memory_format=torch.channels_last)
     speed_up_depthwise(module, CPU, precision)
+    speed_up_patches(module, CPU, precision)
     rows, labels = np.arange(count), np.arange(count) % 8
     batches = PixelBatches(file, rows, labels, mean=built.mean, std=built.std, device=CPU, channels_last=cnn)
     step = Step(module.train(), TrainSpec(), CPU, precision, None)
