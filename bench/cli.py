@@ -160,9 +160,11 @@ def reproduce(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder; RUN-reproduced by default.")] = None,
+    lang: Annotated[Language, typer.Option(help="The language of what is said of the scores.")] = Language.EN,
 ) -> None:
     """Run a stored study again and tell whether the scores agree; exit code 1 where they do not."""
     from bench.commands import again, print_outcomes
+    from reports.language import translator
     from reports.reproduced import agreement
 
     command = ["patchbench", *sys.argv[1:]]
@@ -171,8 +173,9 @@ def reproduce(
     except KeyboardInterrupt:
         typer.echo(f"patchbench: interrupted; to go on: {shlex.join(command)}", err=True)
         raise typer.Exit(130) from None
-    found = agreement(run_folder, repeated)
-    print_outcomes(found.lines())
+    _ = translator(lang.value)
+    found = agreement(run_folder, repeated, _)
+    print_outcomes(found.lines(_))
     raise typer.Exit(0 if found.agrees else 1)
 
 

@@ -129,7 +129,9 @@ def _of_load(gathered: Gathered, _: Translate) -> list[Alert]:
         parts.append(_("Other programs were running when the run began, so times may be too long."))
     loads = [load for entry in gathered.ok if entry.result and (load := _lost_cores(entry.result)) > OTHERS]
     if loads:
-        text = _("While {n} of {all} cells ran, other programs took up to {cores} cores: their times may be too long.")
+        text = _(
+            "While {n} of {all} cells ran, other programs took up to {cores} cores, so these times may be too long."
+        )
         parts.append(text.format(n=len(loads), all=len(gathered.ok), cores=f"{max(loads):.1f}"))
     slowed = sum(
         (entry.result.context.get("during") or {}).get("thermal_throttles", 0) not in (0, None)

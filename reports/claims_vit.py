@@ -46,9 +46,12 @@ def patch_ram(gathered: Gathered, _: Translate) -> Finding | None:
         return None
     holds = [more(large[1], small[1]) for small, large in cases]
     text = _(
-        "{n} pairs of ViTs that differ in the patch alone: the larger patch took more RAM in {more}, less in {less}."
+        "{n} pairs of ViTs that differ in the patch alone: the larger patch took more RAM in {more}, less in {less}, "
+        "as much in {same}."
     )
-    return outcome(holds), text.format(n=len(cases), more=holds.count(True), less=holds.count(False))
+    return outcome(holds), text.format(
+        n=len(cases), more=holds.count(True), less=holds.count(False), same=holds.count(None)
+    )
 
 
 def _without_patch(result: CellResult, patch: int) -> tuple[object, ...]:

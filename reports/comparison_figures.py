@@ -9,14 +9,14 @@ import seaborn as sns
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.results import CellResult
 from reports.evidence import Evidence
 from reports.gather import Entry, Gathered
 from reports.language import Translate
 from reports.svg import CNN, INK, MUTED, OTHER, VIT, Names, family_colour, inline, settings
-from reports.wording import duration
+from reports.wording import amount, duration, plain
 
 __all__ = ["PHASES", "forest", "front", "pareto", "patch_sizes", "phases"]
 
@@ -106,20 +106,24 @@ def pareto(
         figure = Figure(figsize=(9.4, 4.3))
         figure.subplots_adjust(left=0.06, right=0.985, bottom=0.12, top=0.965)
         axes = figure.subplots()
-        line = [points[index] for index in front(points)]
+        line_of = front(points)
+        line = [points[index] for index in line_of]
         axes.step(*zip(*line, strict=True), where="post", color=MUTED, linewidth=1, linestyle=(0, (3, 2)))
         for (entry, *_rest), point in zip(found, points, strict=True):
             fill = family_colour(entry.group) if entry.device == "cpu" else "none"
             marker = _MARKERS.get(entry.group, "D")
             axes.plot(*point, marker, color=family_colour(entry.group), markerfacecolor=fill, markersize=6)
-        for index in front(points):
-            token = names.token(gathered.title(found[index][0]))
+        best = {gathered.title(found[index][0]): index for index in line_of}  # of seeds that share a name, the best
+        for name, index in best.items():
+            token = names.token(name)
             right = points[index][0] > (points[0][0] if len(points) == 1 else _middle(points))
             axes.annotate(
-                token, points[index], (-7 if right else 7, -3), textcoords="offset points",
+                token, points[index], (-7 if right else 7, 5), textcoords="offset points",
                 ha="right" if right else "left", fontsize=8.5, color=INK,
             )  # fmt: skip
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(_log_ticks(points))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _pos: (plain if x < 1e5 else amount)(x).text))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(title)
         if is_time:
@@ -127,6 +131,12 @@ def pareto(
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _pos: f"{share * 100:.3g} %"))
         text = _("Accuracy against cost, with the line of the cells that no other beats in both.")
         return inline(figure, "pareto", text, names)
+
+
+def _log_ticks(points: Sequence[tuple[float, float]]) -> LogLocator:
+    """Ticks at each power of ten, and between them where the costs span few: those alone may all lie outside."""
+    costs = [cost for cost, _score in points]
+    return LogLocator(subs=(1, 2, 3, 5) if max(costs) < 30 * min(costs) else (1,))
 
 
 def _middle(points: Sequence[tuple[float, float]]) -> float:

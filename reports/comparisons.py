@@ -120,10 +120,11 @@ def patch(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     found = [e for e in gathered.ok if e.result and e.group == "vit" and e.result.model.patch]
     if len({entry.result.model.patch for entry in found if entry.result}) < 2:
         return None
+    has_seeds = len({entry.seed for entry in found}) > 1
     rows = [
         (
             entry.result.model.patch or 0,
-            gathered.title(entry),
+            gathered.title(entry) + (f" · {_('seed')} {entry.seed}" if has_seeds else ""),
             amount(entry.result.model.tokens),
             [column.value(entry.result, "not measured") for column in columns],
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.errors import RunError
 from bench.results import Run, load_results
+from reports.wording import escaped
 
 __all__ = ["croissant"]
 
@@ -70,7 +71,7 @@ def croissant(run: Run | str | Path) -> str:
     for key, stored in (("license", "licence"), ("citeAs", "citation"), ("url", "url")):
         if card.get(stored):
             found[key] = str(card[stored])
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    return escaped(json.dumps(found, indent=1, ensure_ascii=False)) + "\n"
 
 
 def _description(dataset: dict[str, Any], classes: list[str]) -> str:

@@ -50,7 +50,7 @@ class Evidence:
         return {frozenset((c.a, c.b)): c for c in self.comparisons}
 
     def pair(self, a: Entry, b: Entry) -> tuple[Comparison, float] | None:
-        """The comparison of two tested entries, and the sign that turns its difference into ``a`` less ``b``."""
+        """The comparison of two tested entries, and the sign that turns its difference into ``a`` minus ``b``."""
         found = self._pairs.get(frozenset((a.key, b.key)))
         return (found, 1.0 if found.a == a.key else -1.0) if found else None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.errors import DependencyError, RunError
 from bench.results import CellResult, Run, load_results, to_frame
+from reports.wording import visible
 
 __all__ = ["write_mlflow"]
 
@@ -32,7 +33,7 @@ def write_mlflow(run: Run | str | Path, tracking: str | None = None) -> int:
     try:
         if tracking is not None:
             mlflow.set_tracking_uri(tracking)
-        mlflow.set_experiment(str(opened.study.get("name") or "patchbench"))
+        mlflow.set_experiment(visible(str(opened.study.get("name") or "patchbench")))
         for result, row in zip(results, rows, strict=True):
             _log(mlflow, opened, result, row)
     except mlflow.exceptions.MlflowException as error:
@@ -43,8 +44,9 @@ def write_mlflow(run: Run | str | Path, tracking: str | None = None) -> int:
 
 
 def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None:
-    with mlflow.start_run(run_name=f"{result.label} {result.cell.get('regime')} {result.cell.get('device')}"):
-        mlflow.log_params({name: row[name] for name in _NAMES})
+    name = visible(f"{result.label} {result.cell.get('regime')} {result.cell.get('device')}")
+    with mlflow.start_run(run_name=name):
+        mlflow.log_params({key: visible(row[key]) if isinstance(row[key], str) else row[key] for key in _NAMES})
         mlflow.set_tag("patchbench.status", result.status.value)
         figures = {name: value for name, value in row.items() if name not in _NAMES and _is_figure(value)}
         mlflow.log_metrics({name: float(value) for name, value in figures.items()})

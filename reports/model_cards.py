@@ -16,7 +16,7 @@ from bench.metrics import per_class
 from bench.results import CellResult, Run, Status, load_results, write_atomic
 from bench.uncertainty import interval
 from reports.exports import markdown_cell
-from reports.wording import amount, duration, memory, number, percent
+from reports.wording import amount, duration, memory, number, percent, visible
 
 __all__ = ["model_card", "write_model_cards"]
 
@@ -56,13 +56,18 @@ def _header(result: CellResult, dataset: dict[str, Any]) -> dict[str, Any]:
         for key, name in (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"), ("kappa", "Kappa"))
         if (value := result.metrics.get(key)) is not None
     ]
-    data = {"name": str(card.get("name") or dataset.get("source") or "images"), "type": str(dataset.get("source"))}
+    data = {
+        "name": visible(str(card.get("name") or dataset.get("source") or "images")),
+        "type": visible(str(dataset.get("source"))),
+    }
     task = {"type": "image-classification"}
     return {
         "library_name": "patchbench",
         "pipeline_tag": "image-classification",
         "tags": ["image-classification", str(result.model.family or "other")],
-        "model-index": [{"name": result.label, "results": [{"task": task, "dataset": data, "metrics": metrics}]}],
+        "model-index": [
+            {"name": visible(result.label), "results": [{"task": task, "dataset": data, "metrics": metrics}]}
+        ],
     }
 
 

@@ -42,7 +42,10 @@ def reaching(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
             if entry.result
         ]
         rows += sorted(found, key=lambda row: (row.time.is_missing, row.time.raw or 0.0))
-    return {"rows": rows} if rows else None
+    if not rows:
+        return None
+    has = {f"has_{name}": any(not getattr(row, name).is_missing for row in rows) for name in ("cost", "energy")}
+    return {"rows": rows, **has}
 
 
 def _levels(trained: Sequence[Entry]) -> list[float]:

@@ -49,7 +49,8 @@ def inference(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
         for entry, profile in profiled
         if entry.result
     ]
-    return {"rows": rows} if rows else None
+    has_scores = any(not value.is_missing for row in rows for value in (row.accuracy, row.agreement))
+    return {"rows": rows, "has_scores": has_scores} if rows else None
 
 
 def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -> list[str]:
@@ -146,4 +147,9 @@ def memory_phases(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     methods = list(
         dict.fromkeys(told(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
     )
-    return {"phases": [told(phase, _) for phase in phases], "rows": rows, "methods": methods}
+    return {
+        "phases": [told(phase, _) for phase in phases],
+        "rows": rows,
+        "methods": methods,
+        "has_inference": "inference" in phases,
+    }

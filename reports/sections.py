@@ -170,8 +170,10 @@ def _models(page: Page) -> dict[str, Any] | None:
 def _gallery(page: Page) -> dict[str, Any] | None:
     gathered = page.gathered
     first: dict[tuple[str, str], Entry] = {}
-    for entry in detailed(gathered):
-        first.setdefault((entry.label, entry.regime), entry)
+    shown_ones = set(map(id, detailed(gathered)))
+    for entry in gathered.leading:
+        if id(entry) in shown_ones:
+            first.setdefault((entry.label, entry.regime), entry)
     shown = list(first.values())
     split = disagreements(shown[:12], gathered)
     models = [

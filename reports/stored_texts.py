@@ -121,6 +121,9 @@ def _placed(place: str, text: str, _: Translate) -> str:
     """Names and figures as they are, reasons and words in the page's language."""
     if place == "file":
         return _file(text, _)
+    if place == "names" and text.count(" and ") == 1:  # else it may be part of a name
+        first, last = text.split(" and ")
+        return _("{first} and {last}").format(first=first, last=last)
     return told(text, _) if place in ("why", "samples") else text
 
 

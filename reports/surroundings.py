@@ -82,7 +82,7 @@ def audit_rows(audit: dict[str, Any]) -> list[tuple[str, str]]:
         ("Pairs that a plain random split would leak", str(len(audit.get("would_leak") or []))),
         ("Image sizes", _listed(sizes)),
         ("Colour modes", _listed(modes)),
-        ("Largest class for each image of the smallest", f"{imbalance:.3g}" if imbalance else DASH),
+        ("Images of the largest class for each one of the smallest", f"{imbalance:.3g}" if imbalance else DASH),
     ]
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from reports.wording import visible
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -49,7 +51,7 @@ class Names:
     def put(self, svg: str) -> str:
         """Replace each token by its name, escaped and cut where it is too long."""
         for index, name in enumerate(self._names):
-            plain = _NO_XML.sub("\ufffd", name)
+            plain = _NO_XML.sub("\ufffd", visible(name))
             short = plain if len(plain) <= self._longest else plain[: self._longest - 1] + "…"
             svg = svg.replace(f"Q{index:05d}Q", str(escape(short)))
         return svg

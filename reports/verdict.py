@@ -20,6 +20,7 @@ def verdict(gathered: Gathered, evidence: Evidence, _: Translate) -> list[str]:
     sentences = (
         _best(gathered, evidence, _),
         _below(gathered, evidence, _),
+        _seeds(gathered, evidence, _),
         _incomplete(gathered, _),
         _families(gathered, evidence, _),
         _cheapest(gathered, evidence, _),
@@ -75,6 +76,23 @@ def _below(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
     return text.format(models=_listed(behind, gathered, _), alpha=ALPHA, pairs=len(evidence.comparisons))
 
 
+def _seeds(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+    """That one seed of each model was tested, and how far its others lie from it."""
+    tested = {entry.configuration for entry in evidence.tested}
+    scores: dict[tuple[str, ...], list[float]] = {}
+    for entry in gathered.ok:
+        if entry.configuration in tested and (score := _accuracy(entry)) is not None:
+            scores.setdefault((*entry.configuration, entry.run_name), []).append(score)
+    spread = max((max(found) - min(found) for found in scores.values()), default=0.0)
+    if len(evidence.tested) < 2 or all(len(found) < 2 for found in scores.values()):
+        return ""
+    text = _(
+        "The tests are of the first seed of each model; from seed to seed a model's accuracy differed by up to {d} "
+        "points."
+    )
+    return text.format(d=f"{spread * 100:.1f}")
+
+
 def _incomplete(gathered: Gathered, _: Translate) -> str:
     """What the verdict cannot speak of."""
     judged = {entry.label for entry in gathered.ok}
@@ -96,10 +114,10 @@ def _families(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
     comparison, sign = found
     ends = sorted((comparison.difference.low * sign, comparison.difference.high * sign))
     text = (
-        _("ViT against CNN: {vit} less {cnn} is {d} points (95 % interval {low} to {high}); the test separates them.")
+        _("ViT against CNN: {vit} minus {cnn} is {d} points (95 % interval {low} to {high}); the test separates them.")
         if comparison.separated(ALPHA)
         else _(
-            "ViT against CNN: {vit} less {cnn} is {d} points (95 % interval {low} to {high}); "
+            "ViT against CNN: {vit} minus {cnn} is {d} points (95 % interval {low} to {high}); "
             "the test does not separate them."
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Value", "amount", "duration", "memory", "number", "percent", "plain", "points", "visible"]
+__all__ = ["Value", "amount", "duration", "escaped", "memory", "number", "percent", "plain", "points", "visible"]
 
 DASH = "–"
 _UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
@@ -32,6 +32,11 @@ def visible(text: str) -> str:
     """The text with � for control characters and for those that turn the direction of writing, which would let a name
     show as another one (CVE-2021-42574)."""
     return _UNSEEN.sub("\ufffd", text)
+
+
+def escaped(json_text: str) -> str:
+    """JSON with those characters as escapes: a reader sees them, and a program reads the names as they are."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", json_text)
 
 
 def _missing(why: str) -> Value:

@@ -137,7 +137,7 @@
   const embed = async (id, spec, tooltip, label) => {
     const place = document.getElementById(id);
     const axis = { labelColor: colour("muted"), titleColor: colour("muted"), gridColor: colour("soft"), domainColor: colour("muted"), tickColor: colour("muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
-    const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: colour("ink"), titleColor: colour("muted"), symbolBaseFillColor: colour("muted"), symbolBaseStrokeColor: colour("muted") }, view: { stroke: null } };
+    const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: colour("ink"), titleColor: colour("muted"), symbolBaseFillColor: colour("muted"), symbolBaseStrokeColor: colour("muted"), labelFontSize: 12 }, view: { stroke: null } };
     place.hidden = false;
     await window.vegaEmbed(place, spec, { mode: "vega-lite", actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip, config });
     // One picture with one name: the cells are read in the tables, not mark by mark.
@@ -192,7 +192,8 @@
   if (kept && window.vegaEmbed) {
     const curves = JSON.parse(kept.textContent);
     const control = (name) => document.getElementById(`curves-${name}`);
-    const shown = (value) => Number(value.toPrecision(4));
+    const isShare = () => control("score").value.includes("accuracy");
+    const shown = (value) => (isShare() ? `${(value * 100).toFixed(1)} %` : Number(value.toPrecision(4)));
     const tell = pointer((row) => [row.title, `${curves.labels.epoch} ${row.epoch}`, row.seeds > 1 ? `${shown(row.mean)} (${shown(row.low)}–${shown(row.high)}, ${row.seeds} ${curves.labels.seeds})` : `${shown(row.mean)}`]);
     let drawing = Promise.resolve();
     const draw = async () => {
@@ -203,7 +204,12 @@
       const rows = curves.rows.filter((row) => row[key] && (!control("model").value || row.title === control("model").value));
       spec.datasets = { rows: rows.map(({ title, epoch, seeds, [key]: [mean, low, high] }) => ({ title, epoch, seeds, mean, low, high })) };
       spec.layer[1].encoding.y.axis.title = `${score.title} (${side.title})`;
-      spec.layer.forEach((layer) => { layer.encoding.color.scale.domain = curves.models; });
+      spec.layer[1].encoding.y.axis.format = isShare() ? "~%" : "~g";
+      const across = Math.max(1, Math.min(4, Math.floor(document.getElementById("curves-chart").parentElement.clientWidth / 170)));
+      spec.layer.forEach(({ encoding: { color } }) => {
+        color.scale.domain = curves.models;
+        if (color.legend) color.legend.columns = across;
+      });
       await embed("curves-chart", spec, tell, `${curves.title}: ${score.title}, ${side.title}`);
     };
     whenever(["score", "side", "model"].map(control), () => { drawing = drawing.then(draw); });

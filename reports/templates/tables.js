@@ -12,7 +12,7 @@
   const read = (value) => function values(_settings, index) {
     return this.api().column(index, { order: "index" }).nodes().map(value);
   };
-  DataTable.ext.order.text = read((cell) => cell.textContent.trim() || null);
+  DataTable.ext.order.text = read((cell) => (cell.querySelector(".none") ? null : cell.textContent.trim() || null));
   DataTable.ext.order.number = read((cell) => (cell.dataset.v ? Number(cell.dataset.v) : null));
   DataTable.ext.errMode = "throw";
   const columnOf = (head) => ({

@@ -92,6 +92,26 @@ def test_croissant_names_every_image_with_its_label_and_side(full_run: Path, tmp
     assert found["license"]
 
 
+def test_characters_that_turn_the_direction_of_writing_are_seen(make_run, tmp_path: Path) -> None:
+    name = "left\u202eright\u2066"
+    run = make_run(models=[(name, "cnn", None, 9_000_000, 3.0)], classes=["plain", name], devices=("cpu",), images=60,
+                   bad={}, not_run=())  # fmt: skip
+    (cell,) = run.glob("cells/*")
+    (cell / "model.safetensors").touch()
+    opened = load_results(run)
+    deliver(opened, "figures", str(tmp_path))
+    (card,) = deliver(opened, "model-cards").splitlines()
+    croissant = export(run, "croissant", tmp_path / "c.json")
+    written = [Path(card), croissant, *tmp_path.glob("*.svg")]
+    assert len(written) > 4
+    for path in written:
+        text = path.read_text(encoding="utf-8")
+        assert not set(text) & {"\u202e", "\u2066"}, path.name
+    assert "left\ufffdright" in Path(card).read_text(encoding="utf-8")
+    rows = json.loads(croissant.read_text(encoding="utf-8"))["recordSet"][0]["data"]
+    assert rows[1]["classes/name"] == name, "for a program the name is as it is"
+
+
 @pytest.mark.skipif(find_spec("mlflow") is not None, reason="mlflow is installed here")
 def test_without_mlflow_the_line_that_installs_it_is_told(full_run: Path) -> None:
     with pytest.raises(DependencyError, match=r"pip install 'patchbench\[mlflow\]'"):

@@ -8,6 +8,7 @@ import re
 import string
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -20,6 +21,7 @@ from reports import (
     comparisons,
     curves_chart,
     render_report,
+    reproduced,
     sections,
     stored_texts,
     surroundings,
@@ -60,6 +62,7 @@ def in_tables() -> set[str]:
     source = Path(sections.__file__).read_text(encoding="utf-8")
     texts |= set(re.findall(r'^        \("\w+", "([^"]+)", ', source, re.MULTILINE))
     texts |= {title for _key, title in sections._SETTINGS}
+    texts |= {*get_args(reproduced.Verdict), *reproduced._METRICS.values(), "evaluate"}
     source = Path(surroundings.__file__).read_text(encoding="utf-8")
     return texts | set(re.findall(r'^        \("([A-Z][^"]+)", ', source, re.MULTILINE))
 

@@ -289,3 +289,54 @@ def test_what_disturbed_the_measuring_is_told(make_run):
     assert "slowed down by heat during 19 cells" in alerts
     assert "Cells on cuda ran on GPU 0, GPU 1, GPU 2; their times do not compare." in alerts
     assert re.search(r"No hardware counter was read for \d+ of 19 cells", alerts)
+
+
+SEEDED = [("vit_a_p16", "vit", 16, 9_000_000, 3.0), ("vit_a_p32", "vit", 32, 9_000_000, 2.0)]
+
+
+def table_of(page: str, section: str, number: int = 0) -> str:
+    inside = page.split(f'<section id="{section}"')[1].split("</section>")[0]
+    return inside.split("<table")[number + 1].split("</table>")[0]
+
+
+def test_columns_that_nothing_was_measured_for_are_left_out(make_run, page):
+    assert "<th" in table_of(page, "cost", 1)
+    assert ">Cost<" in table_of(page, "cost", 1)
+    assert ">Energy<" not in table_of(page, "cost", 1)
+    assert ">Agreement<" not in table_of(page, "inference")
+    run = make_run(models=SEEDED, devices=("cpu",), images=60, bad={}, not_run=())
+    for path in run.glob("cells/*/result.json"):
+        result = json.loads(path.read_text())
+        result["profiles"][0] |= {"accuracy": 0.5, "agreement": 0.9}
+        path.write_text(
+            json.dumps(result | {"price_per_hour": None, "energy": {"joules": 9.0, "by_phase": {"train": 7.0}}})
+        )
+    page = render_report([run]).read_text(encoding="utf-8")
+    assert ">Cost<" not in table_of(page, "cost", 1)
+    assert ">Energy<" in table_of(page, "cost", 1)
+    assert ">Agreement<" in table_of(page, "inference")
+
+
+def test_seeds_are_told_apart(make_run):
+    run = make_run(models=SEEDED, devices=("cpu",), seeds=(0, 1), images=60, bad={}, not_run=())
+    page = render_report([run]).read_text(encoding="utf-8")
+    assert page.count("vit_a_p16 · seed 0</th>") == page.count("vit_a_p16 · seed 1</th>") == 1, "in the patch section"
+    assert table_of(page, "leaderboard").count("not among the paired tests") == 4, "two cells, each seen and heard"
+    gallery = page.split('<section id="gallery"')[1].split("</section>")[0]
+    assert "seed 0" in gallery
+    assert "seed 1" not in gallery
+
+
+def test_a_name_on_the_line_is_written_once(make_run):
+    models = [("one", "vit", 16, 9_000_000, 1.0)]
+    run = make_run(models=models, devices=("cpu",), seeds=(0, 1, 2), images=200, bad={}, not_run=())
+    for number, path in enumerate(sorted(run.glob("cells/*/result.json"))):
+        result = json.loads(path.read_text())
+        result["metrics"]["accuracy"] = 0.5 + number / 10
+        result["timings"]["train_seconds"] = 40.0 + 20 * number
+        path.write_text(json.dumps(result))
+    page = render_report([run]).read_text(encoding="utf-8")
+    picture = page.split('id="explorer-static"')[1].split("</svg>")[0]
+    assert picture.count(">one</text>") == 1
+    assert ">Time to train</text>" in picture
+    assert picture.count(" s</text>") > 1, "a range below a power of ten has marks too"

@@ -356,6 +356,18 @@ def test_the_page_is_never_wider_than_the_screen(page, pixels):
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_long_names_do_not_widen_the_page(browser, make_run):
+    long = "long_name_" * 8
+    run = make_run(models=[(long, "vit", 16, 9_000_000, 2.0), ("b", "cnn", None, 9_000_000, 2.0)],
+                   classes=["plain", long], devices=("cpu",), images=60, bad={}, not_run=())  # fmt: skip
+    width(browser, 360)
+    try:
+        browser.get(render_report([run]).as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_print_opens_everything(page):
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:

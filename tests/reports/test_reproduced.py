@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.results import write_predictions
+from reports.language import translator
 from reports.reproduced import agreement
 
 ONE = [("net", "cnn", None, 9_000_000, 3.0)]
@@ -48,3 +49,21 @@ def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twic
         write_predictions(cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[said], ["a", "b"])
     verdicts = [cell.verdict for cell in agreement(first, again).cells]
     assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
+
+
+def test_it_is_told_in_spanish_too(twice):
+    runs = twice(2)
+    (changed, lost) = sorted(runs[1].glob("cells/*"))
+    labels = np.arange(8) % 2
+    said = np.eye(2, dtype=np.float32)[1 - labels]
+    write_predictions(
+        changed / "predictions.parquet", [f"{'ab'[n % 2]}/{n:05d}.jpg" for n in range(8)], labels, said, ["a", "b"]
+    )
+    (lost / "result.json").unlink()
+    spanish = translator("es")
+    first, second, last = (text for _kind, text in agreement(*runs, spanish).lines(spanish))
+    assert "semilla 0: " in first
+    assert "imágenes de prueba cambiaron de clase; ahora menos antes, en puntos: exactitud " in first
+    assert "; entrenamiento antes " in first
+    assert second.endswith("semilla 1: sin ejecutar")
+    assert last.endswith("celdas concuerdan con la primera ejecución.")

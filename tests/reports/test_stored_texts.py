@@ -40,6 +40,10 @@ def test_the_sentences_are_those_that_bench_writes():
     ("stored", "shown"),
     [
         ("4 exact duplicates left out", "4 duplicados exactos excluidos"),
+        (
+            "identical images carry different labels (1 such sets), for example a/{1}.jpg and b/2.jpg",
+            "imágenes idénticas llevan etiquetas distintas (1 grupos), por ejemplo a/{1}.jpg y b/2.jpg",
+        ),
         ("a duplicate of a {b}/<i>.jpg", "un duplicado de a {b}/<i>.jpg"),
         ("train", "entrenamiento"),
         ("something that an older version stored", "something that an older version stored"),

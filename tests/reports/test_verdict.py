@@ -47,3 +47,14 @@ def test_one_cell_a_model_is_tested_whatever_the_seeds(make_run, seeds):
     evidence = weigh(gathered)
     assert [entry.seed for entry in evidence.tested] == [0, 0]
     assert len(evidence.comparisons) == 1
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_it_says_that_one_seed_was_tested_where_there_are_more(make_run, seeds):
+    run = make_run(models=NEAR, seeds=seeds, devices=("cpu",), images=80)
+    scores: dict[str, list[float]] = {}
+    for entry in gather([run]).ok:
+        scores.setdefault(entry.label, []).append(entry.result.metrics["accuracy"])
+    spread = max(max(found) - min(found) for found in scores.values())
+    told = f"accuracy differed by up to {spread * 100:.1f} points."
+    assert (told in sentences(run)) == (len(seeds) > 1)
