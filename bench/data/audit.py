@@ -43,7 +43,7 @@ def audit(
 
     Args:
         spec: the data set; ``limit`` is not used.
-        cache_dir: where sets that are found by name were or will be downloaded to.
+        cache_dir: where arrays are unpacked to; downloads that are not there are the user's cache's.
         progress: called with the stage, how many images are done, and how many there are.
 
     Raises:

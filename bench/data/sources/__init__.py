@@ -19,7 +19,7 @@ def open_source(spec: DatasetSpec, *, cache_dir: Path | None = None, group_colum
 
     Args:
         spec: the data set.
-        cache_dir: where sets that are found by name were or will be downloaded to.
+        cache_dir: where arrays are unpacked to; downloads that are not there are the user's cache's.
         group_column: the column of a csv data set that becomes each record's group.
 
     Raises:
