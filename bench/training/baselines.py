@@ -27,6 +27,7 @@ _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _NEIGHBOURS = (1, 5, 10, 20)
 _TEMPERATURE = 0.07
 _STEPS = 200
+_ROWS = 1024  # whose likenesses to all training features are held at once; those of all rows may not fit in memory
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,27 @@ class KnnHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (b, width) to the logarithm of each class's share of the votes, (b, classes)."""
-        return self._votes(nn.functional.normalize(features) @ self.features.T)
+        return torch.cat(
+            [self._votes(part @ self.features.T) for part in nn.functional.normalize(features).split(_ROWS)]
+        )
 
-    def leave_one_out(self) -> Tensor:
-        """The same for the training features, none of which has a vote on itself."""
-        return self._votes((self.features @ self.features.T).fill_diagonal_(-1.0))
+    def leave_one_out(self, images: int) -> Tensor:
+        """The same for the training features, where no view of an image has a vote on another of its views.
+
+        images: how many there are; the features hold all of them once for each view, one view after the other.
+        """
+        which = torch.arange(len(self.features), device=self.features.device) % images
+        said = []
+        for part, own in zip(self.features.split(_ROWS), which.split(_ROWS), strict=True):
+            likeness = part @ self.features.T
+            said.append(self._votes(likeness.masked_fill_(own[:, None] == which, -torch.inf)))
+        return torch.cat(said)
 
     def _votes(self, likeness: Tensor) -> Tensor:
         near, index = likeness.topk(min(self.neighbours, likeness.shape[1]), dim=1)
+        weights = (near / _TEMPERATURE).softmax(dim=1).nan_to_num(0.0)  # NaN: an only image, which nobody has a vote on
         votes = torch.zeros(len(likeness), self.classes, device=likeness.device)
-        votes.scatter_add_(1, self.labels[index], (near / _TEMPERATURE).softmax(dim=1))
+        votes.scatter_add_(1, self.labels[index], weights)
         return (votes + 1e-6).log()
 
 
@@ -78,7 +90,11 @@ def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, 
     found = []
     for neighbours in _NEIGHBOURS:
         head = KnnHead(features, labels.to(features.device), conditions.classes, neighbours).to(conditions.device)
-        found.append(_solved(head, head.leave_one_out(), train, validation, conditions, {"neighbours": neighbours}))
+        found.append(
+            _solved(
+                head, head.leave_one_out(len(train.labels)), train, validation, conditions, {"neighbours": neighbours}
+            )
+        )
     return _best(found, spec, started)
 
 
