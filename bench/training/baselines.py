@@ -59,15 +59,15 @@ class KnnHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (b, width) to the logarithm of each class's share of the votes, (b, classes)."""
-        return torch.cat(
-            [self._votes(part @ self.features.T) for part in nn.functional.normalize(features).split(_ROWS)]
-        )
+        return self._votes(nn.functional.normalize(features) @ self.features.T)
 
     def leave_one_out(self, images: int) -> Tensor:
         """The same for the training features, where no view of an image has a vote on another of its views.
 
         images: how many there are; the features hold all of them once for each view, one view after the other.
         """
+        if images == 1:
+            return torch.zeros(len(self.features), self.classes, device=self.features.device)  # nobody to ask
         which = torch.arange(len(self.features), device=self.features.device) % images
         said = []
         for part, own in zip(self.features.split(_ROWS), which.split(_ROWS), strict=True):
@@ -77,9 +77,8 @@ class KnnHead(nn.Module):
 
     def _votes(self, likeness: Tensor) -> Tensor:
         near, index = likeness.topk(min(self.neighbours, likeness.shape[1]), dim=1)
-        weights = (near / _TEMPERATURE).softmax(dim=1).nan_to_num(0.0)  # NaN: an only image, which nobody has a vote on
         votes = torch.zeros(len(likeness), self.classes, device=likeness.device)
-        votes.scatter_add_(1, self.labels[index], weights)
+        votes.scatter_add_(1, self.labels[index], (near / _TEMPERATURE).softmax(dim=1))
         return (votes + 1e-6).log()
 
 
@@ -90,11 +89,8 @@ def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, 
     found = []
     for neighbours in _NEIGHBOURS:
         head = KnnHead(features, labels.to(features.device), conditions.classes, neighbours).to(conditions.device)
-        found.append(
-            _solved(
-                head, head.leave_one_out(len(train.labels)), train, validation, conditions, {"neighbours": neighbours}
-            )
-        )
+        said = head.leave_one_out(len(train.labels))
+        found.append(_solved(head, said, train, validation, conditions, {"neighbours": neighbours}))
     return _best(found, spec, started)
 
 
@@ -152,7 +148,8 @@ def _solved(
     settings: dict[str, Any],
 ) -> Solved:
     with torch.inference_mode():
-        logits = head(validation.features[0].to(conditions.device)).cpu().numpy()
+        parts = [head(part.to(conditions.device)) for part in validation.features[0].split(_ROWS)]
+    logits = torch.cat(parts).cpu().numpy()
     labels = np.tile(train.labels, len(train_logits) // len(train.labels))
     learned = score_logits(train_logits.cpu().numpy(), labels, conditions.classes)
     checked = score_logits(logits, validation.labels, conditions.classes)
