@@ -70,7 +70,7 @@ class KnnHead(nn.Module):
             return torch.zeros(len(self.features), self.classes, device=self.features.device)  # nobody to ask
         which = torch.arange(len(self.features), device=self.features.device) % images
         said = []
-        for part, own in zip(self.features.split(_ROWS), which.split(_ROWS), strict=True):
+        for part, own in zip(torch.split(self.features, _ROWS), torch.split(which, _ROWS), strict=True):
             likeness = part @ self.features.T
             said.append(self._votes(likeness.masked_fill_(own[:, None] == which, -torch.inf)))
         return torch.cat(said)
@@ -148,7 +148,7 @@ def _solved(
     settings: dict[str, Any],
 ) -> Solved:
     with torch.inference_mode():
-        parts = [head(part.to(conditions.device)) for part in validation.features[0].split(_ROWS)]
+        parts = [head(part.to(conditions.device)) for part in torch.split(validation.features[0], _ROWS)]
     logits = torch.cat(parts).cpu().numpy()
     labels = np.tile(train.labels, len(train_logits) // len(train.labels))
     learned = score_logits(train_logits.cpu().numpy(), labels, conditions.classes)

@@ -63,6 +63,8 @@ def export(kind: str, name: str, target: Path, raw: Path) -> None:
             ending, data = _encoded(image)
             archive.writestr(f"{side}/{_folder(label)}/{index:08d}.{ending}", data)
         archive.comment = "\n".join(_left_out(side, bare[side], seen[side]) for side in bare).encode()
+    if not seen:
+        raise SystemExit("has no images in a part called train, validation or test")
     if bare.total() == seen.total():
         raise SystemExit("none of its images has a label, so nothing can be learnt from it")
 
