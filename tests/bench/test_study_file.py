@@ -150,7 +150,7 @@ def test_what_is_no_number_of_a_model_is_told(number: str) -> None:
 @pytest.mark.parametrize("key", ["split.file", "dataset.path", "models.0.weights"])
 def test_a_path_with_a_null_character_is_told(key: str) -> None:
     with pytest.raises(StudyError, match="cannot hold a null character"):
-        load_study("quickstart", settings=[f'{key}="a\\0b"'])
+        load_study("blood-cells", settings=[f'{key}="a\\0b"'])
 
 
 @pytest.mark.parametrize("label", ["[a] x", "1", "r*"])
