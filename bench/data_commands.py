@@ -14,7 +14,6 @@ from rich.text import Text
 from bench.data.audit import AuditReport
 from bench.data.audit import audit as examine
 from bench.data.fetch import fetch as download
-from bench.data.manifest import AuditFindings
 from bench.data.prepare import prepare
 from bench.data.spec import DatasetSpec, SplitSpec
 from bench.data.split_file import write_split
@@ -102,15 +101,16 @@ def _lines(report: AuditReport) -> Iterable[str]:
     found = report.findings
     yield f"{report.card.name}: {found.images:,} files, {found.readable:,} readable, in {duration(report.seconds)}"
     yield from _listed("unreadable", len(found.unreadable), (f"{d.name}: {d.reason}" for d in found.unreadable))
-    yield from _listed("exact duplicates (pairs, by pixels)", found.exact_pairs, _groups(found))
-    conflicting = (f"{' = '.join(g.names)}: {' / '.join(g.labels)}" for g in found.conflicting)
+    groups = (group.told(between=" = ") for group in found.exact)
+    yield from _listed("exact duplicates (pairs, by pixels)", found.exact_pairs, groups, len(found.exact))
+    conflicting = (f"{g.told(between=' = ')}: {g.told('{label}', ' / ')}" for g in found.conflicting)
     yield from _listed("of these with different labels", len(found.conflicting), conflicting)
     near = (f"{p.first} ~ {p.second}: {p.distance} of 64 bits differ" for p in found.near)
     yield from _listed(
         f"near duplicates (pairs, perceptual hash within {found.near_threshold})", found.near_pairs, near
     )
     leaks = (f"{a} | {b}" for a, b in found.would_leak)
-    yield from _listed("pairs that a plain random split would put on both sides", len(found.would_leak), leaks)
+    yield from _listed("pairs that a plain random split would put on both sides", found.would_leak_pairs, leaks)
     yield from _listed("odd size or mode", found.odd_images, (f"{d.name}: {d.reason}" for d in found.odd))
     yield from _listed("not taken for images", len(found.ignored), (f"{d.name}: {d.reason}" for d in found.ignored))
     yield "sizes: " + ", ".join(f"{size} ({count:,})" for size, count in found.sizes.items())
@@ -126,17 +126,15 @@ def _lines(report: AuditReport) -> Iterable[str]:
         yield f"not known: {unknown}"
 
 
-def _groups(found: AuditFindings) -> Iterable[str]:
-    return (" = ".join(group.names) for group in found.exact)
-
-
-def _listed(what: str, count: int, lines: Iterable[str]) -> Iterable[str]:
+def _listed(what: str, count: int, lines: Iterable[str], rows: int | None = None) -> Iterable[str]:
+    """The heading with its count, then the first lines; ``rows``: how many lines there are, where not one for each."""
     yield f"{what}: {count:,}"
+    rows = count if rows is None else rows
     shown = 0
     for line in lines:
         if shown == _SHOWN:
             break
         shown += 1
         yield f"    {line}"
-    if count > shown > 0:
-        yield f"    and {count - shown:,} more (--json lists them)"
+    if rows > shown > 0:
+        yield f"    and {rows - shown:,} more (--json lists more of them)"

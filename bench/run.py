@@ -89,7 +89,7 @@ def run_study(
         run = open_folder(folder, prepared.study, prepared.manifest)
         if found is not None:
             write_atomic(run.path / FOUND_BATCH, json.dumps(found, indent=1, ensure_ascii=False))
-        _describe(run, prepared, command or ["patchbench", "run", study.name])
+        _describe(run, prepared, command or ["patchbench", "run", study.name], cache)
         arrays = _pixel_arrays(prepared, cache, tell)
         todo = {cell.id for cell in prepared.cells if _is_due(run, cell, retry)}
         facts = {"cells": prepared.cells, "pending": len(todo), "run": run, "warnings": prepared.manifest.warnings}
@@ -174,7 +174,7 @@ def _progress(tell: OnEvent) -> Callable[[str, int, int], None]:
     return lambda what, done, count: tell(Event("data", facts={"what": what, "done": done, "count": count}))
 
 
-def _describe(run: Run, prepared: Prepared, command: Sequence[str]) -> None:
+def _describe(run: Run, prepared: Prepared, command: Sequence[str], cache: Path | None) -> None:
     """Write what the run is: data set, surroundings, plan, small pictures of the test images, and the study.
 
     The study comes last: a folder that holds it holds the rest too.
@@ -195,7 +195,7 @@ def _describe(run: Run, prepared: Prepared, command: Sequence[str]) -> None:
     write_atomic(run.path / "plan.json", json.dumps({"cells": plan}, indent=1, ensure_ascii=False))
     pictures = run.path / "thumbnails.parquet"
     if not pictures.is_file():
-        write_thumbnails(prepared.manifest, prepared.study.dataset, pictures)
+        write_thumbnails(prepared.manifest, prepared.study.dataset, pictures, cache_dir=cache)
     study = prepared.study.model_dump(mode="json")
     write_atomic(run.path / "study.yaml", yaml.safe_dump(study, sort_keys=False, allow_unicode=True))
 

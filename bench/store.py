@@ -1,4 +1,4 @@
-"""Plain files that are whole or not there: atomic writes, and lines that a kill may have cut short."""
+"""Plain files that are whole or not there: atomic writes, lines that a kill may have cut short, room on the disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.errors import RunError
 
-__all__ = ["read_json_lines", "write_atomic"]
+__all__ = ["read_json_lines", "reserve", "write_atomic"]
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -59,3 +59,14 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
             return
         if isinstance(loaded, dict):
             yield loaded
+
+
+def reserve(descriptor: int, size: int) -> None:
+    """Make an open file ``size`` bytes long and take the room on the disk now; OSError where there is none.
+
+    Without it, a full disk would end the process when it writes to a page that is mapped into memory (SIGBUS).
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)

@@ -259,6 +259,8 @@ def is_file(weights: str | None) -> bool:
 
 def absolute(path: Path, base: Path) -> Path:
     """Return ``path`` as an absolute path; a relative one is meant from ``base``."""
+    if "\0" in str(path):
+        raise StudyError(f"{str(path)!r}: a path cannot hold a null character. Check the path.")
     try:
         expanded = path.expanduser()
     except RuntimeError as error:

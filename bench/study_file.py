@@ -173,13 +173,14 @@ def _assign(tree: dict[str, Any], key: list[str], value: object) -> _Location:
 def _matching_models(tree: dict[str, Any], wanted: str) -> list[int]:
     models = tree.get("models")
     entries = models if isinstance(models, list) else []
-    names = [[e.get("name"), e.get("label")] if isinstance(e, dict) else [e] for e in entries]
-    if wanted.isdigit():
-        found = [int(wanted)] if int(wanted) < len(entries) else []
-    else:
-        found = [i for i, known in enumerate(names) if any(fnmatchcase(str(n), wanted) for n in known if n)]
+    told = [[e.get("name"), e.get("label")] if isinstance(e, dict) else [e] for e in entries]
+    names = [[str(name) for name in known if name] for known in told]
+    numbered = [i for i in range(len(entries)) if str(i) == wanted]
+    exact = [i for i, known in enumerate(names) if wanted in known]
+    alike = [i for i, known in enumerate(names) if any(fnmatchcase(name, wanted) for name in known)]
+    found = exact or numbered or alike  # exact first: a label may be a number, or hold a pattern's [ ] * ?
     if not found:
-        known = [str(n) for group in names for n in group if n]
+        known = [name for group in names for name in group]
         raise StudyError(
             f"--set models.{wanted}: no model of this study has that name.{nearest(wanted, known)} "
             f"Its models: {', '.join(known)}."

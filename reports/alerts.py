@@ -48,8 +48,9 @@ def _of_data(gathered: Gathered, _: Translate) -> list[Alert]:
         found.append(Alert("warning", _("Data"), told(str(warning), _)))
     leaks = gathered.dataset.get("leaks") or []
     if leaks:
+        count = gathered.dataset.get("leak_pairs") or len(leaks)  # older runs list all of them
         text = _("{n} pairs of images that look alike lie on different sides of the split, so the scores may flatter.")
-        found.append(Alert("warning", _("Leak between training and test"), text.format(n=len(leaks))))
+        found.append(Alert("warning", _("Leak between training and test"), text.format(n=count)))
     small = [name for name, count in _test_counts(gathered).items() if count < FEW_IMAGES]
     if small:
         text = _("Fewer than {n} test images: {names}. The figures of these classes are rough.")

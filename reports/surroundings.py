@@ -74,12 +74,13 @@ def audit_rows(audit: dict[str, Any]) -> list[tuple[str, str]]:
     sizes = audit.get("sizes") or {}
     modes = audit.get("modes") or {}
     imbalance = audit.get("imbalance")
+    leaking = audit.get("would_leak_pairs") or len(audit.get("would_leak") or [])  # older runs list all of them
     return [
         ("Files taken for images", str(audit.get("images", DASH))),
         ("Of these readable", str(audit.get("readable", DASH))),
         ("Groups of identical images", str(len(audit.get("exact") or []))),
         ("Pairs that look alike", str(audit.get("near_pairs", DASH))),
-        ("Pairs that a plain random split would leak", str(len(audit.get("would_leak") or []))),
+        ("Pairs that a plain random split would leak", str(leaking)),
         ("Image sizes", _listed(sizes)),
         ("Colour modes", _listed(modes)),
         ("Images of the largest class for each one of the smallest", f"{imbalance:.3g}" if imbalance else DASH),

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, combinations, islice
 from pathlib import Path
 
 import numpy as np
 
 from bench.data.examine import Facts, examine
-from bench.data.manifest import AuditFindings, Dropped, DuplicateGroup, NearPair
+from bench.data.manifest import LISTED_PAIRS, AuditFindings, Dropped, DuplicateGroup, NearPair
 from bench.data.near import near_pairs
 from bench.data.sources import DataCard, Source, open_source
 from bench.data.spec import DatasetSpec, SplitSpec
 
 __all__ = ["AuditReport", "audit", "class_counts", "find", "find_leaks"]
 
-_LISTED = 1000  # pairs that are listed one by one; all are counted
 _ODD_LISTED = 100
 
 
@@ -43,7 +43,7 @@ def audit(
 
     Args:
         spec: the data set; ``limit`` is not used.
-        cache_dir: where sets that are found by name were or will be downloaded to.
+        cache_dir: where arrays are unpacked to; downloads that are not there are the user's cache's.
         progress: called with the stage, how many images are done, and how many there are.
 
     Raises:
@@ -75,13 +75,14 @@ def find(source: Source, facts: Sequence[Facts], *, near_threshold: int) -> Audi
         if not fact.error and not labels[fact.name]
     ]
     exact = _exact(good, labels)
-    pairs, total = near_pairs(_one_of_each(good), near_threshold, most=_LISTED)
+    pairs, total = near_pairs(_one_of_each(good), near_threshold, most=LISTED_PAIRS)
     near = tuple(
         NearPair(first=a, second=b, first_label=labels[a], second_label=labels[b], distance=distance)
         for a, b, distance in pairs
     )
     counts = class_counts([*labels.values(), *source.empty], [labels[fact.name] for fact in good])
     odd = _odd(good)
+    would_leak, leaking = _would_leak(good, labels, exact, near)
     return AuditFindings(
         images=len(facts),
         readable=sum(not fact.error for fact in facts),
@@ -97,7 +98,8 @@ def find(source: Source, facts: Sequence[Facts], *, near_threshold: int) -> Audi
         odd_images=len(odd),
         class_counts=counts,
         imbalance=_imbalance(counts),
-        would_leak=_would_leak(good, labels, exact, near),
+        would_leak=tuple(would_leak),
+        would_leak_pairs=leaking,
     )
 
 
@@ -165,10 +167,10 @@ def _would_leak(
     labels: Mapping[str, str],
     exact: Sequence[DuplicateGroup],
     near: Sequence[NearPair],
-) -> tuple[tuple[str, str], ...]:
-    """The pairs that the split of the same defaults would divide if it knew nothing of duplicates."""
+) -> tuple[list[tuple[str, str]], int]:
+    """The pairs that the split of the same defaults would divide if it knew nothing of duplicates; as `find_leaks`."""
     if not exact and not near:
-        return ()
+        return [], 0
     from bench.data.splits import shares
 
     spec = SplitSpec()
@@ -182,21 +184,26 @@ def _would_leak(
         test, validation = shares([len(members)], [spec.test, spec.validation])[0]
         for place, row in enumerate(rng.permutation(len(members))):
             side[members[row]] = "test" if place < test else "validation" if place < test + validation else "train"
-    return tuple(find_leaks(side, exact, near))
+    return find_leaks(side, exact, near)
 
 
 def find_leaks(
     side: Mapping[str, str], exact: Sequence[DuplicateGroup], near: Sequence[NearPair]
-) -> list[tuple[str, str]]:
+) -> tuple[list[tuple[str, str]], int]:
     """Return the pairs of duplicates and near duplicates whose two images lie on different sides.
 
-    Images that ``side`` does not know (they were left out) leak nothing.
+    Images that ``side`` does not know (they were left out) leak nothing. A thousand pairs at most are returned, with
+    how many there are in all: n copies of one image make n x n of them, so they are counted and not gone through.
     """
-    pairs = [
-        (first, second)
-        for group in exact
-        for place, first in enumerate(group.names)
-        for second in group.names[place + 1 :]
-    ]
-    pairs += [(pair.first, pair.second) for pair in near]
-    return [(a, b) for a, b in pairs if a in side and b in side and side[a] != side[b]]
+    divided, total = [], 0
+    for group in exact:
+        known = [name for name in group.names if name in side]
+        on_sides = Counter(side[name] for name in known).values()
+        across = (len(known) ** 2 - sum(count**2 for count in on_sides)) // 2
+        total += across
+        if across:
+            divided.append(known)
+    alike = [(pair.first, pair.second) for pair in near if pair.first in side and pair.second in side]
+    apart = [(a, b) for a, b in alike if side[a] != side[b]]
+    copies = ((a, b) for known in divided for a, b in combinations(known, 2) if side[a] != side[b])
+    return list(islice(chain(copies, apart), LISTED_PAIRS)), total + len(apart)

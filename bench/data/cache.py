@@ -26,8 +26,20 @@ from bench.data.examine import Stage, examine
 from bench.data.parallel import worker_count
 from bench.data.sources.base import Reader
 from bench.errors import DataError
+from bench.store import reserve
 
-__all__ = ["adopt", "build", "cache_folder", "compact", "load_pixels", "locked", "new_stage", "ready", "whole"]
+__all__ = [
+    "adopt",
+    "build",
+    "cache_folder",
+    "compact",
+    "fetched_folder",
+    "load_pixels",
+    "locked",
+    "new_stage",
+    "ready",
+    "whole",
+]
 
 _BLOCK = 32 * 2**20
 _PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
@@ -43,6 +55,15 @@ def cache_folder(chosen: Path | None = None) -> Path:
     import pooch
 
     return Path(pooch.os_cache("patchbench"))
+
+
+def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
+    """Return the folder (``downloads`` or ``hub``) that holds, or is to hold, a file that comes from the network.
+
+    That is the user's, unless the file lies in ``chosen``: a run that keeps no cache only computes anew.
+    """
+    here = cache_folder(chosen) / kind
+    return here if (here / file).exists() else cache_folder() / kind
 
 
 _checked: dict[Path, tuple[int, int, int, str]] = {}
@@ -124,9 +145,8 @@ def new_stage(folder: Path, rows: int, size: int, how: str) -> Stage:
         with os.fdopen(handle, "wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
             np.lib.format.write_array_header_1_0(file, header)
-            # Without this a full disk would end the process when a page is written (SIGBUS).
             offset = file.tell()
-            _reserve(file.fileno(), offset + need)
+            reserve(file.fileno(), offset + need)
     except OSError as error:
         path.unlink(missing_ok=True)
         raise DataError(
@@ -225,13 +245,6 @@ def _checksum(path: Path) -> str:
 
     with ThreadPoolExecutor(worker_count()) as pool:
         return hashlib.sha256(b"".join(pool.map(one, range(count)))).hexdigest()
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-    else:
-        os.ftruncate(descriptor, size)
 
 
 def _sweep(folder: Path) -> None:

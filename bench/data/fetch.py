@@ -207,12 +207,14 @@ class _Resuming:
         import requests
 
         have = self.part.stat().st_size if self.part.exists() else 0
-        tag = self.tag.read_text(encoding="utf-8") if have and self.tag.exists() else ""
+        tag = self._tag() if have else ""
         headers = {"Accept-Encoding": "identity"}
         if have and tag:
             headers |= {"Range": f"bytes={have}-", "If-Range": tag}
         with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
             if response.status_code == 416:
+                if response.headers.get("Content-Range", "").strip() == f"bytes */{have}":
+                    return  # all of it is here: an earlier call was killed before it gave the file its name
                 self.part.unlink(missing_ok=True)
             response.raise_for_status()
             goes_on = response.status_code == 206 and response.headers.get("Content-Range", "").startswith(
@@ -227,6 +229,14 @@ class _Resuming:
                 self._receive(response, file, total)
         if total and self.part.stat().st_size != total:
             raise _TryAgainError(f"{self.part.stat().st_size:,} of {total:,} bytes arrived")
+
+    def _tag(self) -> str:
+        """What the server called the file that the part is of; empty where that is not known or damaged."""
+        try:
+            tag = self.tag.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return tag if tag.isprintable() else ""
 
     def _receive(self, response: requests.Response, file: BinaryIO, total: int) -> None:
         for block in response.iter_content(_BLOCK):

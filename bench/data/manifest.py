@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -11,6 +12,7 @@ from bench.data.sources.base import DataCard, Side
 from bench.errors import DataError
 
 __all__ = [
+    "LISTED_PAIRS",
     "SCHEMA_VERSION",
     "AuditFindings",
     "DatasetManifest",
@@ -20,6 +22,11 @@ __all__ = [
 ]
 
 SCHEMA_VERSION: Final = 1
+
+LISTED_PAIRS: Final = 1000
+"""Pairs that are listed one by one; all are counted."""
+
+_NAMED = 5  # images of a group that a message names
 
 
 class _Stored(BaseModel):
@@ -49,6 +56,19 @@ class DuplicateGroup(_Stored):
     def conflicting(self) -> bool:
         """Whether the images carry different labels."""
         return len(set(self.labels)) > 1
+
+    def told(self, form: str = "{name}", between: str = ", ") -> str:
+        """Return five of the images at most, each in ``form`` (with ``name`` and ``label``), and how many more."""
+        members = list(zip(self.names, self.labels, strict=True))
+        if len(members) > _NAMED:  # each label once, before any comes again
+            seen: Counter[str] = Counter()
+            turn = []
+            for _, label in members:
+                turn.append(seen[label])
+                seen[label] += 1
+            members = [members[place] for place in sorted(range(len(members)), key=turn.__getitem__)]
+        shown = between.join(form.format(name=name, label=label) for name, label in members[:_NAMED])
+        return shown + (f" and {len(members) - _NAMED:,} more" if len(members) > _NAMED else "")
 
 
 class NearPair(_Stored):
@@ -98,7 +118,10 @@ class AuditFindings(_Stored):
     imbalance: float | None = None
     """Images of the largest class for each one of the smallest."""
     would_leak: tuple[tuple[str, str], ...] = ()
-    """Pairs (exact or near) that a plain random stratified split would have put on different sides."""
+    """Pairs (exact or near) that a plain random stratified split would have put on different sides; a thousand of
+    them at most."""
+    would_leak_pairs: int = 0
+    """How many such pairs there are."""
 
     @property
     def exact_pairs(self) -> int:
@@ -141,7 +164,10 @@ class DatasetManifest(_Stored):
     dropped: list[Dropped]
     """What was left out, and why; not what ``limit`` left."""
     leaks: list[tuple[str, str]]
-    """Pairs that look alike and lie on different sides, where the policy or a given split allows it."""
+    """Pairs that look alike and lie on different sides, where the policy or a given split allows it; a thousand of
+    them at most."""
+    leak_pairs: int = 0
+    """How many such pairs there are."""
     card: DataCard
     """Source, licence, citation, and what is not known."""
     warnings: list[str]

@@ -33,12 +33,13 @@ def near_pairs(facts: Sequence[Facts], threshold: int, *, most: int) -> tuple[li
         close[:, : len(block)] &= np.triu(np.ones((len(block), len(block)), dtype=bool), k=1)  # each pair once
         rows, columns = np.nonzero(close)
         total += len(rows)
-        found += [
-            (int(distance[row, column]), int(start + row), int(start + column))
-            for row, column in zip(rows[:most], columns[:most], strict=True)
-        ]
-    found.sort()
-    return [(facts[a].name, facts[b].name, distance) for distance, a, b in found[:most]], total
+        differing = distance[rows, columns]
+        closest = np.argsort(differing, kind="stable")[:most]
+        first, second = start + rows[closest], start + columns[closest]
+        found += zip(differing[closest].tolist(), first.tolist(), second.tolist(), strict=True)
+        found.sort()
+        del found[most:]
+    return [(facts[a].name, facts[b].name, distance) for distance, a, b in found], total
 
 
 def _count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:

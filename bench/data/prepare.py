@@ -183,7 +183,8 @@ def _choose(
     dropped = drop_bad(findings, policy, dict(given))
     out = {entry.name for entry in dropped}
     if method == "file":
-        unlisted = [record.name for record in source.records if record.name not in given | dict.fromkeys(out)]
+        told_of = given.keys() | out
+        unlisted = [record.name for record in source.records if record.name not in told_of]
         dropped += [Dropped(name=name, reason="not in the split file") for name in unlisted]
         out.update(unlisted)
     records = [record for record in source.records if record.name not in out]
@@ -257,7 +258,7 @@ def _manifest(
     for record, side in zip(chosen.records, chosen.sides, strict=True):
         counts[record.label][side] += 1
     side_of = dict(zip(names, chosen.sides, strict=True))
-    leaks = find_leaks(side_of, chosen.findings.exact, chosen.findings.near)
+    leaks, leaking = find_leaks(side_of, chosen.findings.exact, chosen.findings.near)
     return DatasetManifest(
         fingerprint=_fingerprint(chosen.records, classes, facts),
         split_hash=split_hash(names, chosen.sides),
@@ -272,8 +273,9 @@ def _manifest(
         audit=chosen.findings,
         dropped=chosen.dropped,
         leaks=leaks,
+        leak_pairs=leaking,
         card=source.card,
-        warnings=_warnings(chosen, leaks, source),
+        warnings=_warnings(chosen, leaks, leaking, source),
         limited_from=chosen.limited_from,
         seconds=seconds,
     )
@@ -290,7 +292,7 @@ def _fingerprint(records: Sequence[Record], classes: Sequence[str], facts: Seque
     return digest.hexdigest()
 
 
-def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], source: Source) -> list[str]:
+def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], leaking: int, source: Source) -> list[str]:
     findings, told = chosen.findings, list(chosen.warnings)
     if findings.unreadable:
         first = findings.unreadable[0]
@@ -299,16 +301,15 @@ def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], source: Source)
         other = findings.ignored[0]
         told.append(f"{len(findings.ignored)} files not taken for images, such as {other.name} ({other.reason})")
     if findings.conflicting:
-        group = findings.conflicting[0]
         told.append(
             f"identical images carry different labels ({len(findings.conflicting)} such sets), for example "
-            f"{' and '.join(group.names)}"
+            f"{findings.conflicting[0].told(between=' and ')}"
         )
     copies = sum(entry.reason.startswith("a duplicate of") for entry in chosen.dropped)
     if copies:
         told.append(f"{copies} exact duplicates left out")
     if leaks:
-        told.append(f"{len(leaks)} pairs of duplicates lie on different sides of the split, such as {leaks[0]}")
+        told.append(f"{leaking} pairs of duplicates lie on different sides of the split, such as {leaks[0]}")
     if findings.imbalance is not None and findings.imbalance > _IMBALANCED:
         told.append(f"The largest class has {findings.imbalance:.0f} times as many images as the smallest")
     return told + list(source.card.unknown)

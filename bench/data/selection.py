@@ -30,10 +30,8 @@ def drop_bad(findings: AuditFindings, policy: DuplicatePolicy, sides: Mapping[st
     dropped = list(findings.unreadable)
     for group in findings.exact:
         if group.conflicting and policy.conflicting == "drop":
-            told = ", ".join(f"{name} ({label})" for name, label in zip(group.names, group.labels, strict=True))
-            dropped += [
-                Dropped(name=name, reason=f"the same pixels carry different labels: {told}") for name in group.names
-            ]
+            reason = f"the same pixels carry different labels: {group.told('{name} ({label})')}"
+            dropped += [Dropped(name=name, reason=reason) for name in group.names]
         elif not group.conflicting and policy.exact == "keep_one":
             kept = min(group.names, key=lambda name: (_KEEP_FIRST[sides.get(name)], name))
             dropped += [Dropped(name=name, reason=f"a duplicate of {kept}") for name in group.names if name != kept]

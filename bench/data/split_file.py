@@ -9,10 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from bench.data.manifest import DatasetManifest
-from bench.data.sources.base import Side, side_named
+from bench.data.sources.base import Side, check_path, side_named
 from bench.errors import DataError, RunError
 
 __all__ = ["read_split", "write_split"]
+
+
+_LARGEST_FILE = 512 * 2**20
+"""Some five million images; a larger file is another one, and reading it would only fill the memory."""
 
 
 def write_split(manifest: DatasetManifest, path: Path) -> None:
@@ -42,7 +46,14 @@ def read_split(path: Path) -> dict[str, Side]:
     Raises:
         DataError: it is not there, is no such CSV, names a side that there is not, or an image twice.
     """
+    check_path(path.expanduser())
     try:
+        size = path.expanduser().stat().st_size
+        if size > _LARGEST_FILE:
+            raise DataError(
+                f"{path}: {size / 2**20:,.0f} MiB, and a split file has {_LARGEST_FILE >> 20} MiB at most; it needs "
+                "only the columns name and split"
+            )
         text = path.expanduser().read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such split file; check split.file") from error

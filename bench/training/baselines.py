@@ -27,6 +27,7 @@ _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _NEIGHBOURS = (1, 5, 10, 20)
 _TEMPERATURE = 0.07
 _STEPS = 200
+_ROWS = 1024  # whose likenesses to all training features are held at once; those of all rows may not fit in memory
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,19 @@ class KnnHead(nn.Module):
         """Features (b, width) to the logarithm of each class's share of the votes, (b, classes)."""
         return self._votes(nn.functional.normalize(features) @ self.features.T)
 
-    def leave_one_out(self) -> Tensor:
-        """The same for the training features, none of which has a vote on itself."""
-        return self._votes((self.features @ self.features.T).fill_diagonal_(-1.0))
+    def leave_one_out(self, images: int) -> Tensor:
+        """The same for the training features, where no view of an image has a vote on another of its views.
+
+        images: how many there are; the features hold all of them once for each view, one view after the other.
+        """
+        if images == 1:
+            return torch.zeros(len(self.features), self.classes, device=self.features.device)  # nobody to ask
+        which = torch.arange(len(self.features), device=self.features.device) % images
+        said = []
+        for part, own in zip(torch.split(self.features, _ROWS), torch.split(which, _ROWS), strict=True):
+            likeness = part @ self.features.T
+            said.append(self._votes(likeness.masked_fill_(own[:, None] == which, -torch.inf)))
+        return torch.cat(said)
 
     def _votes(self, likeness: Tensor) -> Tensor:
         near, index = likeness.topk(min(self.neighbours, likeness.shape[1]), dim=1)
@@ -78,7 +89,8 @@ def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, 
     found = []
     for neighbours in _NEIGHBOURS:
         head = KnnHead(features, labels.to(features.device), conditions.classes, neighbours).to(conditions.device)
-        found.append(_solved(head, head.leave_one_out(), train, validation, conditions, {"neighbours": neighbours}))
+        said = head.leave_one_out(len(train.labels))
+        found.append(_solved(head, said, train, validation, conditions, {"neighbours": neighbours}))
     return _best(found, spec, started)
 
 
@@ -136,7 +148,8 @@ def _solved(
     settings: dict[str, Any],
 ) -> Solved:
     with torch.inference_mode():
-        logits = head(validation.features[0].to(conditions.device)).cpu().numpy()
+        parts = [head(part.to(conditions.device)) for part in torch.split(validation.features[0], _ROWS)]
+    logits = torch.cat(parts).cpu().numpy()
     labels = np.tile(train.labels, len(train_logits) // len(train.labels))
     learned = score_logits(train_logits.cpu().numpy(), labels, conditions.classes)
     checked = score_logits(logits, validation.labels, conditions.classes)

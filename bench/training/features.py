@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.errors import RunError
+from bench.store import reserve
 from bench.training.batches import PixelBatches, cut
 
 __all__ = ["Lowered", "extract", "room_for"]
@@ -34,14 +36,23 @@ class Lowered(nn.Module):
 def room_for(shape: tuple[int, ...], device: torch.device, file: Path, large: int = _LARGE) -> tuple[Tensor, str]:
     """Return an empty float32 tensor of a shape and where it lies: ``memory``, or ``file`` when it is large.
 
-    The file has no name any more when this returns: it goes away with the process, however that ends.
+    The file has no name any more when this returns: it goes away with the process, however that ends. Its room is
+    taken at once; RunError where the disk has none.
     """
     size = math.prod(shape)
     if size * 4 <= large:
         return torch.empty(shape, device=device), "memory"
-    file.unlink(missing_ok=True)
-    tensor = torch.from_file(str(file), shared=True, size=size, dtype=torch.float32).view(shape)
-    file.unlink()
+    try:
+        with file.open("wb") as out:
+            reserve(out.fileno(), size * 4)
+        tensor = torch.from_file(str(file), shared=True, size=size, dtype=torch.float32).view(shape)
+    except OSError as error:
+        raise RunError(
+            f"{file}: no room for the features of the images, {size * 4 / 2**20:,.0f} MiB ({error.strerror or error}); "
+            "free some, give a run folder on another disk (--out), or use fewer train.views"
+        ) from error
+    finally:
+        file.unlink(missing_ok=True)
     return tensor, "file"
 
 

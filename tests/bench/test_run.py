@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import yaml
@@ -343,3 +344,22 @@ def _start_parent_after(tmp_path: Path, preparation: str) -> subprocess.Complete
 def test_a_study_that_is_complete_takes_no_settings(small_study: MakeStudy) -> None:
     with pytest.raises(BenchError, match="this one is complete"):
         run_study(small_study(1), settings=["train.epochs=2"])
+
+
+def test_a_run_without_a_cache_takes_the_download_and_leaves_the_users_folder_alone(
+    small_study: MakeStudy, child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = tmp_path / "user"
+    monkeypatch.setenv("PATCHBENCH_CACHE", str(user))
+    (user / "downloads").mkdir(parents=True)
+    rng, arrays = np.random.default_rng(0), {}
+    for part in ("train", "val", "test"):
+        arrays[f"{part}_images"] = rng.integers(0, 256, (16, 28, 28, 3), dtype=np.uint8)
+        arrays[f"{part}_labels"] = (np.arange(16, dtype=np.uint8) % 8)[:, None]
+    np.savez(user / "downloads" / "bloodmnist_64.npz", allow_pickle=True, **arrays)
+    child("leave()")
+    study = small_study(1, dataset={"source": "medmnist", "name": "bloodmnist", "image_size": 32})
+    run = run_study(study, out=tmp_path / "run", cache=tmp_path / "once")
+    assert [result.status for result in run.results()] == [Status.OK]
+    assert (run.path / "thumbnails.parquet").is_file()
+    assert [path.name for path in user.iterdir()] == ["downloads"]

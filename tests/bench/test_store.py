@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import RunError
-from bench.store import read_json_lines, write_atomic
+from bench.store import read_json_lines, reserve, write_atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -91,3 +91,11 @@ def test_lines_that_were_cut_short(lines: list[dict[str, int]], cut: int) -> Non
         read = list(read_json_lines(path))
     assert read == lines[: len(read)]
     assert len(read) >= kept.count("\n")
+
+
+def test_room_that_is_reserved_is_taken(tmp_path: Path) -> None:
+    with (tmp_path / "f.bin").open("wb") as file:
+        reserve(file.fileno(), 2**22)
+        taken = os.fstat(file.fileno())
+    assert taken.st_size == 2**22
+    assert taken.st_blocks * 512 >= 2**22

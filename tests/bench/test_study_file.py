@@ -141,6 +141,26 @@ def test_a_wrong_setting_is_told(setting: str, told: str) -> None:
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize("number", ["²", "٠", "9" * 5000, "-1"])
+def test_what_is_no_number_of_a_model_is_told(number: str) -> None:
+    with pytest.raises(StudyError, match="no model of this study has that name"):
+        load_study("quickstart", settings=[f"models.{number}.weights=none"])
+
+
+@pytest.mark.parametrize("key", ["split.file", "dataset.path", "models.0.weights"])
+def test_a_path_with_a_null_character_is_told(key: str) -> None:
+    with pytest.raises(StudyError, match="cannot hold a null character"):
+        load_study("blood-cells", settings=[f'{key}="a\\0b"'])
+
+
+@pytest.mark.parametrize("label", ["[a] x", "1", "r*"])
+def test_a_label_is_found_as_it_is_before_it_is_a_number_or_pattern(tmp_path: Path, label: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(f"name: mine\nmodels:\n  - {{name: resnet18, label: '{label}'}}\n  - resnet34\n")
+    study = load_study(path, settings=[f"models.{label}.weights=none"])
+    assert [entry.weights for entry in study.models] == ["none", None]
+
+
 def test_data_takes_the_place_of_synthetic_images(tmp_path: Path) -> None:
     study = load_study("quickstart", data=tmp_path)
     assert study.dataset.kind == "folder"

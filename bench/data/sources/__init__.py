@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.sources.base import DataCard, Reader, Record, Side, Source, check_classes
+from bench.data.sources.base import DataCard, Reader, Record, Side, Source, check_classes, check_path
 from bench.errors import DataError
 
 if TYPE_CHECKING:  # the processes that read images do without: building the specifications' checks takes 80 ms
@@ -20,7 +19,7 @@ def open_source(spec: DatasetSpec, *, cache_dir: Path | None = None, group_colum
 
     Args:
         spec: the data set.
-        cache_dir: where sets that are found by name were or will be downloaded to.
+        cache_dir: where arrays are unpacked to; downloads that are not there are the user's cache's.
         group_column: the column of a csv data set that becomes each record's group.
 
     Raises:
@@ -41,7 +40,7 @@ def open_source(spec: DatasetSpec, *, cache_dir: Path | None = None, group_colum
 def _open(spec: DatasetSpec, cache_dir: Path | None, group_column: str | None) -> Source:
     kind = spec.kind
     if spec.path is not None:
-        _check_path(spec.path.expanduser())
+        check_path(spec.path.expanduser())
     if kind == "synthetic":
         from bench.data.sources.drawn import open_synthetic
 
@@ -58,18 +57,6 @@ def _open(spec: DatasetSpec, cache_dir: Path | None, group_column: str | None) -
         extra = "; `patchbench data fetch pbc` says where to get it" if kind == "pbc" else ""
         raise DataError(f"The data set ({kind}) has no path: give --data PATH, or dataset.path in the study{extra}")
     return _open_path(spec, spec.path.expanduser(), group_column)
-
-
-def _check_path(path: Path) -> None:
-    """Raise where nothing could be read, or where reading would never end."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return  # each kind of source has a better message
-    except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to look
-        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise DataError(f"{path}: neither a file nor a folder but a pipe or device; give a file or folder")
 
 
 def _open_path(spec: DatasetSpec, path: Path, group_column: str | None) -> Source:

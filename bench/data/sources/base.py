@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import stat
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -23,6 +24,7 @@ __all__ = [
     "Side",
     "Source",
     "check_classes",
+    "check_path",
     "is_litter",
     "label_by_folder",
     "side_named",
@@ -135,6 +137,18 @@ def is_litter(path: PurePosixPath) -> bool:
 def side_named(word: str) -> Side | None:
     """Return the side of a split that ``word`` names (``val`` is ``validation``), or None."""
     return _SIDES.get(word.strip().lower())
+
+
+def check_path(path: Path) -> None:
+    """Raise a DataError where nothing could be read, or where reading would never end; what is not there may pass."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return  # each kind of source has a better message
+    except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to look
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: neither a file nor a folder but a pipe or device; give a file or folder")
 
 
 def check_classes(labels: Iterable[str], where: str) -> list[str]:

@@ -12,9 +12,10 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
-from bench.data.cache import cache_folder
+from bench.data.cache import fetched_folder
 from bench.data.sources.archive import open_zip
 from bench.data.sources.base import DataCard, Source
 from bench.errors import DataError, DependencyError
@@ -31,12 +32,15 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
         DataError: there is no such set, it cannot be downloaded, or it is no set of labelled images.
         DependencyError: the library that brings it is not installed.
     """
-    folder = cache_folder(cache_dir) / "hub"
     plain = re.sub(r"[^A-Za-z0-9]+", "-", name)
-    path = folder / f"{kind}-{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.zip"
+    key = name if kind == "torchvision" else f"{name}\0without those that have no label"
+    file = f"{kind}-{plain}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.zip"
+    path = fetched_folder("hub", file, cache_dir) / file
     if not path.exists():
         _export(kind, name, path)
     source = open_zip(path)
+    with zipfile.ZipFile(path) as archive:
+        left_out = archive.comment.decode("utf-8").splitlines()
     url = f"https://huggingface.co/datasets/{name}" if kind == "huggingface" else None
     return dataclasses.replace(
         source,
@@ -45,7 +49,7 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
             source=kind,
             path=str(path),
             url=url,
-            unknown=("Licence and citation: see the page of the data set.",),
+            unknown=("Licence and citation: see the page of the data set.", *left_out),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,52 @@ def _torchvision_parts() -> dict[str, list[tuple[str, dict[str, Any]]]]:
 _PLAIN = {"RGB": "ppm", "L": "pgm"}
 """Without compression the files, and so the data set's fingerprint, are the same on every machine."""
 
+_PNG = ("1", "LA", "I", "I;16", "P", "RGBA")
+_CONVERTED = {"CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "PA": "RGBA", "RGBa": "RGBA", "La": "LA"}
+"""Modes that PNG does not have, as what they are stored."""
+
+_Row = tuple[str, str | None, Any]
+"""Side, class (None where there is no label) and image (None where there is none)."""
+
 
 def export(kind: str, name: str, target: Path, raw: Path) -> None:
-    """Write every image, losslessly, below ``SIDE/CLASS/`` into the zip ``target``; downloads go to ``raw``."""
+    """Write every image, losslessly, below ``SIDE/CLASS/`` into the zip ``target``; downloads go to ``raw``.
+
+    Images without a label are left out; the comment of the zip tells of them, a line for each side.
+    """
     rows = _huggingface(name, raw) if kind == "huggingface" else _torchvision(name, raw)
+    seen: Counter[str] = Counter()
+    bare: Counter[str] = Counter()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for index, (side, label, image) in enumerate(rows):
-            ending = _PLAIN.get(image.mode, "png")
-            data = io.BytesIO()
-            image.save(data, "PNG" if ending == "png" else "PPM")
-            archive.writestr(f"{side}/{_folder(label)}/{index:08d}.{ending}", data.getvalue())
+            seen[side] += 1
+            if label is None or image is None:
+                bare[side] += 1
+                continue
+            ending, data = _encoded(image)
+            archive.writestr(f"{side}/{_folder(label)}/{index:08d}.{ending}", data)
+        archive.comment = "\n".join(_left_out(side, bare[side], seen[side]) for side in bare).encode()
+    if not seen:
+        raise SystemExit("has no images in a part called train, validation or test")
+    if bare.total() == seen.total():
+        raise SystemExit("none of its images has a label, so nothing can be learnt from it")
+
+
+def _left_out(side: str, bare: int, seen: int) -> str:
+    side = {"val": "validation"}.get(side, side)
+    if bare == seen:
+        return f"None of the {seen:,} images of its {side} part has a label; the part was left out."
+    return f"{bare:,} of {seen:,} images of its {side} part have no label or no pixels; they were left out."
+
+
+def _encoded(image: Any) -> tuple[str, bytes]:
+    """The image as a file, and how the file's name ends."""
+    if image.mode in _CONVERTED:
+        image = image.convert(_CONVERTED[image.mode])
+    ending = _PLAIN.get(image.mode, "png" if image.mode in _PNG else "tif")
+    data = io.BytesIO()
+    image.save(data, {"png": "PNG", "tif": "TIFF"}.get(ending, "PPM"))
+    return ending, data.getvalue()
 
 
 def _folder(label: str) -> str:
@@ -55,7 +92,7 @@ def _folder(label: str) -> str:
     return quote(clean, safe="") if clean.startswith(".") or not clean else clean
 
 
-def _torchvision(name: str, raw: Path) -> Iterator[tuple[str, str, Any]]:
+def _torchvision(name: str, raw: Path) -> Iterator[_Row]:
     known = _torchvision_parts()
     if name not in known:
         raise SystemExit(f"not one that can be used; there are {', '.join(sorted(known))}")
@@ -70,7 +107,7 @@ def _torchvision(name: str, raw: Path) -> Iterator[tuple[str, str, Any]]:
             yield side, str(classes[label]) if classes else f"class {label}", image
 
 
-def _huggingface(name: str, raw: Path) -> Iterator[tuple[str, str, Any]]:
+def _huggingface(name: str, raw: Path) -> Iterator[_Row]:
     try:
         import datasets  # type: ignore[import-not-found]
     except ModuleNotFoundError:
@@ -83,7 +120,9 @@ def _huggingface(name: str, raw: Path) -> Iterator[tuple[str, str, Any]]:
         if part not in _PARTS:
             continue
         for row in data:
-            yield _PARTS[part], names[row[label]], row[image]
+            value = row[label]
+            known = value is not None and 0 <= value < len(names)  # -1 is how many sets hide the labels of their test
+            yield _PARTS[part], names[value] if known else None, row[image]
 
 
 def _column(features: Any, kind: str) -> str:

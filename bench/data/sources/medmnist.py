@@ -52,20 +52,19 @@ def open_medmnist(path: Path | None, name: str | None, image_size: int, cache_di
         path: the .npz file; without it the one that ``patchbench data fetch`` put into the cache.
         name: the set, ``bloodmnist``; guessed from the file's name where it is left out.
         image_size: without a path, the file with images at least as large is taken (or the largest there is).
-        cache_dir: where downloads lie, and where the arrays are unpacked to.
+        cache_dir: where the arrays are unpacked to; a download that is not there is looked for in the user's folder.
 
     Raises:
         DataError: there is no such set or file, or it is not laid out as MedMNIST is.
     """
-    from bench.data.cache import cache_folder
+    from bench.data.cache import cache_folder, fetched_folder
 
-    folder = cache_folder(cache_dir)
     known = _known(name or (path.stem if path else ""), must=name is not None)
     if path is None:
         if known is None:
             raise DataError(f"A MedMNIST data set needs a name ({', '.join(sorted(MEDMNIST))}) or the path of its .npz")
         size = next((side for side in MEDMNIST_SIZES if side >= image_size), MEDMNIST_SIZES[-1])
-        path = folder / "downloads" / known.file(size)
+        path = fetched_folder("downloads", known.file(size), cache_dir) / known.file(size)
         if not path.exists():
             raise DataError(
                 f"{known.name} is not here yet: run `patchbench data fetch {Path(known.file(size)).stem}`, or "
@@ -73,7 +72,7 @@ def open_medmnist(path: Path | None, name: str | None, image_size: int, cache_di
             )
     path = path.expanduser()
     labels, stamp = _labels(path)
-    unpacked = _unpack(path, folder / "npz" / stamp[:32])
+    unpacked = _unpack(path, cache_folder(cache_dir) / "npz" / stamp[:32])
     records: list[Record] = []
     for part, values in labels.items():
         shape = np.load(unpacked / f"{part}.npy", mmap_mode="r", allow_pickle=False).shape

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import imagehash
@@ -12,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data.audit import audit
+from bench.data.audit import audit, find_leaks
 from bench.data.examine import Facts, perceptual_hash
-from bench.data.manifest import DatasetManifest
+from bench.data.manifest import DatasetManifest, DuplicateGroup, NearPair
 from bench.data.near import join, near_pairs
 from bench.data.prepare import prepare
+from bench.data.sources import Side
 from bench.data.spec import DatasetSpec, DuplicatePolicy, SplitSpec
+from bench.data.splits import SIDES
 from bench.data.synthetic import KINDS, draw_cell
 
 MakeFolder = Callable[..., Path]
@@ -136,6 +140,72 @@ def test_images_that_are_all_alike_are_not_chained_together(tmp_path: Path) -> N
     assert len(manifest.names) == 80
 
 
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """Two classes of 300 copies of one white tile each, and ten other images."""
+    rng = np.random.default_rng(0)
+    out = io.BytesIO()
+    Image.new("RGB", (16, 16), "white").save(out, "PNG")
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for index in range(300):
+            (tmp_path / label / f"tile_{index:04d}.png").write_bytes(out.getvalue())
+        for index in range(10):
+            Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(tmp_path / label / f"{index}.png")
+    return tmp_path
+
+
+def test_many_copies_of_one_image_are_counted_and_not_listed_pair_by_pair(copies: Path) -> None:
+    found = audit(DatasetSpec(path=copies)).findings
+    assert found.exact_pairs == 600 * 599 // 2
+    per_side = (120, 60, 420)  # of the 600 in test, validation and training, within what ten other images move
+    wanted = (600**2 - sum(count**2 for count in per_side)) // 2
+    assert found.would_leak_pairs == pytest.approx(wanted, rel=0.05)
+    assert len(found.would_leak) == 1000
+    assert len(found.model_dump_json()) < 200_000
+
+
+@pytest.mark.parametrize("conflicting", ["drop", "keep"])
+def test_what_is_told_of_many_copies_is_short(copies: Path, conflicting: str) -> None:
+    policy = DuplicatePolicy.model_validate({"conflicting": conflicting, "exact": "ignore"})
+    manifest = prepare(DatasetSpec(path=copies, image_size=16, duplicates=policy))
+    assert len(manifest.to_json()) < 700_000
+    assert max(map(len, manifest.warnings)) < 300
+    if conflicting == "drop":
+        assert {entry.reason for entry in manifest.dropped} == {
+            "the same pixels carry different labels: a/tile_0000.png (a), b/tile_0000.png (b), a/tile_0001.png (a), "
+            "b/tile_0001.png (b), a/tile_0002.png (a) and 595 more"
+        }
+    assert manifest.leak_pairs == 0
+
+
+def test_copies_on_both_sides_of_a_given_split_are_counted(copies: Path) -> None:
+    lines = [f"{label}/tile_{row:04d}.png,{'test' if row < 100 else 'train'}" for label in "ab" for row in range(300)]
+    lines += [f"{label}/{row}.png,train" for label in "ab" for row in range(10)]
+    (copies / "split.csv").write_text("name,split\n" + "\n".join(lines))
+    policy = DuplicatePolicy(conflicting="keep")
+    manifest = prepare(DatasetSpec(path=copies, image_size=16, duplicates=policy), SplitSpec(file=copies / "split.csv"))
+    sides = Counter(side for name, side in zip(manifest.names, manifest.splits, strict=True) if "tile" in name)
+    assert manifest.leak_pairs == (600**2 - sum(count**2 for count in sides.values())) // 2
+    assert len(manifest.leaks) == 1000
+    assert any(warning.startswith(f"{manifest.leak_pairs} pairs of duplicates") for warning in manifest.warnings)
+
+
+@given(st.lists(st.lists(st.sampled_from([*SIDES, None]), min_size=2, max_size=6), max_size=5))
+def test_leaks_are_the_pairs_on_different_sides(groups: list[list[Side | None]]) -> None:
+    exact, side = [], {}
+    for number, sides in enumerate(groups):
+        names = [f"{number}/{row}" for row in range(len(sides))]
+        side.update({name: where for name, where in zip(names, sides, strict=True) if where})
+        exact.append(DuplicateGroup(names=tuple(names), labels=("a",) * len(names), same_bytes=True))
+    near = [NearPair(first="0/0", second="x", first_label="a", second_label="a", distance=1)]
+    side["x"] = "test"
+    pairs = [pair for group in exact for pair in combinations(group.names, 2)]
+    wanted = [(a, b) for a, b in pairs if a in side and b in side and side[a] != side[b]]
+    wanted += [("0/0", "x")] if side.get("0/0", "test") != "test" else []
+    assert find_leaks(side, exact, near) == (wanted, len(wanted))
+
+
 def _facts(codes: list[int]) -> list[Facts]:
     return [Facts(str(index), phash=code) for index, code in enumerate(codes)]
 
@@ -161,6 +231,18 @@ def test_near_pairs_reach_over_blocks_and_are_cut_to_the_closest() -> None:
     pairs, total = near_pairs(_facts(codes), 1, most=1)
     assert total >= 1
     assert len(pairs) == 1
+
+
+def test_past_the_limit_the_closest_pairs_of_every_block_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    one, other = (int(code) for code in rng.integers(0, 2**63, 2))
+    codes = [one ^ (1 << int(bit)) for bit in rng.integers(0, 64, 300)]  # all within two bits of each other
+    codes += [other, other ^ 1, one ^ 3, one ^ 1]
+    pairs, total = near_pairs(_facts(codes), 2, most=50)
+    every, same = near_pairs(_facts(codes), 2, most=10**6)
+    assert (len(every), total) == (same, same)
+    assert pairs == every[:50]
+    assert [distance for _, _, distance in every] == sorted(distance for _, _, distance in every)
 
 
 @settings(deadline=None)

@@ -56,6 +56,12 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         if wanted and server.resumes and self.headers.get("If-Range") == self._tag():
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
+        if start >= len(data) > 0:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(data)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
@@ -173,6 +179,33 @@ def test_a_good_file_is_not_replaced_by_a_lie(server: Server, tmp_path: Path) ->
     (tmp_path / "cells.bin").write_bytes(b"damaged")
     server.tricks = ["honest"]
     assert fetch_remote(_remote(server), tmp_path).path.read_bytes() == CONTENT
+
+
+def _leave(folder: Path, part: bytes, tag: bytes) -> None:
+    (folder / "cells.bin.part").write_bytes(part)
+    (folder / "cells.bin.part.tag").write_bytes(tag)
+
+
+def test_a_whole_part_is_not_loaded_again(server: Server, tmp_path: Path) -> None:
+    tag = b'"' + hashlib.sha256(CONTENT).hexdigest()[:16].encode() + b'"'
+    _leave(tmp_path, CONTENT, tag)
+    seen: list[tuple[str, int, int]] = []
+    got = fetch_remote(_remote(server), tmp_path, progress=lambda *state: seen.append(state))
+    assert got.path.read_bytes() == CONTENT
+    assert (server.ranges, seen) == ([f"bytes={len(CONTENT)}-"], [])
+    assert _names(tmp_path) == {"cells.bin"}
+    got.path.unlink()
+    for wrong in (CONTENT[::-1], CONTENT + b"x"):
+        _leave(tmp_path, wrong, tag)
+        assert fetch_remote(_remote(server), tmp_path, pause=0.01).path.read_bytes() == CONTENT
+        got.path.unlink()
+
+
+@pytest.mark.parametrize("tag", [b"\xff\xfe", "é".encode(), b'"a\x00b"', b"a\nb", b""])
+def test_a_damaged_tag_begins_anew(server: Server, tmp_path: Path, tag: bytes) -> None:
+    _leave(tmp_path, CONTENT[:1000], tag)
+    assert fetch_remote(_remote(server), tmp_path).path.read_bytes() == CONTENT
+    assert server.ranges == [None]
 
 
 def test_without_a_length_the_hash_decides(server: Server, tmp_path: Path) -> None:

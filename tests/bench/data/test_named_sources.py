@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import pickle
 import struct
 from collections.abc import Callable
@@ -139,11 +140,22 @@ def test_medmnist_by_name_asks_for_a_fetch(tmp_path: Path) -> None:
     assert open_source(DatasetSpec(name="bloodmnist", image_size=28), cache_dir=tmp_path).records
 
 
+def test_a_download_of_the_user_is_found_whatever_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHBENCH_CACHE", str(tmp_path / "user"))
+    (tmp_path / "user" / "downloads").mkdir(parents=True)
+    _npz(tmp_path / "user" / "downloads" / "bloodmnist.npz")
+    source = open_source(DatasetSpec(name="bloodmnist", image_size=28), cache_dir=tmp_path / "once")
+    assert source.read(source.records[0].name)
+    assert (tmp_path / "once" / "npz").is_dir()
+    assert [path.name for path in (tmp_path / "user").iterdir()] == ["downloads"]
+
+
 # torchvision and Hugging Face
 
 
-def test_torchvision_sets_are_exported_once(tmp_path: Path) -> None:
+def test_torchvision_sets_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torchvision")
+    monkeypatch.setenv("PATCHBENCH_CACHE", str(tmp_path))
     raw = tmp_path / "hub" / "raw" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for part, count in (("train", 20), ("t10k", 10)):
@@ -152,11 +164,68 @@ def test_torchvision_sets_are_exported_once(tmp_path: Path) -> None:
         labels = (np.arange(count) % 10).astype(np.uint8)
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + labels.tobytes())
     spec = DatasetSpec(source="torchvision", name="MNIST")
-    source = open_source(spec, cache_dir=tmp_path)
+    source = open_source(spec)
     assert len(source.records) == 30
     assert {record.side for record in source.records} == {"train", "test"}
     assert "7 - seven" in {record.label for record in source.records}
-    assert open_source(spec, cache_dir=tmp_path).records == source.records
+    assert open_source(spec, cache_dir=tmp_path / "once").records == source.records
+
+
+_LIBRARY = """
+from PIL import Image as Pictures
+
+class Image: pass
+
+class ClassLabel:
+    names = ["cat", "dog"]
+
+class Part(list):
+    features = {"image": Image(), "label": ClassLabel()}
+
+def rows(labels, mode="RGB"):
+    return Part({"image": Pictures.new(mode, (8, 8)), "label": label} for label in labels)
+
+def load_dataset(name, cache_dir):
+    if name == "bare":
+        return {"train": rows([None, -1])}
+    modes = ("CMYK", "YCbCr", "HSV", "PA", "La", "LA", "P", "1", "I;16", "F", "RGBA", "L")
+    images = [row for mode in modes for row in rows([0, 1], mode)]
+    return {"train": Part(images + rows([-1, None, 2])), "validation": rows([0, 1]), "test": rows([-1] * 5)}
+"""
+"""Stands for the library ``datasets``, which loads nothing without a network."""
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "datasets.py").write_text(_LIBRARY)
+    before = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "library"), *([before] if before else [])]))
+    monkeypatch.setenv("PATCHBENCH_CACHE", str(tmp_path / "user"))
+
+
+@pytest.mark.usefixtures("library")
+def test_images_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
+    for folder in (None, tmp_path / "once"):  # exported once, into the user's cache
+        source = open_source(DatasetSpec(source="huggingface", name="owner/set"), cache_dir=folder)
+        assert len(source.records) == 26
+        assert {(record.label, record.side) for record in source.records} == {
+            (label, side) for label in ("cat", "dog") for side in ("train", "validation")
+        }
+        assert source.card.unknown[1:] == (
+            "3 of 27 images of its train part have no label or no pixels; they were left out.",
+            "None of the 5 images of its test part has a label; the part was left out.",
+        )
+    assert not (tmp_path / "once").exists()
+    for record in source.records:
+        assert decode(source.read(record.name), record.name).shape == (8, 8, 3)
+
+
+@pytest.mark.usefixtures("library")
+def test_a_set_without_any_label_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'bare': none of its images has a label"):
+        open_source(DatasetSpec(source="huggingface", name="bare"))
+    assert not list((tmp_path / "user" / "hub").glob("*.zip"))
 
 
 def test_an_unknown_torchvision_set_is_told(tmp_path: Path) -> None:

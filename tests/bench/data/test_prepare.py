@@ -156,6 +156,22 @@ def test_a_written_split_is_read_back(make_folder: MakeFolder, tmp_path: Path) -
         write_split(manifest, tmp_path / "none" / "split.csv")
 
 
+def test_a_split_file_that_would_never_end_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for endless in (pipe, Path("/dev/zero")):
+        with pytest.raises(DataError, match="a pipe or device"):
+            read_split(endless)
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.truncate(2**31)
+    with pytest.raises(DataError, match=r"2,048 MiB, and a split file has 512 MiB at most"):
+        read_split(tmp_path / "large.csv")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_split(tmp_path)
+    with pytest.raises(DataError, match="there is no such split file"):
+        read_split(tmp_path / "none.csv")
+
+
 def test_thumbnails_outlive_the_data(make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder(10)
     spec = DatasetSpec(path=root, image_size=16)

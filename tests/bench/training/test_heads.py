@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -105,6 +108,48 @@ def test_no_image_votes_on_itself(conditions) -> None:
     train, validation = _features(300, 0), _features(60, 1)
     shuffled = FeatureBatches(train.features, np.random.default_rng(5).integers(0, 3, 300), CPU)
     assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
+
+
+def test_neighbours_in_parts_are_those_in_one_piece(conditions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.training.baselines._ROWS", 32)
+    train, validation = _features(150, 0, views=2), _features(70, 1)
+    solved = fit_knn(train, validation, TrainSpec(), conditions)
+    assert np.allclose(solved.validation_logits, solved.head(validation.features[0]), atol=1e-5)
+    head = KnnHead(train.features.flatten(0, 1), torch.from_numpy(np.tile(train.labels, 2)), 3, 10)
+    likeness = head.features @ head.features.T
+    of_one_image = torch.arange(300)[:, None] % 150 == torch.arange(300) % 150
+    near = likeness.masked_fill(of_one_image, -2.0).topk(10)
+    votes = torch.zeros(300, 3).scatter_add_(1, head.labels[near.indices], (near.values / 0.07).softmax(1))
+    assert torch.allclose(head.leave_one_out(150), (votes + 1e-6).log(), atol=1e-4)
+
+
+def test_the_views_of_an_image_do_not_vote_on_each_other(conditions) -> None:
+    """With labels drawn at random: two views that are nearly the same would tell each other their label."""
+    one, validation = _features(300, 0), _features(60, 1)
+    views = torch.cat([one.features, one.features + 1e-4])
+    shuffled = FeatureBatches(views, np.random.default_rng(5).integers(0, 3, 300), CPU)
+    assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
+
+
+def test_the_neighbours_of_an_only_image() -> None:
+    head = KnnHead(torch.ones(1, 4), torch.zeros(1, dtype=torch.long), 3, 5)
+    assert torch.isfinite(head.leave_one_out(1)).all()
+
+
+def test_neighbours_take_memory_for_a_part_of_the_rows() -> None:
+    script = (
+        "import re, torch\n"
+        "from pathlib import Path\n"
+        "from bench.training.baselines import KnnHead\n"
+        "def peak():\n"
+        "    return int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) // 1024\n"
+        "head = KnnHead(torch.randn(20_000, 8), torch.zeros(20_000, dtype=torch.long), 2, 5)\n"
+        "before = peak()\n"
+        "head.leave_one_out(20_000)\n"
+        "print(peak() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 500  # MiB; all likenesses at once take 1,526
 
 
 @pytest.mark.parametrize("head", ["knn", "logistic"])

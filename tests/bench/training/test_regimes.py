@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from bench.errors import RunError
 from bench.study import Cell, ModelEntry
 from bench.training.batches import FeatureBatches
 from bench.training.features import extract, room_for
@@ -113,4 +118,34 @@ def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path) -> None:
     large[1] = torch.arange(300.0)
     assert large[1, 299] == 299
     assert (small.shape, large.shape) == ((2, 3), (2, 300))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_features_that_find_no_room_on_the_disk_are_told(tmp_path) -> None:
+    """Under a limit of the kernel, which answers as a full disk does: when the room is asked for."""
+    script = (
+        "import resource, sys, torch\n"
+        "from pathlib import Path\n"
+        "from bench.errors import RunError\n"
+        "from bench.training.features import room_for\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))\n"
+        "try:\n"
+        "    room_for((300, 1000), torch.device('cpu'), Path(sys.argv[1]), large=100)\n"
+        "except RunError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "f.bin")], capture_output=True, text=True, check=True
+    )
+    assert "f.bin: no room for the features of the images, 1 MiB (File too large); free some" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bench.training.features.reserve", full)
+    with pytest.raises(RunError, match=r"1 MiB \(No space left on device\)"):
+        room_for((300, 1000), CPU, tmp_path / "f.bin", large=100)
     assert list(tmp_path.iterdir()) == []
