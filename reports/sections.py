@@ -155,7 +155,7 @@ def _models(page: Page) -> dict[str, Any] | None:
             "entry": entry,
             "curves": learning_curves(entry, page.translate),
             "classes": tables.class_rows(entry.result, gathered.classes),
-            "confusion": tables.confusion_rows(entry.result, gathered.classes),
+            "confusion": tables.confusion(entry.result, gathered.classes),
             "bars": diagram(entry, page.translate),
             "confusions": tables.top_confusions(entry.result, gathered.classes),
             "row": row,
