@@ -8,6 +8,7 @@ import re
 from bench.results import CellResult, load_results
 from reports import render_report
 from reports.exports import export_text
+from reports.gallery import MOST_BARS
 from reports.tables import MOST_CLASSES, confusion
 
 MODELS = [(f"model-{i}_p16", ("vit", "cnn")[i % 2], 16, 10**6 * (i + 1), 2 + i % 5 * 0.5) for i in range(12)]
@@ -59,3 +60,20 @@ def test_the_whole_matrix_is_where_the_page_says(make_run):
     run = make_run(models=MODELS[:1], devices=("cpu",), classes=classes, images=200, bad={}, not_run=())
     (row,) = json.loads(export_text(load_results(run), "json"))
     assert [len(row["confusion"]), *map(len, row["confusion"])] == [40] * 41
+
+
+def test_the_true_class_has_a_bar_however_improbable(make_run):
+    classes = [f"class number {number:03d}" for number in range(40)]
+    models = [("hopeless", "cnn", None, 10**6, -9.0), ("good", "cnn", None, 10**6, 9.0)]
+    run = make_run(models=models, devices=("cpu",), classes=classes, images=200, bad={}, not_run=())
+    text = render_report([run]).read_text(encoding="utf-8")
+    assert f"the {MOST_BARS} most probable classes, and of the true one" in text
+    answers = re.findall(r'<table class="bars">.*?</table>', text, re.DOTALL)
+    assert {answer.count("<tr") for answer in answers} == {MOST_BARS, MOST_BARS + 1}
+    assert [answer.count('<tr class="true"') for answer in answers] == [1] * len(answers)
+
+
+def test_with_few_classes_every_one_has_a_bar(full_run, tmp_path):
+    text = render_report([full_run], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "with the probability of every class" in text
+    assert "most probable classes" not in text
