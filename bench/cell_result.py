@@ -259,7 +259,7 @@ class CellResult(_Stored):
         try:
             raw = json.loads(text)
             version = raw["schema_version"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RunError(f"{where} is damaged ({error}). Delete that folder and run the study again.") from error
         if version != SCHEMA_VERSION:
             age = "a newer" if isinstance(version, int) and version > SCHEMA_VERSION else "an older"

@@ -10,11 +10,14 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.errors import BenchError, StudyError
+
+if TYPE_CHECKING:
+    from bench.results import Run
 
 __all__ = ["app", "main"]
 
@@ -101,10 +104,22 @@ def run(
         )
         raise typer.Exit(130) from None
     if report:
-        from reports import render_report
-
-        typer.echo(f"report: {render_report([finished.run]).resolve()}")
+        _report_at_the_end(finished.run)
     raise typer.Exit(finished.exit_code)
+
+
+def _report_at_the_end(finished: Run) -> None:
+    """Render the report of a study that has just run; where that fails, say that its results are safe."""
+    from reports import render_report
+
+    try:
+        typer.echo(f"report: {render_report([finished]).resolve()}")
+    except BenchError as error:
+        later = shlex.join(["patchbench", "report", str(finished.path)])
+        raise type(error)(
+            f"All results are stored in {finished.path}, but their report could not be written. {error}\n"
+            f"Then render it with: {later}"
+        ) from error
 
 
 @app.command()

@@ -102,7 +102,7 @@ class Run:
         text = self._read("study.yaml")
         try:
             loaded = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 40th of a month
             raise RunError(f"{self.path / 'study.yaml'} is damaged: {error}") from error
         return loaded if isinstance(loaded, dict) else {}
 
@@ -121,7 +121,7 @@ class Run:
         path = self.cell_folder(cell_id) / "result.json"
         if not path.is_file():
             return None
-        return CellResult.from_json(path.read_text(encoding="utf-8"), str(path))
+        return _read_result(path)
 
     def results(self) -> list[CellResult]:
         """All stored results, in the order of the plan; those outside the plan come last."""
@@ -129,7 +129,7 @@ class Run:
         found = {p.parent.name: p for p in folder.glob("*/result.json")} if folder.is_dir() else {}
         plan = [cell["id"] for cell in self.plan() if cell["id"] in found]
         ordered = plan + sorted(set(found) - set(plan))
-        results = [CellResult.from_json(found[i].read_text(encoding="utf-8"), str(found[i])) for i in ordered]
+        results = [_read_result(found[i]) for i in ordered]
         for folder_name, result in zip(ordered, results, strict=True):
             if result.id != folder_name:
                 raise RunError(
@@ -143,7 +143,12 @@ class Run:
         if not (self.path / "plan.json").is_file():
             return []
         cells = self._read_json("plan.json").get("cells", [])
-        return cells if isinstance(cells, list) else []
+        if not isinstance(cells, list) or not all(isinstance(c, dict) and isinstance(c.get("id"), str) for c in cells):
+            raise RunError(
+                f"{self.path / 'plan.json'} is damaged: its cells are no list of mappings, each with an id that is a "
+                f"text. Run the study again into that folder: it writes the plan anew and keeps the results."
+            )
+        return cells
 
     def missing(self) -> list[dict[str, Any]]:
         """Planned cells without a result."""
@@ -198,15 +203,25 @@ class Run:
         path = self.path / "thumbnails.parquet"
         if not path.is_file():
             return {}
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path, columns=["name", "jpeg"])
-        return dict(zip(table["name"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
+        try:
+            table = pq.read_table(path, columns=["name", "jpeg"])
+            names, pictures = table["name"].cast(pa.string()), table["jpeg"].cast(pa.binary())
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise RunError(
+                f"{path} is damaged ({error}). Delete it: a report does without the pictures, and running the study "
+                f"again into that folder makes them anew."
+            ) from error
+        return dict(zip(names.to_pylist(), pictures.to_pylist(), strict=True))
 
     def _read(self, name: str) -> str:
         path = self.path / name
         try:
             return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path} is damaged: byte {error.start} is not UTF-8") from error
         except OSError as error:
             raise RunError(
                 f"{self.path} is no run folder: {name} cannot be read ({error.strerror}). "
@@ -216,11 +231,23 @@ class Run:
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
             loaded = json.loads(self._read(name))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RunError(f"{self.path / name} is damaged: {error}") from error
         if not isinstance(loaded, dict):
             raise RunError(f"{self.path / name} is damaged: it holds no mapping")
         return loaded
+
+
+def _read_result(path: Path) -> CellResult:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RunError(
+            f"{path} is damaged (byte {error.start} is not UTF-8). Delete that folder and run the study again."
+        ) from error
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}. Make it readable to you.") from error
+    return CellResult.from_json(text, str(path))
 
 
 def write_predictions(

@@ -55,7 +55,7 @@ def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             loaded = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if isinstance(loaded, dict):
             yield loaded

@@ -23,7 +23,7 @@ def datatables() -> str:
     try:
         bundle = distribution("itables").locate_file("itables/html/dt_bundle.js")
         return as_script(Path(str(bundle)).read_text(encoding="utf-8"))
-    except (PackageNotFoundError, OSError) as error:
+    except (PackageNotFoundError, OSError, UnicodeDecodeError) as error:
         raise DependencyError(
             f"A report needs the package itables, which cannot be read: {error}. {_INSTALL}"
         ) from error

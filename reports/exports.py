@@ -113,7 +113,8 @@ def markdown_cell(text: str) -> str:
 
 def _latex(run: Run) -> str:
     """A booktabs table; needs ``\\usepackage{booktabs}``."""
-    rows = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in _paper_rows(run)]
+    # The empty group keeps what begins a row from the command before it, which takes a star or a bracket as its own.
+    rows = ["{}" + " & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in _paper_rows(run)]
     head = " & ".join(map(_latex_cell, _PAPER)) + r" \\"
     return "\n".join(
         [r"\begin{tabular}{lllrrrrrrl}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", ""]

@@ -10,7 +10,10 @@ import numpy as np
 
 from reports.gather import Entry, Gathered
 
-__all__ = ["Answer", "Picture", "disagreements", "pictures_of"]
+__all__ = ["MOST_BARS", "Answer", "Picture", "disagreements", "pictures_of"]
+
+MOST_BARS = 20
+"""At most so many classes of an answer are shown, and the true one."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Answer:
     entry: Entry
     said: str
     probabilities: tuple[tuple[str, float, bool], ...]
-    """For every class, most probable first: its name, its probability, whether it is the true one."""
+    """For every class, most probable first: its name, its probability, whether it is the true one. Of more than
+    `MOST_BARS` classes for the most probable ones, and after them for the true one where it is none of these."""
     is_right: bool
 
     @property
@@ -115,7 +119,8 @@ def _answer(entry: Entry, index: int, true: int, classes: list[str]) -> Answer:
     assert found is not None  # entries without predictions were left out
     row = found.probabilities[index]
     order = sorted(range(len(row)), key=lambda i: (-float(row[i]), i))
-    probabilities = tuple((_name(classes, i), float(row[i]), i == true) for i in order)
+    shown = [i for place, i in enumerate(order) if place < MOST_BARS or i == true]
+    probabilities = tuple((_name(classes, i), float(row[i]), i == true) for i in shown)
     return Answer(entry, _name(classes, order[0]), probabilities, order[0] == true)
 
 

@@ -256,7 +256,7 @@ def gather(runs: Sequence[Run | str | Path], purpose: Purpose = "report") -> Gat
 
 def _entries(run: Run, name: str, start: int) -> list[Entry]:
     results = {result.id: result for result in run.results()}
-    plan = {str(cell.get("id")): cell for cell in run.plan() if isinstance(cell, dict)}
+    plan = {cell["id"]: cell for cell in run.plan()}
     ids = list(dict.fromkeys([*plan, *results]))
     family = {result.label: result.model.family for result in results.values() if result.model.family}
     plan = {cell_id: {"family": family.get(str(cell.get("label"))), **cell} for cell_id, cell in plan.items()}

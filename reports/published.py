@@ -25,13 +25,13 @@ def published(gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str,
 def _row(row: dict[str, Any], gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any]:
     matrix = row.get("confusion")
     scores = _from_matrix(matrix)
-    score = _number(row.get("accuracy"))
+    score = _first(row.get("accuracy"), scores, "accuracy")
     return {
         "model": str(row.get("model") or "?"),
         "device": str(row.get("device") or ""),
         "dataset": str(row.get("dataset") or ""),
         "images": row.get("images") if isinstance(row.get("images"), int) else None,
-        "accuracy": percent(score if score is not None else scores.get("accuracy"), "not reported"),
+        "accuracy": percent(score, "not reported"),
         "balanced_accuracy": percent(_first(row.get("balanced_accuracy"), scores, "balanced_accuracy"), "not reported"),
         "kappa": number(_first(row.get("kappa"), scores, "kappa"), "not reported"),
         "seconds": duration(_number(row.get("seconds")), "not reported"),

@@ -13,7 +13,7 @@ from reports.claims import answers
 from reports.curves_chart import curves_chart
 from reports.evidence import Evidence
 from reports.figures import all_curves, learning_curves
-from reports.gallery import disagreements, pictures_of
+from reports.gallery import MOST_BARS, disagreements, pictures_of
 from reports.gather import Entry, Gathered
 from reports.language import Translate
 from reports.policy import json_for_script
@@ -155,7 +155,7 @@ def _models(page: Page) -> dict[str, Any] | None:
             "entry": entry,
             "curves": learning_curves(entry, page.translate),
             "classes": tables.class_rows(entry.result, gathered.classes),
-            "confusion": tables.confusion_rows(entry.result, gathered.classes),
+            "confusion": tables.confusion(entry.result, gathered.classes),
             "bars": diagram(entry, page.translate),
             "confusions": tables.top_confusions(entry.result, gathered.classes),
             "row": row,
@@ -181,7 +181,7 @@ def _gallery(page: Page) -> dict[str, Any] | None:
         for turn, entry in enumerate(shown[:24])
         if (found := pictures_of(entry, gathered, turn))
     ]
-    return {"disagreements": split, "models": models} if models else None
+    return {"disagreements": split, "models": models, "most": MOST_BARS} if models else None
 
 
 def _curves(page: Page) -> dict[str, Any] | None:

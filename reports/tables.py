@@ -18,11 +18,12 @@ __all__ = [
     "COLUMNS",
     "ClassRow",
     "Column",
+    "Confusion",
     "ConfusionCell",
     "LeaderRow",
     "PairRow",
     "class_rows",
-    "confusion_rows",
+    "confusion",
     "device_pairs",
     "leader_row",
     "leaderboard",
@@ -269,6 +270,10 @@ def class_rows(result: CellResult, classes: list[str]) -> list[ClassRow]:
     ]
 
 
+MOST_CLASSES = 30
+"""A confusion matrix of more classes shows only these many, as its cells are the square of them."""
+
+
 @dataclass(frozen=True)
 class ConfusionCell:
     """Test images of one true class that were said to be of one class."""
@@ -281,19 +286,45 @@ class ConfusionCell:
     is_right: bool
 
 
-def confusion_rows(result: CellResult, classes: list[str]) -> list[tuple[str, list[ConfusionCell]]]:
-    """The confusion matrix: for each true class its name and its row."""
-    names = _padded(classes, len(result.confusion))
+@dataclass(frozen=True)
+class Confusion:
+    """The confusion matrix, or the part of it that the page has room for."""
+
+    rows: list[tuple[str, list[ConfusionCell]]]
+    """For each true class its name and its row, whose last cell counts the classes that are not shown, if any."""
+    classes: int
+    """How many there are in all."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether some classes are not shown."""
+        return len(self.rows) < self.classes
+
+
+def confusion(result: CellResult, classes: list[str], most: int = MOST_CLASSES) -> Confusion:
+    """The confusion matrix; of more than ``most`` classes those that were most often confused with another."""
+    counts = result.confusion
+    names, shown = _padded(classes, len(counts)), _most_confused(counts, most)
+    hidden = sorted(set(range(len(counts))) - set(shown))
     rows = []
-    for true, (name, counts) in enumerate(zip(names, result.confusion, strict=True)):
-        total = sum(counts)
-        shares = [count / total if total else 0.0 for count in counts]
-        cells = [
-            ConfusionCell(count, share, _level(share), said == true)
-            for said, (count, share) in enumerate(zip(counts, shares, strict=True))
-        ]
-        rows.append((name, cells))
-    return rows
+    for true in shown:
+        row, total = counts[true], sum(counts[true])
+        cells = [_confusion_cell(row[said], total, said == true) for said in shown]
+        rest = [_confusion_cell(sum(row[said] for said in hidden), total, False)] if hidden else []
+        rows.append((names[true], [*cells, *rest]))
+    return Confusion(rows, len(counts))
+
+
+def _most_confused(counts: tuple[tuple[int, ...], ...], most: int) -> list[int]:
+    """The classes, in their order, with the most errors: their images taken for others, and others' for theirs."""
+    said = [sum(column) for column in zip(*counts, strict=True)]
+    errors = [sum(row) + said[index] - 2 * row[index] for index, row in enumerate(counts)]
+    return sorted(sorted(range(len(counts)), key=lambda index: -errors[index])[:most])
+
+
+def _confusion_cell(count: int, total: int, is_right: bool) -> ConfusionCell:
+    share = count / total if total else 0.0
+    return ConfusionCell(count, share, _level(share), is_right)
 
 
 def _level(share: float) -> int:

@@ -51,11 +51,11 @@
     entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => { near.unobserve(target); enhance(target); });
   }, { rootMargin: "600px" });
   all("table.sortable").forEach((table) => near.observe(table));
-  // DataTables lets Enter alone press what it calls a button.
+  // DataTables lets Enter alone press what it calls a button; with the shift key a press adds a second column.
   addEventListener("keydown", (event) => {
     if (event.key !== " " || !event.target.matches(".dt-column-order")) return;
     event.preventDefault();
-    event.target.click();
+    event.target.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey: event.shiftKey }));
   });
 
   // The leaderboard's filters and columns.

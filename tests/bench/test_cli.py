@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,20 @@ def test_running_again_recomputes_nothing(finished: tuple[Path, object]) -> None
     assert again.returncode == 0, again.stdout + again.stderr
     assert "2 done before, 0 to run" in again.stdout
     assert before == {p: p.stat().st_mtime_ns for p in run.glob("cells/*/predictions.parquet")}
+
+
+def test_a_report_that_cannot_be_written_at_the_end_says_that_the_results_are_safe(
+    finished: tuple[Path, object], tmp_path: Path
+) -> None:
+    run = tmp_path / "a run"
+    shutil.copytree(finished[0], run)
+    (run / "report.html").unlink()
+    (run / "report.html").mkdir()
+    done = patchbench("run", "quickstart", *SMALL, "--device", "cpu", "--out", run, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"All results are stored in {run}" in done.stderr
+    assert f"patchbench report '{run}'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_run_of_another_study_is_refused(finished: tuple[Path, object]) -> None:

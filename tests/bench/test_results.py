@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,6 +113,82 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("name: [")
     with pytest.raises(RunError, match="damaged"):
         load_results(tmp_path)
+
+
+def _run(folder: Path) -> Run:
+    """A run of one cell, ``x``, whose files are whole."""
+    (folder / "cells" / "x").mkdir(parents=True)
+    (folder / "cells" / "x" / "result.json").write_text(_result(id="x").model_dump_json())
+    (folder / "study.yaml").write_text("name: a")
+    (folder / "dataset.json").write_text("{}")
+    (folder / "environment.json").write_text("{}")
+    (folder / "plan.json").write_text(json.dumps({"cells": [{"id": "x"}]}))
+    return Run(folder)
+
+
+NESTED = b"[" * 100_000
+NO_TEXT = b'{"name": "\xff"}'
+READ: dict[str, Callable[[Run], object]] = {
+    "study.yaml": lambda run: run.study,
+    "dataset.json": lambda run: run.dataset,
+    "environment.json": lambda run: run.environment,
+    "plan.json": Run.plan,
+    "cells/x/result.json": Run.results,
+}
+
+
+@pytest.mark.parametrize("content", [NESTED, NO_TEXT], ids=["nested", "no text"])
+@pytest.mark.parametrize("name", READ)
+def test_a_damaged_file_is_one_message_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
+    run = _run(tmp_path)
+    READ[name](run)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RunError, match="damaged") as caught:
+        READ[name](run)
+    assert str(tmp_path / name) in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    if name.startswith("cells"):
+        with pytest.raises(RunError, match="damaged"):
+            run.result("x")
+
+
+def test_a_date_that_is_none_makes_no_traceback(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "study.yaml").write_text("started: 2026-01-40")
+    with pytest.raises(RunError, match=r"study\.yaml is damaged"):
+        _ = run.study
+
+
+@pytest.mark.parametrize("cells", [[{}], [1], [{"id": ["x"]}], [{"id": None}], {"id": "x"}, 5])
+def test_a_plan_whose_cells_have_no_name_is_damaged(tmp_path: Path, cells: object) -> None:
+    run = _run(tmp_path)
+    assert run.missing() == []
+    (tmp_path / "plan.json").write_text(json.dumps({"cells": cells}))
+    for read in (run.plan, run.results, run.missing):
+        with pytest.raises(RunError, match=r"plan\.json is damaged.*Run the study again"):
+            read()
+
+
+def test_pictures_that_are_damaged_are_told(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    assert run.thumbnails() == {}
+    path = tmp_path / "thumbnails.parquet"
+    pq.write_table(pa.table({"name": ["a"], "jpeg": [b"\xff\xd8"]}), path)
+    assert run.thumbnails() == {"a": b"\xff\xd8"}
+    whole = path.read_bytes()
+    pq.write_table(pa.table({"name": ["a"], "other": [1]}), path)
+    without = path.read_bytes()
+    pq.write_table(pa.table({"name": ["a"], "jpeg": [[1]]}), path)
+    for content in (b"", b"PAR1 and nothing", whole[:-20], without, path.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=r"(?s)thumbnails\.parquet is damaged .*Delete it"):
+            run.thumbnails()
+
+
+def test_history_ends_where_a_line_is_damaged(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "cells" / "x" / "history.jsonl").write_bytes(b'{"epoch": 1}\n' + NESTED + b'\n{"epoch": 3}\n')
+    assert run.history("x") == [{"epoch": 1}]
 
 
 HISTORY = [

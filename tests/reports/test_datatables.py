@@ -51,6 +51,19 @@ def test_a_missing_package_is_told(monkeypatch):
         datatables.datatables()
 
 
+def test_a_damaged_file_is_told(monkeypatch, tmp_path):
+    (tmp_path / "dt_bundle.js").write_bytes(b"var a=1;\xff\xfe")
+
+    class Damaged:
+        def locate_file(self, _name):
+            return tmp_path / "dt_bundle.js"
+
+    monkeypatch.setattr(datatables, "distribution", lambda _name: Damaged())
+    datatables.datatables.cache_clear()
+    with pytest.raises(DependencyError, match=r"cannot be read: 'utf-8'.*pip install"):
+        datatables.datatables()
+
+
 def test_the_code_stays_under_two_megabytes(full_run):
     page = render_report([full_run]).read_text(encoding="utf-8")
     code = re.findall(r"<(script|style)>(.*?)</\1>", page, re.DOTALL)

@@ -184,6 +184,19 @@ def test_a_published_matrix_gives_its_own_interval(make_run):
     assert "the interval of" in section
 
 
+def test_a_published_matrix_alone_is_compared_too(make_run):
+    import yaml
+
+    run = make_run(images=80)
+    study = yaml.safe_load((run / "study.yaml").read_text(encoding="utf-8"))
+    study["published"] = [{"model": "ViT", "source": "a paper", "confusion": [[90, 10], [10, 90]]}]
+    (run / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    page = render_report([run]).read_text(encoding="utf-8")
+    section = page[page.index('<section id="published"') : page.index('<section id="differences"')]
+    assert ">90.00 %<" in section
+    assert "the interval of" in section
+
+
 def test_a_study_of_several_seeds_shows_their_spread(make_run):
     models = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b", "cnn", None, 9_000_000, 3.0)]
     page = render_report([make_run(models=models, devices=("cpu",), seeds=(0, 1, 2), images=80)])

@@ -154,14 +154,20 @@ def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key):
     assert len(page.find_elements("css selector", "#board th[aria-sort]")) == 1
 
 
-def test_the_shift_key_adds_a_second_column(page):
+@pytest.mark.parametrize("press", ["click", "\n", " "])
+def test_the_shift_key_adds_a_second_column(page, press):
     from selenium.webdriver import ActionChains, Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
     assert sort(page, "#board th[data-column=device]") == "ascending"
     board = column(page, "#board", 0)
     second = sorter(page, "#board th[data-column=parameters]")
-    ActionChains(page).key_down(Keys.SHIFT).click(second).key_up(Keys.SHIFT).perform()
+    held = ActionChains(page).key_down(Keys.SHIFT)
+    if press == "click":
+        held.click(second).key_up(Keys.SHIFT).perform()
+    else:
+        page.execute_script("arguments[0].focus()", second)
+        held.send_keys(press).key_up(Keys.SHIFT).perform()
     WebDriverWait(page, 20).until(lambda _: column(page, "#board", 0) != board)
     cells = page.execute_script(
         "return [...document.querySelectorAll('#board tbody tr')].map(row => ["

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -70,3 +71,12 @@ def test_hostile_labels_are_no_formulas_and_turn_no_writing(make_run, tmp_path):
     texts.append(render_report([run]).read_text(encoding="utf-8"))
     for text in texts:
         assert not set(text) & {"\u202e", "\u2066", "\x1b"}
+
+
+@pytest.mark.parametrize("label", ["*b", "[a] x", "[1ex]"])
+def test_no_label_is_read_as_an_option_of_the_latex_row_before(make_run, tmp_path, label):
+    run = make_run(models=[(label, "cnn", None, 1_000_000, 3.0)] * 2, devices=("cpu",), images=80)
+    lines = export(run, "latex", tmp_path / "out.tex").read_text(encoding="utf-8").splitlines()
+    begun = [line for before, line in pairwise(lines) if before.endswith((r"\\", r"\midrule"))]
+    assert [line for line in begun if line.startswith(("*", "["))] == []
+    assert sum(line.startswith("{}" + label) for line in begun) == 2
