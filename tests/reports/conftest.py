@@ -18,6 +18,7 @@ from PIL import Image
 
 from bench.metrics import confusion_matrix, summary
 from bench.results import CellResult, Failure, write_predictions
+from tests.reports.browser import address, browser, page  # noqa: F401 - fixtures for the tests beside this file
 
 METHOD = "sum of the proportional set size (PSS) of the process tree, sampled from outside"
 HOSTILE = ["<script>alert(1)</script>", "a\"b'c & d", "glóbulo rojo", "$\\frac{1}{0}$ {{ 7*7 }}", "血小板"]

@@ -1,0 +1,107 @@
+"""A real browser with a report open in it, and how its tables are used by hand; conftest.py offers the fixtures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from reports import render_report
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--force-prefers-reduced-motion",
+)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory) -> Iterator:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    if not (CHROMIUM and DRIVER) and not os.environ.get("CI"):
+        pytest.skip("chromium and chromedriver are not installed (apt-get install chromium chromium-driver)")
+    assert CHROMIUM, "CI needs chromium and chromedriver: apt-get install chromium chromium-driver"
+    assert DRIVER, "CI needs chromedriver: apt-get install chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}", "--window-size=1280,900"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(service=Service(DRIVER), options=options)
+    driver.set_script_timeout(240)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="session")
+def address(full_run) -> str:
+    return render_report([full_run]).as_uri()
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator:
+    browser.get_log("performance")
+    browser.get_log("browser")
+    browser.get(address)
+    browser.execute_script("localStorage.clear()")
+    yield browser
+    assert browser.get_log("browser") == []
+
+
+def width(browser, pixels: int) -> None:
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+
+
+def column(page, table: str, index: int) -> list[str]:
+    script = "return [...document.querySelectorAll(arguments[0] + ' tbody tr')]"
+    return page.execute_script(f"{script}.map(r => r.cells[arguments[1]].textContent.trim())", table, index)
+
+
+def sorter(page, head: str):
+    """The button in a column's head, which is there when its table has come near the screen."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    page.execute_script("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", head)
+    return WebDriverWait(page, 20).until(lambda driver: driver.find_element("css selector", f"{head} .dt-column-order"))
+
+
+def sort(page, head: str, key: str | None = None) -> str | None:
+    """Press the button in a column's head by mouse or by ``key``; what the head then says of its order."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    button = sorter(page, head)
+    page.execute_script(
+        "window.drawn = false;"
+        "new DataTable.Api(arguments[0].closest('table')).one('draw', () => { window.drawn = true; })",
+        button,
+    )
+    if key:
+        button.send_keys(key)
+    else:
+        button.click()
+    WebDriverWait(page, 20).until(lambda driver: driver.execute_script("return window.drawn"))
+    return page.find_element("css selector", head).get_attribute("aria-sort")
+
+
+def sortable(page, opened: str = "details:not(.chooser)") -> list[str]:
+    """Open these; where each sortable table is that can then be seen."""
+    return page.execute_script(
+        "document.querySelectorAll(arguments[0]).forEach((details) => { details.open = true; });"
+        "return [...document.querySelectorAll('table.sortable')].filter(table => table.checkVisibility())"
+        ".map((table, number) => '#' + (table.id ||= `sortable-${number}`));",
+        opened,
+    )
