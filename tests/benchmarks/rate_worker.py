@@ -16,9 +16,8 @@ import torch
 from torch import nn
 
 from bench.training.batches import PixelBatches, PixelFile
-from bench.training.depthwise import speed_up_depthwise
+from bench.training.fast_gradients import use_fast_gradients
 from bench.training.mixing import unmixed
-from bench.training.patches import speed_up_patches
 from bench.training.spec import TrainSpec
 from bench.training.step import Step
 from models_zoo.builder import build
@@ -34,8 +33,7 @@ def harness(name: str, precision: str, pixels: Path) -> Callable[[], None]:
     module, cnn = built.module, built.spec.family == "cnn"
     if cnn:
         module.to(memory_format=torch.channels_last)
-    speed_up_depthwise(module, CPU, precision)
-    speed_up_patches(module, CPU, precision)
+    use_fast_gradients(module, CPU, precision)
     rows, labels = np.arange(count), np.arange(count) % 8
     batches = PixelBatches(file, rows, labels, mean=built.mean, std=built.std, device=CPU, channels_last=cnn)
     step = Step(module.train(), TrainSpec(), CPU, precision, None)

@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def _harness(model: str, precision: str, images: Path, folder: Path) -> float:
 def test_epochs_are_faster_than_the_reference(
     name: str,
     timm_name: str,
-    quiet: bool,
+    expect: Callable[[bool], None],
     has_bf16: bool,
     some_cells: Path,
     tmp_path: Path,
@@ -73,7 +74,4 @@ def test_epochs_are_faster_than_the_reference(
     with capsys.disabled():
         shown = ", ".join(f"{key} {value:.1f} ({value / plain:.2f} times)" for key, value in rate.items())
         print(f"\n{name}: images/s of an epoch: reference {plain:.1f}, {shown}")
-    if not quiet:
-        pytest.skip("the machine was busy with other work when this began: the figures prove nothing")
-    assert rate["fp32"] >= plain
-    assert rate["bf16"] >= 2.5 * plain or not has_bf16
+    expect(rate["fp32"] >= plain and (rate["bf16"] >= 2.5 * plain or not has_bf16))

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def reference_seconds(pbc_folder: Path) -> float:
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_many_times_faster_than_the_reference(
     precision: str,
-    quiet: bool,
+    expect: Callable[[bool], None],
     has_bf16: bool,
     reference_seconds: float,
     pbc_zip: Path,
@@ -57,6 +58,4 @@ def test_many_times_faster_than_the_reference(
         print(f"\n{precision}: reference {reference_seconds:,.0f} s / harness {seconds:.1f} s = {ratio:.1f} times")
     if precision == "bf16" and not has_bf16:
         pytest.skip("this processor has no bf16 matrix instructions")
-    if not quiet:
-        pytest.skip(f"the machine was busy with other work when this began: {ratio:.1f} times proves nothing")
-    assert ratio >= AT_LEAST[precision]
+    expect(ratio >= AT_LEAST[precision])
