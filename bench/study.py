@@ -38,7 +38,7 @@ def _known_device(name: str) -> str:
 
 Device = Annotated[str, AfterValidator(_known_device)]
 
-_CELL_VERSION = 1
+_CELL_VERSION = 2
 """Part of every cell's id: raised when the same specification would give another result."""
 
 

@@ -14,7 +14,6 @@ import torch
 import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import nn
 
 from bench import metrics
 from bench.data.manifest import DatasetManifest
@@ -24,14 +23,12 @@ from bench.measure.memory import high_water_mib, pss_mib
 from bench.measure.sampling import ENOUGH
 from bench.measure.timing import PARTS
 from bench.training import device as devices
-from bench.training.attention import has_fast_attention
 from bench.training.batches import PixelBatches, PixelFile
 from bench.training.checkpoint import Checkpoint
-from bench.training.depthwise import speed_up_depthwise
+from bench.training.fast_gradients import use_fast_gradients
 from bench.training.heads import learn
 from bench.training.inference import predict
 from bench.training.loop import Conditions, Epoch, Fitted, Watcher
-from bench.training.patches import speed_up_patches
 from bench.training.regimes import freeze, plan
 from bench.training.scores import softmax
 from bench.training.warmup import warm_up
@@ -89,7 +86,7 @@ def run(
     reporter.phase("model")
     built = _build(job, len(manifest.classes), device)
     freeze(cell, built.module)
-    faster = _speed_up(cell.regime, built.module, device, cell.precision)
+    faster = {} if cell.regime == "frozen" else use_fast_gradients(built.module, device, cell.precision)
     ready = _make_ready(job, built, device, threads, (pixels, labels, splits), len(manifest.classes))
     clock.stop("model_seconds")
 
@@ -183,17 +180,6 @@ def _make_ready(
     inference_batch = devices.inference_batch_for(device, spec, cell.model.image_size or 224)
     sides = batches("train"), batches("validation"), batches("test")
     return _Ready(job, built, device, threads, workers, inference_batch, classes, *sides)
-
-
-def _speed_up(regime: str, module: nn.Module, device: torch.device, precision: str) -> dict[str, Any]:
-    """Exchange slow gradients for fast ones in what is to learn; returns which, for the record."""
-    if regime == "frozen":
-        return {"depthwise_exchanged": 0, "patches_exchanged": 0, "fast_attention": False}
-    return {
-        "depthwise_exchanged": speed_up_depthwise(module, device, precision),
-        "patches_exchanged": speed_up_patches(module, device, precision),
-        "fast_attention": has_fast_attention(device, precision),
-    }
 
 
 def _settings(ready: _Ready) -> dict[str, Any]:

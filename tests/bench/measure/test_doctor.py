@@ -100,6 +100,7 @@ def test_memory_that_is_there_for_a_new_process(monkeypatch: pytest.MonkeyPatch)
         assert available_bytes() == pytest.approx(expected, rel=0.2)
 
 
+# psutil raises each of these on some machine; NotImplementedError on Linux without a file of the frequency.
 @pytest.mark.parametrize("error", [SystemError, RuntimeError, NotImplementedError, FileNotFoundError])
 def test_a_clock_that_cannot_be_read_is_not_known(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
