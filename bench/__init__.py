@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.errors import BenchError
-    from bench.results import CellResult, Run, Status, load_results, to_frame
-    from bench.run import run_study
-    from bench.study import Cell, Study
-    from bench.study_file import load_study
+    from bench.results.run import CellResult, Run, Status, load_results, to_frame
+    from bench.runner.study import run_study
+    from bench.study.load import load_study
+    from bench.study.schema import Cell, Study
 
 __all__ = [
     "BenchError",
@@ -37,16 +37,16 @@ __all__ = [
 
 _HOMES = {
     "BenchError": "bench.errors",
-    "Cell": "bench.study",
-    "CellResult": "bench.results",
-    "Run": "bench.results",
-    "Status": "bench.results",
-    "Study": "bench.study",
-    "load_results": "bench.results",
-    "load_study": "bench.study_file",
+    "Cell": "bench.study.schema",
+    "CellResult": "bench.results.run",
+    "Run": "bench.results.run",
+    "Status": "bench.results.run",
+    "Study": "bench.study.schema",
+    "load_results": "bench.results.run",
+    "load_study": "bench.study.load",
     "render_report": "reports",
-    "run_study": "bench.run",
-    "to_frame": "bench.results",
+    "run_study": "bench.runner.study",
+    "to_frame": "bench.results.run",
 }
 
 

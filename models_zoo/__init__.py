@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 from models_zoo.errors import ModelZooError
 from models_zoo.registry import check, get_spec, list_specs, suggest
 from models_zoo.spec import ModelSpec
-from models_zoo.weights import weights_hash
+from models_zoo.weights.source import weights_hash
 
 if TYPE_CHECKING:
-    from models_zoo.builder import BuiltModel, build
-    from models_zoo.card import describe
-    from models_zoo.classifier import Classifier, freeze_backbone, replace_head
+    from models_zoo.networks.builder import BuiltModel, build
+    from models_zoo.networks.classifier import Classifier, freeze_backbone, replace_head
+    from models_zoo.summary import describe
 
 __all__ = [
     "BuiltModel",
@@ -45,12 +45,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BuiltModel": "models_zoo.builder",
-    "Classifier": "models_zoo.classifier",
-    "build": "models_zoo.builder",
-    "describe": "models_zoo.card",
-    "freeze_backbone": "models_zoo.classifier",
-    "replace_head": "models_zoo.classifier",
+    "BuiltModel": "models_zoo.networks.builder",
+    "Classifier": "models_zoo.networks.classifier",
+    "build": "models_zoo.networks.builder",
+    "describe": "models_zoo.summary",
+    "freeze_backbone": "models_zoo.networks.classifier",
+    "replace_head": "models_zoo.networks.classifier",
 }
 
 

@@ -23,8 +23,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from models_zoo.classifier import Classifier
-from models_zoo.features import is_token_model
+from models_zoo.networks.classifier import Classifier
+from models_zoo.networks.pooling import is_token_model
 
 __all__ = [
     "Activations",

@@ -12,10 +12,10 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
-from models_zoo.cnn import CNN_SPECS
+from models_zoo.catalog.cnn import CNN_SPECS
+from models_zoo.catalog.vit import VIT_SPECS
 from models_zoo.errors import ModelZooError
 from models_zoo.spec import Family, ModelSpec
-from models_zoo.vit import VIT_SPECS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models_zoo.figures import FIGURES
+from models_zoo.catalog.counts import FIGURES
 from models_zoo.registry import list_specs
 
 __all__ = ["ModelRow", "model_rows"]

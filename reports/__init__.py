@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.results import Run
+from bench.results.run import Run
 
 if TYPE_CHECKING:
-    from reports.compare import Compared
+    from reports.comparison.runs import Compared
 
 __all__ = ["compare_runs", "export", "render_report"]
 
@@ -20,7 +20,7 @@ def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, 
     out: left out, ``report.html`` in the first run's folder. Returns the path. Raises `bench.errors.RunError` where
     a run cannot be read, runs do not belong together, the language is unknown, or the file cannot be written.
     """
-    from reports.render import render
+    from reports.page.render import render
 
     return render(runs, out, lang=lang)
 
@@ -33,9 +33,9 @@ def compare_runs(
     Raises `bench.errors.RunError` where a run cannot be read, they do not hold the same test images, the language is
     unknown, or the file cannot be written.
     """
-    from reports.compare import compare
-    from reports.compare_page import write_page
-    from reports.language import translator
+    from reports.comparison.page import write_page
+    from reports.comparison.runs import compare
+    from reports.text.i18n import translator
 
     translate = translator(lang)
     compared = compare(before, after, translate)
@@ -50,6 +50,6 @@ def export(run: Run | str | Path, format: str, out: Path | None = None) -> Path:
     out: left out, ``results.csv`` (.json, .md, .tex, .croissant.json) in the run's folder. Returns the path. Raises
     `bench.errors.RunError` for an unknown format, an unreadable run or a file that cannot be written.
     """
-    from reports.exports import write_export
+    from reports.exports.tables import write_export
 
     return write_export(run, format, out)

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "timm", "torchvision"}
-REPORTS_MAY = {"bench.results", "bench.uncertainty", "bench.metrics", "bench.errors"}
+REPORTS_MAY = {"bench.results.run", "bench.stats", "bench.stats.metrics", "bench.errors"}
 
 
 def _files(package: str) -> list[Path]:
@@ -49,8 +49,8 @@ def test_only_the_command_line_imports_reports(path: Path) -> None:
 
 def test_a_parent_that_runs_everything_imports_no_torch() -> None:
     code = (
-        "import sys, bench, reports, bench.cli, bench.commands, bench.run, bench.study_file, bench.display\n"
-        "import models_zoo, bench.data.prepare, bench.execution.local, bench.measure.environment\n"
+        "import sys, bench, reports, bench.cli.main, bench.cli.run, bench.runner.study, bench.study.load, bench.cli.progress\n"
+        "import models_zoo, bench.data.prepare, bench.execution.local, bench.measure.system.environment\n"
         "for name in bench.__all__: getattr(bench, name)\n"
         f"sys.exit(bool({HEAVY!r} & set(sys.modules)))"
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import DataError
-from bench.large_pages import LARGE_PAGES
+from bench.measure.system.process_env import LARGE_PAGES
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future

@@ -13,17 +13,17 @@ from pathlib import Path
 import PIL
 from PIL import features
 
-from bench.data import cache
-from bench.data.audit import find, find_leaks
-from bench.data.examine import Facts, Stage, examine
-from bench.data.facts_cache import load_facts, save_facts
-from bench.data.manifest import AuditFindings, DatasetManifest, Dropped
-from bench.data.selection import drop_bad, subset, units
+from bench.data.audit.findings import find, find_leaks
+from bench.data.audit.scan import Facts, Stage, examine
+from bench.data.audit.scan_cache import load_facts, save_facts
+from bench.data.pixels import cache
 from bench.data.sources import Record, Side, Source, open_source
-from bench.data.spec import DatasetSpec, SplitMethod, SplitSpec
-from bench.data.split_file import read_split
-from bench.data.splits import SIDES, split, split_hash
+from bench.data.split.assign import SIDES, split, split_hash
+from bench.data.split.csv_file import read_split
+from bench.data.split.subset import drop_bad, subset, units
 from bench.errors import DataError
+from bench.results.dataset import AuditFindings, DatasetManifest, Dropped
+from bench.study.dataset import DatasetSpec, SplitMethod, SplitSpec
 
 __all__ = ["Progress", "pixels", "pixels_path", "prepare"]
 

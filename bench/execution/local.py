@@ -18,22 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import RunError
-from bench.execution.cgroup import MemoryGroup
-from bench.execution.child import Child
-from bench.execution.job import Job
-from bench.execution.outcome import DISK_EXIT, Outcome, read_outcome, read_so_far
-from bench.execution.processes import descendants, end_marked
-from bench.execution.verdict import Ending, judge, log_tail, signal_name
-from bench.measure.inference import headline
+from bench.execution.messages.job import Job
+from bench.execution.messages.outcome import DISK_EXIT, Outcome, read_outcome, read_so_far
+from bench.execution.process.cgroup import MemoryGroup
+from bench.execution.process.child import Child
+from bench.execution.process.exit_status import Ending, judge, log_tail, signal_name
+from bench.execution.process.tree import descendants, end_marked
+from bench.measure.latency import headline
 from bench.measure.memory import APART, START
-from bench.measure.watch import Watch
-from bench.results import CellResult, Status, Timings
-from bench.store import write_atomic
-from bench.study import Budget
+from bench.measure.monitor import Watch
+from bench.results.files import write_atomic
+from bench.results.run import CellResult, Status, Timings
+from bench.study.schema import Budget
 
 __all__ = ["CHILD", "run_cell"]
 
-CHILD = (sys.executable, "-P", "-m", "bench.execution.cell")
+CHILD = (sys.executable, "-P", "-m", "bench.execution.worker.main")
 """The child's command line; the path of its job file comes last."""
 
 _GRACE_SECONDS = 5.0

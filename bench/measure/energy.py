@@ -1,6 +1,6 @@
 """Energy from hardware counters: the processor's (RAPL, through Linux' powercap) and an NVIDIA GPU's (NVML).
 
-Where these cannot be read, zeus is asked, if it is installed (`bench.measure.zeus_counters`).
+Where these cannot be read, zeus is asked, if it is installed (`bench.measure.zeus`).
 
 A counter counts everything that its part of the machine does, also for others; a figure without a counter is not
 estimated but left out, with the reason.
@@ -15,8 +15,8 @@ from typing import Protocol
 
 from bench.measure.memory import APART
 from bench.measure.nvml import Gpu, Nvml
-from bench.measure.zeus_counters import gpu_counter, processor_counters
-from bench.results import Energy
+from bench.measure.zeus import gpu_counter, processor_counters
+from bench.results.run import Energy
 
 __all__ = ["Counter", "EnergyWatch", "GpuCounter", "RaplCounter", "open_energy"]
 

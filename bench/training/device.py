@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.errors import DeviceError
-from bench.training.spec import TrainSpec
+from bench.study.train import TrainSpec
 
 __all__ = [
     "DeviceMemory",

@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.measure.timing import PARTS, StepTimer
-from bench.training.balance import class_weights, epoch_order
-from bench.training.batches import Batches, cut, pieces
+from bench.measure.step_timer import PARTS, StepTimer
+from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
 from bench.training.device import synchronize
-from bench.training.inference import predict
-from bench.training.learned import MovingAverage, copied, learned, load_learned
-from bench.training.mixing import Mixer
-from bench.training.optimisation import learning_rate
+from bench.training.inputs.batches import Batches, cut, pieces
+from bench.training.inputs.class_balance import class_weights, epoch_order
+from bench.training.inputs.mixup import Mixer
+from bench.training.inputs.random_streams import seed_of
+from bench.training.optim.ema import MovingAverage, copied, learned, load_learned
+from bench.training.optim.optimizer import learning_rate
+from bench.training.predict import predict
 from bench.training.scores import Scores, rank, score_logits, score_predicted
-from bench.training.seeds import seed_of
-from bench.training.spec import TrainSpec
 from bench.training.step import Diverged, Step
 
 __all__ = ["Conditions", "Diverged", "Epoch", "Fitted", "Watcher", "fit", "silent"]

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.study import Cell
-from bench.training.batches import Batches, FeatureBatches, PixelBatches
+from bench.study.schema import Cell
 from bench.training.device import synchronize
-from bench.training.features import Lowered, extract, room_for
-from models_zoo.builder import Classifier, freeze_backbone
+from bench.training.heads.features import Lowered, extract, room_for
+from bench.training.inputs.batches import Batches, FeatureBatches, PixelBatches
+from models_zoo.networks.builder import Classifier, freeze_backbone
 
 __all__ = ["Plan", "freeze", "plan"]
 

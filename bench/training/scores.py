@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench import metrics
-from bench.training.spec import TrainSpec
+from bench.stats import metrics
+from bench.study.train import TrainSpec
 
 __all__ = ["Scores", "rank", "score_logits", "score_predicted", "softmax"]
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.measure.timing import StepTimer
-from bench.training.attention import fast_attention
-from bench.training.mixing import Mixed
-from bench.training.optimisation import autocast, grad_scaler, make_optimizer, set_rate
-from bench.training.spec import TrainSpec
+from bench.measure.step_timer import StepTimer
+from bench.study.train import TrainSpec
+from bench.training.cpu_kernels.attention import fast_attention
+from bench.training.inputs.mixup import Mixed
+from bench.training.optim.optimizer import autocast, grad_scaler, make_optimizer, set_rate
 
 __all__ = ["Diverged", "Step"]
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from bench.measure.sampling import warm_up_until_steady
-from bench.training.batches import PixelBatches, cut, pieces
+from bench.study.train import TrainSpec
 from bench.training.device import synchronize
-from bench.training.optimisation import autocast
-from bench.training.spec import TrainSpec
+from bench.training.inputs.batches import PixelBatches, cut, pieces
+from bench.training.optim.optimizer import autocast
 
 __all__ = ["WarmUp", "warm_up"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.execution import local
-from bench.study import Study
+from bench.study.schema import Study
 
 TRIVIAL = """
 import json, os, struct, sys, time, signal

@@ -15,12 +15,12 @@ import timm
 import torch
 from torch import nn
 
-from bench.training.batches import PixelBatches, PixelFile
-from bench.training.fast_gradients import use_fast_gradients
-from bench.training.mixing import unmixed
-from bench.training.spec import TrainSpec
+from bench.study.train import TrainSpec
+from bench.training.cpu_kernels import use_fast_gradients
+from bench.training.inputs.batches import PixelBatches, PixelFile
+from bench.training.inputs.mixup import unmixed
 from bench.training.step import Step
-from models_zoo.builder import build
+from models_zoo.networks.builder import build
 
 CPU = torch.device("cpu")
 

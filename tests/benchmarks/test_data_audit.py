@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.audit import audit
+from bench.data.audit.findings import audit
 from bench.data.parallel import map_chunks, worker_count
-from bench.data.spec import DatasetSpec
-from bench.data.synthetic import KINDS, draw_cell
+from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+from bench.study.dataset import DatasetSpec
 
 FULL = 17_000
 SECONDS = 60.0

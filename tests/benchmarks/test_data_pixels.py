@@ -21,12 +21,12 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.data.cache import load_pixels
-from bench.data.manifest import DatasetManifest
 from bench.data.parallel import map_chunks
+from bench.data.pixels.cache import load_pixels
 from bench.data.prepare import pixels, prepare
-from bench.data.spec import DatasetSpec
-from bench.data.synthetic import KINDS, draw_cell
+from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+from bench.results.dataset import DatasetManifest
+from bench.study.dataset import DatasetSpec
 
 BATCH = 32
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -84,7 +84,7 @@ def test_epochs_are_five_times_as_fast_as_an_image_folder(jpegs: Callable[[int],
     pytest.importorskip("torchvision")
     from torchvision import datasets, transforms
 
-    from bench.training.batches import PixelBatches, PixelFile
+    from bench.training.inputs.batches import PixelBatches, PixelFile
 
     root = jpegs(6000)
     torch.set_num_threads(1)
@@ -138,7 +138,7 @@ _MEASURE = """
 import json, sys
 import numpy as np, psutil, torch
 from pathlib import Path
-from bench.training.batches import PixelBatches, PixelFile
+from bench.training.inputs.batches import PixelBatches, PixelFile
 torch.set_num_threads(1)
 file = PixelFile(Path(sys.argv[1]))
 count = file.shape[0]

@@ -17,9 +17,9 @@ import pytest
 
 from bench.execution import local
 from bench.measure.memory import MemoryWatch
-from bench.results import load_results, to_frame
-from bench.run import Event, run_study
-from bench.study import Study
+from bench.results.run import load_results, to_frame
+from bench.runner.study import Event, run_study
+from bench.study.schema import Study
 
 ALLOWED_SECONDS = 0.3
 """Of the harness for each cell, on two cores."""
@@ -114,8 +114,8 @@ def test_timing_the_parts_of_a_step_costs_under_a_hundredth_of_it(capsys: pytest
     """The clock's own cost beside the shortest step that trains a network, ResNet-18 on eight images of 32 pixels."""
     import torch
 
-    from bench.measure.timing import PARTS, StepTimer
-    from models_zoo.builder import build
+    from bench.measure.step_timer import PARTS, StepTimer
+    from models_zoo.networks.builder import build
 
     timer, steps = StepTimer(lambda: None), 20_000
     begun = time.process_time()
@@ -139,8 +139,8 @@ def test_timing_the_parts_of_a_step_costs_under_a_hundredth_of_it(capsys: pytest
 TRAINING = """
 import sys, time
 import torch
-from bench.measure.timing import PARTS, StepTimer
-from models_zoo.builder import build
+from bench.measure.step_timer import PARTS, StepTimer
+from models_zoo.networks.builder import build
 torch.set_num_threads(1)
 module = build("resnet18", num_classes=8, image_size=32).module.train()
 images, labels = torch.randn(16, 3, 32, 32), torch.arange(16) % 8

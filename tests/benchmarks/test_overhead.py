@@ -19,10 +19,10 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from bench.training.batches import PixelBatches, PixelFile
+from bench.study.train import TrainSpec
+from bench.training.inputs.batches import PixelBatches, PixelFile
 from bench.training.loop import Conditions, fit, silent
-from bench.training.spec import TrainSpec
-from models_zoo.builder import build
+from models_zoo.networks.builder import build
 
 CPU = torch.device("cpu")
 SIDE, IMAGES, BATCH, CLASSES = 64, 128, 32, 8

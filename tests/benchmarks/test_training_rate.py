@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 import torch
 
-from bench.large_pages import LARGE_PAGES
+from bench.measure.system.process_env import LARGE_PAGES
+from bench.study.train import TrainSpec
 from bench.training.device import inference_batch_for
-from bench.training.features import Lowered
-from bench.training.spec import TrainSpec
-from models_zoo.builder import build
+from bench.training.heads.features import Lowered
 from models_zoo.complexity import count_flops
+from models_zoo.networks.builder import build
 
 CPU = torch.device("cpu")
 BATCH, SIDE, ROUNDS = 32, 224, 3

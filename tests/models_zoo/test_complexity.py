@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from models_zoo.builder import build, freeze_backbone
 from models_zoo.complexity import (
     Activations,
     count_flops,
@@ -15,6 +14,7 @@ from models_zoo.complexity import (
     training_bytes,
     working_bytes,
 )
+from models_zoo.networks.builder import build, freeze_backbone
 
 
 def test_a_vit_by_hand() -> None:

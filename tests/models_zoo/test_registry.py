@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import models_zoo
 from models_zoo import ModelZooError, check, get_spec, list_specs, suggest
-from models_zoo.cnn import CNN_SPECS
+from models_zoo.catalog.cnn import CNN_SPECS
+from models_zoo.catalog.vit import VIT_PATCHES, VIT_SIZES, VIT_SPECS
 from models_zoo.registry import ENTRY_POINT_GROUP, build_registry
-from models_zoo.vit import VIT_PATCHES, VIT_SIZES, VIT_SPECS
 
 
 def test_the_names_that_studies_use() -> None:

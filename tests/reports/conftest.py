@@ -16,8 +16,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench.metrics import confusion_matrix, summary
-from bench.results import CellResult, Failure, write_predictions
+from bench.results.run import CellResult, Failure, write_predictions
+from bench.stats.metrics import confusion_matrix, summary
 from tests.reports.browser import address, browser, page  # noqa: F401 - fixtures for the tests beside this file
 
 METHOD = "sum of the proportional set size (PSS) of the process tree, sampled from outside"

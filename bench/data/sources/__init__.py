@@ -9,7 +9,7 @@ from bench.data.sources.base import DataCard, Reader, Record, Side, Source, chec
 from bench.errors import DataError
 
 if TYPE_CHECKING:  # the processes that read images do without: building the specifications' checks takes 80 ms
-    from bench.data.spec import DatasetSpec
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["DataCard", "Reader", "Record", "Side", "Source", "open_source"]
 
@@ -42,7 +42,7 @@ def _open(spec: DatasetSpec, cache_dir: Path | None, group_column: str | None) -
     if spec.path is not None:
         check_path(spec.path.expanduser())
     if kind == "synthetic":
-        from bench.data.sources.drawn import open_synthetic
+        from bench.data.sources.synthetic import open_synthetic
 
         return open_synthetic(spec.count, spec.image_size, spec.classes, spec.difficulty, spec.seed)
     if kind == "medmnist":
@@ -61,7 +61,7 @@ def _open(spec: DatasetSpec, cache_dir: Path | None, group_column: str | None) -
 
 def _open_path(spec: DatasetSpec, path: Path, group_column: str | None) -> Source:
     if spec.kind == "csv":
-        from bench.data.sources.table import open_csv
+        from bench.data.sources.csv_file import open_csv
 
         return open_csv(path, spec, group_column)
     if spec.kind == "pbc":
@@ -69,7 +69,7 @@ def _open_path(spec: DatasetSpec, path: Path, group_column: str | None) -> Sourc
 
         return open_pbc(path, spec.classes or 8)
     if spec.kind == "zip":
-        from bench.data.sources.archive import open_zip
+        from bench.data.sources.zip_archive import open_zip
 
         return open_zip(path)
     from bench.data.sources.folder import open_folder

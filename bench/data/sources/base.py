@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from bench.data.images import EXTENSIONS
+from bench.data.decode import EXTENSIONS
 from bench.errors import DataError
 
 __all__ = [

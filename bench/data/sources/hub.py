@@ -15,9 +15,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bench.data.cache import fetched_folder
-from bench.data.sources.archive import open_zip
+from bench.data.pixels.cache import fetched_folder
 from bench.data.sources.base import DataCard, Source
+from bench.data.sources.zip_archive import open_zip
 from bench.errors import DataError, DependencyError
 
 __all__ = ["open_hub"]

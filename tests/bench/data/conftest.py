@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.synthetic import KINDS, draw_cell
+from bench.data.sources.synthetic.drawing import KINDS, draw_cell
 
 MakeFolder = Callable[..., Path]
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.data.parallel import map_chunks, worker_count
 from bench.errors import DataError
-from bench.large_pages import LARGE_PAGES
+from bench.measure.system.process_env import LARGE_PAGES
 
 
 def _double(part: list[int]) -> list[int]:

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.cache import load_pixels
-from bench.data.images import decode, resize
-from bench.data.manifest import DatasetManifest
+from bench.data.decode import decode, resize
+from bench.data.pixels.cache import load_pixels
+from bench.data.pixels.thumbnails import read_thumbnails, write_thumbnails
 from bench.data.prepare import pixels, pixels_path, prepare
 from bench.data.sources import open_source
-from bench.data.spec import DatasetSpec, DuplicatePolicy, SplitSpec
-from bench.data.split_file import read_split, write_split
-from bench.data.thumbnails import read_thumbnails, write_thumbnails
+from bench.data.split.csv_file import read_split, write_split
 from bench.errors import DataError, RunError
+from bench.results.dataset import DatasetManifest
+from bench.study.dataset import DatasetSpec, DuplicatePolicy, SplitSpec
 
 MakeFolder = Callable[..., Path]
 

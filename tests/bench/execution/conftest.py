@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bench.execution.job import Job
 from bench.execution.local import run_cell
-from bench.results import CellResult
-from bench.study import Budget, Cell, ModelEntry
-from bench.training.spec import TrainSpec
+from bench.execution.messages.job import Job
+from bench.results.run import CellResult
+from bench.study.schema import Budget, Cell, ModelEntry
+from bench.study.train import TrainSpec
 
 PREAMBLE = """
 import json, os, signal, subprocess, sys, time

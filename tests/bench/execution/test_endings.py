@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from bench.execution import local
-from bench.execution.child import LOG_BYTES
-from bench.execution.job import Job
-from bench.results import CellResult, Status
+from bench.execution.messages.job import Job
+from bench.execution.process.child import LOG_BYTES
+from bench.results.run import CellResult, Status
 
 RunScript = Callable[..., CellResult]
 

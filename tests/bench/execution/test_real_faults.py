@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from bench.execution import local
-from bench.results import CellResult, Run, Status
-from bench.run import run_study
-from bench.study import Study
+from bench.results.run import CellResult, Run, Status
+from bench.runner.study import run_study
+from bench.study.schema import Study
 
 KILLED_IN = ("import", "data", "model", "warm-up", "train", "evaluate")
 
 FAULT = """
 import os, resource, signal, sys
 from bench.execution import cell
-from bench.execution.job import Job
+from bench.execution.messages.job import Job
 job = Job.model_validate_json(open(sys.argv[1]).read())
 real = cell._Reporter.phase
 def at(phase, fault):

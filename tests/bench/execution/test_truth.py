@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results import CellResult
+from bench.results.run import CellResult
 
 RunScript = Callable[..., CellResult]
 

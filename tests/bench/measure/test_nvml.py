@@ -10,9 +10,9 @@ import pytest
 
 from bench.measure.energy import open_energy
 from bench.measure.gpu import GpuWatch
+from bench.measure.monitor import Watch
 from bench.measure.nvml import Gpu, Nvml
-from bench.measure.watch import Watch
-from bench.results import Memory
+from bench.results.run import Memory
 
 
 class Driver:

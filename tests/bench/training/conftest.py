@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench.training.batches import PixelBatches, PixelFile
+from bench.training.inputs.batches import PixelBatches, PixelFile
 from bench.training.loop import Conditions
-from models_zoo.builder import BuiltModel, build
+from models_zoo.networks.builder import BuiltModel, build
 
 CLASSES, SIDE = 3, 32
 

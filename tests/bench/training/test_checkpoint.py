@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
-from bench.training.inference import predict
 from bench.training.loop import Watcher, fit, silent
-from bench.training.spec import TrainSpec
+from bench.training.predict import predict
 
 CPU = torch.device("cpu")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench.training.inference import predict
+from bench.study.train import TrainSpec
 from bench.training.loop import fit
-from bench.training.spec import TrainSpec
+from bench.training.predict import predict
 from bench.training.warmup import warm_up
 
 CPU = torch.device("cpu")

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bench.errors import DeviceError
-from bench.measure.timing import PARTS, StepTimer
+from bench.measure.step_timer import PARTS, StepTimer
+from bench.study.train import TrainSpec
 from bench.training import device as devices
-from bench.training.spec import TrainSpec
 
 CPU = torch.device("cpu")
 CUDA = torch.cuda

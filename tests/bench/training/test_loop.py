@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from bench.training.batches import FeatureBatches
-from bench.training.inference import predict
+from bench.study.train import TrainSpec
+from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Diverged, Watcher, fit
+from bench.training.predict import predict
 from bench.training.scores import rank, score_logits, softmax
-from bench.training.spec import TrainSpec
 
 CPU = torch.device("cpu")
 SPEC = TrainSpec(epochs=3, batch_size=16, lr=1e-3, warmup_epochs=1, augment="light")

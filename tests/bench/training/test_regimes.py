@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from bench.errors import RunError
-from bench.study import Cell, ModelEntry
-from bench.training.batches import FeatureBatches
-from bench.training.features import extract, room_for
-from bench.training.inference import predict
+from bench.study.schema import Cell, ModelEntry
+from bench.study.train import TrainSpec
+from bench.training.heads.features import extract, room_for
+from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Conditions, fit
+from bench.training.predict import predict
 from bench.training.regimes import Plan, freeze, plan
-from bench.training.spec import TrainSpec
-from models_zoo.builder import Classifier
+from models_zoo.networks.builder import Classifier
 
 CPU = torch.device("cpu")
 
@@ -127,7 +127,7 @@ def test_features_that_find_no_room_on_the_disk_are_told(tmp_path) -> None:
         "import resource, sys, torch\n"
         "from pathlib import Path\n"
         "from bench.errors import RunError\n"
-        "from bench.training.features import room_for\n"
+        "from bench.training.heads.features import room_for\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))\n"
         "try:\n"
         "    room_for((300, 1000), torch.device('cpu'), Path(sys.argv[1]), large=100)\n"
@@ -145,7 +145,7 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("bench.training.features.reserve", full)
+    monkeypatch.setattr("bench.training.heads.features.reserve", full)
     with pytest.raises(RunError, match=r"1 MiB \(No space left on device\)"):
         room_for((300, 1000), CPU, tmp_path / "f.bin", large=100)
     assert list(tmp_path.iterdir()) == []

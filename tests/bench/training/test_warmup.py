@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
+from bench.study.train import TrainSpec
 from bench.training import warmup
-from bench.training.spec import TrainSpec
 from bench.training.warmup import WarmUp, warm_up
 
 CPU = torch.device("cpu")

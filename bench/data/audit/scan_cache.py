@@ -1,0 +1,67 @@
+"""What was seen in a source's images, kept so that the next run need not look again.
+
+The key is the source's stamp (sizes and times of a folder's files, checksums of a zip's members) and the versions of
+what did the looking. A source without a stamp is looked at every time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.data.audit.scan import Facts
+from bench.data.sources.base import Source
+
+__all__ = ["load_facts", "save_facts"]
+
+_VERSION = 4
+
+
+def load_facts(source: Source, folder: Path) -> list[Facts] | None:
+    """Return what was seen earlier in these very files, or None."""
+    path = _path(source, folder)
+    if path is None:
+        return None
+    try:
+        digest, _, text = path.read_text(encoding="utf-8").partition("\n")
+        if hashlib.sha256(text.encode()).hexdigest() != digest:
+            return None
+        facts = [Facts(*row) for row in json.loads(text)]
+    except (OSError, ValueError, TypeError):
+        return None
+    names = [record.name for record in source.records]
+    return facts if [fact.name for fact in facts] == names else None
+
+
+def save_facts(source: Source, facts: Sequence[Facts], folder: Path) -> None:
+    """Keep what was seen. A cache that cannot be written is done without."""
+    path = _path(source, folder)
+    if path is None:
+        return
+    fields = [field.name for field in dataclasses.fields(Facts)]
+    text = json.dumps([[getattr(fact, field) for field in fields] for fact in facts])
+    # Only time is lost without it; the pixel cache tells the user where the folder is at fault.
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix="facts-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(hashlib.sha256(text.encode()).hexdigest() + "\n" + text)
+            Path(part).replace(path)
+        finally:
+            Path(part).unlink(missing_ok=True)
+
+
+def _path(source: Source, folder: Path) -> Path | None:
+    if source.stamp is None:
+        return None
+    import PIL
+
+    key = f"{_VERSION}\0{source.stamp}\0{PIL.__version__}"
+    return folder / "facts" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

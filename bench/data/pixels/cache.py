@@ -1,0 +1,280 @@
+"""The pixel cache: every image decoded and resized once, in one memory-mapped array on disk.
+
+The array is N x S x S x 3, uint8, in NumPy's own format; row i is image i of the manifest. Beside it lies a small
+file with its checksum. It is written under another name and renamed when it is whole, so nobody ever reads a half
+array, and two processes that build the same one do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.audit.scan import Stage, examine
+from bench.data.parallel import worker_count
+from bench.data.sources.base import Reader
+from bench.errors import DataError
+from bench.results.files import reserve
+
+__all__ = [
+    "adopt",
+    "build",
+    "cache_folder",
+    "compact",
+    "fetched_folder",
+    "load_pixels",
+    "locked",
+    "new_stage",
+    "ready",
+    "whole",
+]
+
+_BLOCK = 32 * 2**20
+_PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
+_STALE_SECONDS = 24 * 3600
+
+
+def cache_folder(chosen: Path | None = None) -> Path:
+    """Return the cache's folder: ``chosen``, else ``$PATCHBENCH_CACHE``, else the user's cache folder."""
+    if chosen is not None:
+        return chosen.expanduser()
+    if os.environ.get("PATCHBENCH_CACHE"):
+        return Path(os.environ["PATCHBENCH_CACHE"]).expanduser()
+    import pooch
+
+    return Path(pooch.os_cache("patchbench"))
+
+
+def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
+    """Return the folder (``downloads`` or ``hub``) that holds, or is to hold, a file that comes from the network.
+
+    That is the user's, unless the file lies in ``chosen``: a run that keeps no cache only computes anew.
+    """
+    here = cache_folder(chosen) / kind
+    return here if (here / file).exists() else cache_folder() / kind
+
+
+_checked: dict[Path, tuple[int, int, int, str]] = {}
+"""What this process has found undamaged (inode, size, time, checksum), so that it need not read it again."""
+
+
+def ready(path: Path) -> bool:
+    """Tell whether ``path`` is a whole, undamaged cache; a damaged one is removed."""
+    note = _note(path)
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+        found = path.stat()
+        state = (found.st_ino, found.st_size, found.st_mtime_ns, told["checksum"])
+        if found.st_size == told["bytes"] and (_checked.get(path) == state or _checksum(path) == told["checksum"]):
+            _checked[path] = state
+            return True
+    except FileNotFoundError:
+        pass  # not built yet, or only half of the pair is there
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # a note that cannot be read is as good as none
+    _remove(path)
+    return False
+
+
+def whole(path: Path) -> bool:
+    """Tell whether the cache at ``path`` is there and undamaged; waits while another process builds it."""
+    with locked(path):
+        return ready(path)
+
+
+def build(
+    path: Path,
+    reader: Reader,
+    names: Sequence[str],
+    size: int,
+    how: str,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Build the cache at ``path`` unless it is there and whole, or another process builds it meanwhile.
+
+    Raises:
+        DataError: an image that could be read before cannot be read now, or the disk is full or read-only.
+    """
+    with locked(path):
+        if ready(path):
+            return
+        stage = new_stage(path.parent, len(names), size, how)
+        try:
+            facts = examine(reader, names, stage=stage, hashes=False, progress=progress)
+            bad = next((fact for fact in facts if fact.error), None)
+            if bad is not None:
+                raise DataError(
+                    f"{bad.name}: could be read before and cannot now ({bad.error}); the data set changed. "
+                    "Run the study again in a new folder"
+                )
+            _publish(stage.path, path)
+        finally:
+            stage.path.unlink(missing_ok=True)
+
+
+def new_stage(folder: Path, rows: int, size: int, how: str) -> Stage:
+    """Reserve an array of ``rows`` images on the disk, to be filled and then published.
+
+    Raises:
+        DataError: the folder cannot be written, or the disk has no room for it.
+    """
+    need = rows * size * size * 3
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder)
+        handle, name = tempfile.mkstemp(prefix="stage-", suffix=".npy", dir=folder)
+    except OSError as error:
+        raise DataError(
+            f"{folder}: the pixel cache cannot be written here ({error.strerror or error}); set PATCHBENCH_CACHE to a "
+            "folder that can be written, or use --no-cache"
+        ) from error
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
+            np.lib.format.write_array_header_1_0(file, header)
+            offset = file.tell()
+            reserve(file.fileno(), offset + need)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise DataError(
+            f"{folder}: no room for the pixel cache, {need / 2**20:,.0f} MiB ({error.strerror or error}); free some, "
+            "or set PATCHBENCH_CACHE to a folder on another disk"
+        ) from error
+    return Stage(path, offset, size, "crop" if how == "crop" else "squash")
+
+
+def compact(stage: Path, keep: Sequence[int]) -> None:
+    """Move the rows ``keep`` (ascending) to the front of the staged array, and cut the rest off."""
+    array = np.load(stage, mmap_mode="r+")
+    rows, size = array.shape[0], array.shape[1]
+    if list(keep) == list(range(rows)):
+        return
+    for place, row in enumerate(keep):
+        if place != row:
+            array[place] = array[row]
+    array.flush()
+    offset = cast("int", array.offset)
+    del array
+    with stage.open("r+b") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(keep), size, size, 3)}
+        np.lib.format.write_array_header_1_0(file, header)
+        if file.tell() != offset:
+            raise DataError(f"{stage}: the header of the pixel cache changed its length; please report this")
+        file.truncate(offset + len(keep) * size * size * 3)
+
+
+def adopt(stage: Path, path: Path) -> None:
+    """Make a filled array the cache at ``path``, unless that is there and whole already."""
+    with locked(path):
+        if not ready(path):
+            _publish(stage, path)
+
+
+def _publish(stage: Path, path: Path) -> None:
+    """Give a filled array its name, with its checksum beside it."""
+    checksum = _checksum(stage)
+    note = {"bytes": stage.stat().st_size, "checksum": checksum}
+    part = stage.with_suffix(".json")
+    try:
+        part.write_text(json.dumps(note), encoding="utf-8")
+        part.replace(_note(path))
+        stage.replace(path)
+        found = path.stat()
+        _checked[path] = (found.st_ino, found.st_size, found.st_mtime_ns, checksum)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise DataError(f"{path}: the pixel cache cannot be written: {error.strerror or error}") from error
+
+
+def load_pixels(path: Path) -> NDArray[np.uint8]:
+    """Map a pixel cache into memory, read-only: N x S x S x 3, uint8. Pages are read when they are touched.
+
+    Raises:
+        DataError: it is not there, or is no such array.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: the pixel cache cannot be read ({error}); run the study again") from error
+    if array.ndim != 4 or array.shape[3] != 3 or array.dtype != np.uint8:
+        raise DataError(f"{path}: not a pixel cache; delete it and run the study again")
+    return cast("NDArray[np.uint8]", array)
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+        _note(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{path}: this part of the pixel cache is damaged and cannot be removed: {error.strerror or error}"
+        ) from error
+
+
+def _checksum(path: Path) -> str:
+    """The CRC-32 of every block, hashed together; the blocks are read by several threads at once.
+
+    It is there to notice damage, not forgery, and is twice as fast as SHA-256 over all.
+    """
+    count = -(-path.stat().st_size // _BLOCK)
+
+    def one(index: int) -> bytes:
+        crc, part = 0, memoryview(bytearray(_PART))
+        with path.open("rb", buffering=0) as file:
+            file.seek(index * _BLOCK)
+            for _ in range(_BLOCK // _PART):
+                crc = zlib.crc32(part[: file.readinto(part)], crc)
+        return crc.to_bytes(4, "big")
+
+    with ThreadPoolExecutor(worker_count()) as pool:
+        return hashlib.sha256(b"".join(pool.map(one, range(count)))).hexdigest()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left behind more than a day ago."""
+    for old in folder.glob("stage-*"):
+        try:
+            if time.time() - old.stat().st_mtime > _STALE_SECONDS:
+                old.unlink()
+        except OSError:
+            continue  # another process swept it first
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time build ``path``. Where there are no locks, both build it, and the last one stays."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = path.with_suffix(".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("wb")
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: the pixel cache cannot be written here ({error.strerror or error}); set "
+            "PATCHBENCH_CACHE to a folder that can be written, or use --no-cache"
+        ) from error
+    with file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,145 @@
+"""A CSV that lists images and their labels."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.data.sources.base import DataCard, Record, Source, side_named
+from bench.data.sources.folder import FolderReader
+from bench.errors import DataError, nearest
+from bench.study.dataset import DatasetSpec
+
+__all__ = ["open_csv"]
+
+_TOLD = 5  # faults that a message lists
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    name: str
+    label: str
+    side: str
+    cells: dict[str, str]
+
+
+def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> Source:
+    """List the images of a CSV with a column of paths (relative to the CSV's folder) and one of labels.
+
+    Args:
+        path: the CSV, UTF-8, with a header.
+        spec: names the columns, and the labels that are allowed.
+        group_column: the column whose value becomes each record's group.
+
+    Raises:
+        DataError: the CSV cannot be read, lacks a column, or has lines with no label, with an unknown one, with a
+            missing file or a file that was listed before. Every kind of fault is told with its lines.
+    """
+    lines = list(_read(path, spec, group_column))
+    if not lines:
+        raise DataError(f"{path}: no images are listed; each line after the header names an image and its label")
+    folder = path.resolve().parent
+    _check(lines, path, folder, spec)
+    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
+    for line in lines:
+        info = (folder / line.name).stat()
+        digest.update(f"{line.name}\0{line.label}\0{info.st_size}\0{info.st_mtime_ns}\n".encode())
+    records = [
+        Record(
+            name=line.name,
+            label=line.label,
+            side=side_named(line.side) if spec.split_column else None,
+            group=(line.cells[group_column] or None) if group_column else None,
+        )
+        for line in lines
+    ]
+    records.sort(key=lambda record: record.name)
+    return Source(
+        records=tuple(records),
+        reader=FolderReader(str(folder), {line.name: line.name for line in lines}),
+        card=DataCard(name=path.stem, source="csv", path=str(path)),
+        stamp=digest.hexdigest(),
+    )
+
+
+def _read(path: Path, spec: DatasetSpec, group_column: str | None) -> Iterator[_Line]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file; check the path given with --data or dataset.path") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text; save the table as CSV with UTF-8 encoding") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        columns = list(rows.fieldnames or ())
+        if not columns:
+            raise DataError(
+                f"{path}: the file is empty; it begins with a line of column names, such as "
+                f"{spec.path_column},{spec.label_column}"
+            )
+        doubled = [column for column in columns if columns.count(column) > 1]
+        if doubled:
+            raise DataError(f"{path}: has the column {doubled[0]!r} twice; rename or delete one of them")
+        for column in (spec.path_column, spec.label_column, spec.split_column, group_column):
+            if column is not None and column not in columns:
+                hint = nearest(column, columns) or (" Separate the columns with commas." if ";" in text[:200] else "")
+                raise DataError(f"{path}: has no column {column!r}, only {', '.join(map(repr, columns))}.{hint}")
+        for row in rows:
+            cells = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
+            if None in row:
+                raise DataError(f"{path}, line {rows.line_num}: more values than columns; quote values with commas")
+            yield _Line(
+                rows.line_num,
+                cells[spec.path_column].replace("\\", "/"),
+                cells[spec.label_column],
+                cells[spec.split_column] if spec.split_column else "",
+                cells,
+            )
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: not a readable CSV: {error}") from error
+
+
+def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> None:
+    blank = [f"line {line.number}" for line in lines if not line.name or not line.label]
+    _refuse(path, "have no path or no label", blank, "fill them in or delete the lines")
+    first: dict[str, int] = {}
+    twice = [
+        f"line {line.number} ({line.name}, first in line {first[posixpath.normpath(line.name)]})"
+        for line in lines
+        if first.setdefault(posixpath.normpath(line.name), line.number) != line.number
+    ]
+    _refuse(path, "name an image that was listed before", twice, "list each image once")
+    if spec.labels is not None:
+        allowed = set(spec.labels)
+        unknown = [
+            f"line {line.number} ({line.label!r}){nearest(line.label, allowed)}"
+            for line in lines
+            if line.label not in allowed
+        ]
+        _refuse(path, f"have a label that is none of {', '.join(spec.labels)}", unknown, "correct them")
+    if spec.split_column is not None:
+        sides = [f"line {line.number} ({line.side!r})" for line in lines if side_named(line.side) is None]
+        _refuse(path, "have a split that is none of train, validation and test", sides, "correct them")
+    missing = [f"line {line.number} ({line.name})" for line in lines if not _is_file(folder / line.name)]
+    _refuse(path, f"name a file that is not there (looked for in {folder})", missing, "correct the paths")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        return False
+
+
+def _refuse(path: Path, what: str, faults: list[str], advice: str) -> None:
+    if faults:
+        more = f" and {len(faults) - _TOLD:,} more" if len(faults) > _TOLD else ""
+        raise DataError(f"{path}: {len(faults):,} lines {what}: {', '.join(faults[:_TOLD])}{more}; {advice}")

@@ -1,0 +1,46 @@
+"""Synthetic cells: drawn one by one when they are read, the same for the same seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.data.decode import encode_ppm
+from bench.data.sources.base import DataCard, Record, Source
+from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+
+__all__ = ["DrawnReader", "open_synthetic"]
+
+
+@dataclass(frozen=True)
+class DrawnReader:
+    """Draws the image that a name stands for."""
+
+    size: int
+    difficulty: float
+    seed: int
+
+    def read(self, name: str) -> bytes:
+        """Return the drawing called ``name`` (``basophil/000008``) as the bytes of a PPM file."""
+        kind, _, index = name.partition("/")
+        rng = np.random.default_rng([self.seed, int(index)])
+        return encode_ppm(draw_cell(kind, self.size, rng, self.difficulty))
+
+
+def open_synthetic(count: int, size: int, classes: int | None, difficulty: float, seed: int) -> Source:
+    """List ``count`` drawings of ``size`` x ``size`` pixels that take the first ``classes`` kinds in turn."""
+    kinds = tuple(KINDS)[: classes or len(KINDS)]
+    names = [(kinds[index % len(kinds)], index) for index in range(count)]
+    records = [Record(name=f"{kind}/{index:06d}", label=kind) for kind, index in names]
+    return Source(
+        records=tuple(sorted(records, key=lambda record: record.name)),
+        reader=DrawnReader(size, difficulty, seed),
+        card=DataCard(
+            name=f"synthetic blood cells (difficulty {difficulty:g}, seed {seed})",
+            source="synthetic",
+            synthetic=True,
+            licence="made by patchbench; free to use",
+            unknown=("These are drawings, not cells: scores on them say nothing about how a model does on blood.",),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Which image is for training, validation or test."""

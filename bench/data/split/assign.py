@@ -1,0 +1,252 @@
+"""Divide images into train, validation and test, so that no group of images is ever divided."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.sources.base import Side
+from bench.errors import DataError
+from bench.study.dataset import SplitMethod, SplitSpec
+
+__all__ = ["SIDES", "check_sides", "shares", "split", "split_hash"]
+
+SIDES: tuple[Side, Side, Side] = ("train", "validation", "test")
+
+Rows = NDArray[np.int64]
+
+_MOSTLY_SINGLE = 0.8  # of the images belong to no group: then classes can be dealt out exactly
+
+
+def split(
+    names: Sequence[str],
+    labels: Sequence[str],
+    units: Sequence[int],
+    spec: SplitSpec,
+    method: SplitMethod,
+    given: Mapping[str, Side] | None = None,
+) -> list[Side]:
+    """Return the side of every image.
+
+    Args:
+        names: the images.
+        labels: their labels.
+        units: images with the same number stay together (duplicates, or the groups of the user).
+        spec: fractions, folds and seed.
+        method: one of the methods, not ``auto``.
+        given: the sides for the methods ``file`` and ``official``. Where they know no validation, it is taken
+            from the training images.
+
+    Raises:
+        DataError: there are too few images or groups, or a class is missing on a side.
+    """
+    if method in ("file", "official"):
+        sides = _look_up(names, given or {}, method)
+        if "validation" not in sides:
+            sides = _with_validation(labels, units, sides, spec)
+    else:
+        _check_enough(labels, units)
+        if method == "grouped":
+            sides = _grouped(labels, units, spec)
+        elif method == "kfold":
+            sides = _folded(labels, units, spec)
+        else:
+            sides = _stratified(labels, units, spec)
+    check_sides(labels, sides, method)
+    return sides
+
+
+def split_hash(names: Sequence[str], sides: Sequence[Side]) -> str:
+    """Return the SHA-256 over names and sides, whatever their order."""
+    digest = hashlib.sha256()
+    for name, side in sorted(zip(names, sides, strict=True)):
+        digest.update(f"{side}\0{name}\n".encode())
+    return digest.hexdigest()
+
+
+def check_sides(labels: Sequence[str], sides: Sequence[Side], method: str) -> None:
+    """Raise a DataError where there are not two classes, or a class has no image on a side."""
+    classes = sorted(set(labels))
+    _check_two(classes)
+    held = set(zip(labels, sides, strict=True))
+    for label in classes:
+        for side in SIDES:
+            if (label, side) not in held:
+                raise DataError(
+                    f"The {method} split leaves the class {label!r} without images for {side}; every class needs "
+                    f"some in each of train, validation and test. {_ADVICE.get(method, _ADVICE['stratified'])}"
+                )
+
+
+_ADVICE = {
+    "stratified": "Add images, or raise split.test and split.validation",
+    "grouped": "Its groups are too few or too large: use a finer group, other fractions or another split.seed",
+    "kfold": "Use fewer folds, another split.seed, or add images",
+    "file": "Correct the split file",
+    "official": "Raise dataset.limit, or use split.method: stratified",
+}
+
+
+def shares(counts: Sequence[int], fractions: Sequence[float]) -> list[list[int]]:
+    """Return how many of each class go to each fraction.
+
+    Each gets its exact share rounded down, but at least 1; what is missing to the rounded fraction of the whole
+    goes to those with the largest remainders. At least one of each class is left over.
+    """
+    table = [[max(1, int(count * fraction)) for fraction in fractions] for count in counts]
+    for side, fraction in enumerate(fractions):
+        missing = round(sum(counts) * fraction) - sum(row[side] for row in table)
+        rounded_up = [int(count * fraction) < 1 for count in counts]
+        order = sorted(
+            (row for row in range(len(counts)) if not rounded_up[row]),
+            key=lambda row: (int(counts[row] * fraction) - counts[row] * fraction, row),
+        )
+        for row in order[: max(0, missing)]:
+            table[row][side] += 1
+    for taken, count in zip(table, counts, strict=True):
+        while sum(taken) >= count and max(taken) > 0:
+            taken[taken.index(max(taken))] -= 1
+    return table
+
+
+def _members(labels: Sequence[str], units: Sequence[int]) -> tuple[dict[int, list[int]], dict[str, list[int]]]:
+    """The rows of each unit, and the units of each class; a unit has the commonest label of its images."""
+    rows: dict[int, list[int]] = defaultdict(list)
+    for row, unit in enumerate(units):
+        rows[unit].append(row)
+    by_class: dict[str, list[int]] = defaultdict(list)
+    for unit, inside in rows.items():
+        by_class[_commonest(inside, labels)].append(unit)
+    return rows, by_class
+
+
+def _commonest(rows: Sequence[int], labels: Sequence[str]) -> str:
+    counted = Counter(labels[row] for row in rows)
+    return min(counted, key=lambda label: (-counted[label], label))
+
+
+def _check_two(classes: Sequence[str]) -> None:
+    if len(classes) < 2:
+        only = f"only the class {classes[0]!r}" if classes else "no images that can be used"
+        raise DataError(f"The data set has {only}; a classifier needs two classes or more, each with images")
+
+
+def _check_enough(labels: Sequence[str], units: Sequence[int]) -> None:
+    classes = sorted(set(labels))
+    _check_two(classes)
+    held = Counter(label for label, _ in set(zip(labels, units, strict=True)))
+    few = [f"{label!r} has {held[label]}" for label in classes if held[label] < len(SIDES)]
+    if few:
+        raise DataError(
+            f"Too few images: every class needs at least {len(SIDES)} that do not belong together (for train, "
+            f"validation and test), but {', '.join(few[:8])}; add images, raise dataset.limit or leave the class out"
+        )
+
+
+def _stratified(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Side]:
+    rows, by_class = _members(labels, units)
+    classes = sorted(by_class)
+    rng = np.random.default_rng(spec.seed)
+    sides: list[Side] = ["train"] * len(labels)
+    table = shares([len(by_class[label]) for label in classes], [spec.test, spec.validation])
+    for label, (test, validation) in zip(classes, table, strict=True):
+        members = by_class[label]
+        for place, which in enumerate(rng.permutation(len(members))):
+            side: Side = "test" if place < test else "validation" if place < test + validation else "train"
+            for row in rows[members[which]]:
+                sides[row] = side
+    return sides
+
+
+def _with_validation(labels: Sequence[str], units: Sequence[int], sides: list[Side], spec: SplitSpec) -> list[Side]:
+    train = [row for row, side in enumerate(sides) if side == "train"]
+    fraction = min(0.5, spec.validation * len(sides) / max(1, len(train)))
+    rows, by_class = _members([labels[row] for row in train], [units[row] for row in train])
+    rng = np.random.default_rng(spec.seed)
+    classes = sorted(by_class)
+    for label, (count,) in zip(classes, shares([len(by_class[label]) for label in classes], [fraction]), strict=True):
+        for which in rng.permutation(len(by_class[label]))[:count]:
+            for row in rows[by_class[label][which]]:
+                sides[train[row]] = "validation"
+    return sides
+
+
+def _grouped(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Side]:
+    everything = np.arange(len(labels))
+    test = _take(labels, units, everything, spec.test, spec.seed)
+    rest = np.setdiff1d(everything, test)
+    return _sides(len(labels), test, _take(labels, units, rest, spec.validation / (1 - spec.test), spec.seed))
+
+
+def _folded(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Side]:
+    folds = spec.folds or 2
+    everything = np.arange(len(labels))
+    test = _fold(labels, units, everything, folds, spec.fold, spec.seed)
+    if len(set(units)) > _MOSTLY_SINGLE * len(units):
+        return _with_validation(labels, units, _sides(len(labels), test, test[:0]), spec)
+    rest = np.setdiff1d(everything, test)
+    fraction = min(0.5, spec.validation / (1 - 1 / folds))
+    return _sides(len(labels), test, _take(labels, units, rest, fraction, spec.seed))
+
+
+def _take(labels: Sequence[str], units: Sequence[int], rows: Rows, fraction: float, seed: int) -> Rows:
+    """Take about ``fraction`` of ``rows`` in whole units, keeping the proportions of the classes.
+
+    More is taken where a part so small cannot hold every class.
+    """
+    classes = Counter(labels[row] for row in rows)
+    most = min(len({units[row] for row in rows}), max(classes.values()))
+    pieces = min(most, max(2, round(1 / min(fraction, 1 - fraction))))
+    first = part = _fold(labels, units, rows, pieces, 0, seed)
+    while {labels[row] for row in part} != set(classes) and pieces > 2:
+        pieces -= 1
+        part = _fold(labels, units, rows, pieces, 0, seed)
+    if {labels[row] for row in part} != set(classes):
+        part = first
+    return part if fraction <= 0.5 else np.setdiff1d(rows, part)
+
+
+def _fold(labels: Sequence[str], units: Sequence[int], rows: Rows, folds: int, fold: int, seed: int) -> Rows:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    groups = [units[row] for row in rows]
+    if folds < 2 or len(set(groups)) < folds:
+        raise DataError(
+            f"There are {len(set(groups))} groups for {folds} parts; a group is never divided, so there must be "
+            "at least as many groups as parts: use a finer group or fewer folds"
+        )
+    parts = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds: check_sides tells it better
+        try:
+            chosen = list(parts.split(rows, [labels[row] for row in rows], groups))[fold][1]
+        except ValueError as error:
+            raise DataError(
+                f"The images cannot be cut into {folds} parts that hold every class ({str(error).rstrip('.')}). "
+                "Use fewer folds or add images"
+            ) from error
+    return np.asarray(rows[chosen], dtype=np.int64)
+
+
+def _sides(count: int, test: Rows, validation: Rows) -> list[Side]:
+    sides: list[Side] = ["train"] * count
+    for row in test:
+        sides[int(row)] = "test"
+    for row in validation:
+        sides[int(row)] = "validation"
+    return sides
+
+
+def _look_up(names: Sequence[str], given: Mapping[str, Side], method: str) -> list[Side]:
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise DataError(
+            f"The {method} split says nothing of {len(missing):,} of {len(names):,} images, such as "
+            f"{missing[0]!r}; every image needs a line with train, validation or test"
+        )
+    return [given[name] for name in names]

@@ -1,0 +1,79 @@
+"""Split files: a CSV with the columns ``name`` and ``split``, to be written here and read by others, or back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from bench.data.sources.base import Side, check_path, side_named
+from bench.errors import DataError, RunError
+from bench.results.dataset import DatasetManifest
+
+__all__ = ["read_split", "write_split"]
+
+
+_LARGEST_FILE = 512 * 2**20
+"""Some five million images; a larger file is another one, and reading it would only fill the memory."""
+
+
+def write_split(manifest: DatasetManifest, path: Path) -> None:
+    """Write the split as a CSV with the columns name, label and split, a line for every image in use.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "label", "split"])
+    for name, label, side in zip(manifest.names, manifest.labels, manifest.splits, strict=True):
+        writer.writerow([name, manifest.classes[label], side])
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text.getvalue(), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def read_split(path: Path) -> dict[str, Side]:
+    """Read a CSV with the columns ``name`` and ``split`` (others are ignored).
+
+    Raises:
+        DataError: it is not there, is no such CSV, names a side that there is not, or an image twice.
+    """
+    check_path(path.expanduser())
+    try:
+        size = path.expanduser().stat().st_size
+        if size > _LARGEST_FILE:
+            raise DataError(
+                f"{path}: {size / 2**20:,.0f} MiB, and a split file has {_LARGEST_FILE >> 20} MiB at most; it needs "
+                "only the columns name and split"
+            )
+        text = path.expanduser().read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such split file; check split.file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: the split file cannot be read as UTF-8 text: {error}") from error
+    sides: dict[str, Side] = {}
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        if not {"name", "split"} <= set(rows.fieldnames or ()):
+            raise DataError(
+                f"{path}: a split file has the columns name and split; this one has {list(rows.fieldnames or ())}"
+            )
+        for row in rows:
+            name, word = row["name"] or "", row["split"] or ""
+            side = side_named(word)
+            if side is None:
+                raise DataError(f"{path}, line {rows.line_num}: {word!r} is none of train, validation and test")
+            if name in sides:
+                raise DataError(f"{path}, line {rows.line_num}: the image {name!r} is there twice")
+            sides[name] = side
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num}: not a readable CSV: {error}") from error
+    return sides

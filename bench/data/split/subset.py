@@ -1,0 +1,157 @@
+"""Which images of a source are used: duplicates by policy, then the subset of ``limit``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bench.data.audit.near_duplicates import join
+from bench.data.sources.base import Side
+from bench.errors import DataError
+from bench.results.dataset import AuditFindings, Dropped
+from bench.study.dataset import DuplicatePolicy
+
+__all__ = ["drop_bad", "subset", "units"]
+
+# So many images that look alike are no copies: the images are nearly empty, and their hashes say nothing.
+_LARGEST_NEAR_GROUP = 50
+
+_KEEP_FIRST: dict[Side | None, int] = {"test": 0, "validation": 1, "train": 2, None: 3}
+
+
+def drop_bad(findings: AuditFindings, policy: DuplicatePolicy, sides: Mapping[str, Side | None]) -> list[Dropped]:
+    """Return what has to be left out: unreadable images, contradictions, copies.
+
+    Of copies the first by name stays; where the split is given, one in the test set goes first, so that the test
+    set is not changed.
+    """
+    dropped = list(findings.unreadable)
+    for group in findings.exact:
+        if group.conflicting and policy.conflicting == "drop":
+            reason = f"the same pixels carry different labels: {group.told('{name} ({label})')}"
+            dropped += [Dropped(name=name, reason=reason) for name in group.names]
+        elif not group.conflicting and policy.exact == "keep_one":
+            kept = min(group.names, key=lambda name: (_KEEP_FIRST[sides.get(name)], name))
+            dropped += [Dropped(name=name, reason=f"a duplicate of {kept}") for name in group.names if name != kept]
+    return dropped
+
+
+def units(
+    names: Sequence[str], groups: Sequence[str | None], findings: AuditFindings, policy: DuplicatePolicy
+) -> tuple[list[int], list[str]]:
+    """Return a number for every image, the same for images that must not be divided, and warnings.
+
+    Args:
+        names: the images in use.
+        groups: the user's group of each, or None.
+        findings: tells the duplicates.
+        policy: tells which of them belong together.
+    """
+    row = {name: index for index, name in enumerate(names)}
+    pairs: list[tuple[int, int]] = []
+    first: dict[str, int] = {}
+    for index, group in enumerate(groups):
+        if group is not None:
+            pairs.append((first.setdefault(group, index), index))
+    for found in findings.exact:
+        keep = policy.conflicting == "keep" if found.conflicting else policy.exact == "same_side"
+        inside = [row[name] for name in found.names if name in row]
+        if keep:
+            pairs += [(inside[0], other) for other in inside[1:]]
+    warnings: list[str] = []
+    if policy.near == "same_side":
+        near, warning = _near_pairs(row, findings)
+        pairs += near
+        warnings += warning
+    return join(len(names), pairs), warnings
+
+
+def _near_pairs(row: Mapping[str, int], findings: AuditFindings) -> tuple[list[tuple[int, int]], list[str]]:
+    pairs = [(row[near.first], row[near.second]) for near in findings.near if near.first in row and near.second in row]
+    if findings.near_pairs > len(findings.near):
+        return [], [
+            f"{findings.near_pairs:,} pairs of images look alike; that many are no copies, so near duplicates are "
+            "not kept on one side of the split (exact ones are). Lower dataset.duplicates.near_threshold"
+        ]
+    sizes: dict[int, int] = defaultdict(int)
+    for root in join(len(row), pairs):
+        sizes[root] += 1
+    largest = max(sizes.values(), default=0)
+    if largest > max(_LARGEST_NEAR_GROUP, len(row) // 20):
+        return [], [
+            f"{largest:,} images look alike in one chain; that many are no copies, so near duplicates are not kept "
+            "on one side of the split (exact ones are). Lower dataset.duplicates.near_threshold"
+        ]
+    return pairs, []
+
+
+def subset(labels: Sequence[str], sides: Sequence[Side | None], limit: int, by: str, seed: int) -> list[int]:
+    """Return the rows, ascending, of a random subset of at most ``limit`` images.
+
+    ``balanced`` takes the same number of every class as far as it has them, and fills up from the larger ones;
+    ``proportional`` keeps the proportions. Sides that are given keep their proportions within a class.
+
+    Raises:
+        DataError: the limit is smaller than three images a class.
+    """
+    if limit >= len(labels):
+        return list(range(len(labels)))
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, label in enumerate(labels):
+        rows[label].append(row)
+    classes = sorted(rows)
+    if limit < 3 * len(classes):
+        raise DataError(
+            f"dataset.limit {limit} is too small for {len(classes)} classes: each needs at least 3 images (train, "
+            f"validation and test); use {3 * len(classes)} or more"
+        )
+    have = [len(rows[label]) for label in classes]
+    quota = _even(have, limit) if by == "balanced" else _proportional(have, limit, least=3)
+    rng = np.random.default_rng([seed, 1])
+    taken: list[int] = []
+    for label, count in zip(classes, quota, strict=True):
+        by_side: dict[str, list[int]] = defaultdict(list)
+        for row in rows[label]:
+            by_side[sides[row] or ""].append(row)
+        keys = sorted(by_side)
+        for key, part in zip(keys, _proportional([len(by_side[key]) for key in keys], count, least=1), strict=True):
+            taken += [by_side[key][int(which)] for which in rng.permutation(len(by_side[key]))[:part]]
+    return sorted(taken)
+
+
+def _even(have: Sequence[int], total: int) -> list[int]:
+    """Deal ``total`` out one by one to those that still have some."""
+    quota = [0] * len(have)
+    left = total
+    while left:
+        open_ = [index for index, count in enumerate(have) if quota[index] < count]
+        if not open_:
+            break
+        each = max(1, left // len(open_))
+        for index in open_:
+            more = min(each, have[index] - quota[index], left)
+            quota[index] += more
+            left -= more
+    return quota
+
+
+def _proportional(have: Sequence[int], total: int, *, least: int) -> list[int]:
+    """Largest remainder; each gets at least ``least`` where it has them."""
+    whole = sum(have)
+    exact = [count * total / whole for count in have]
+    quota = [min(count, max(least, int(share))) for count, share in zip(have, exact, strict=True)]
+    order = sorted(range(len(have)), key=lambda index: (int(exact[index]) - exact[index], index))
+    while sum(quota) < total:
+        grew = False
+        for index in order:
+            if sum(quota) < total and quota[index] < have[index]:
+                quota[index] += 1
+                grew = True
+        if not grew:
+            break
+    while sum(quota) > total:
+        largest = max(range(len(quota)), key=lambda index: quota[index])
+        quota[largest] -= 1
+    return quota

@@ -1,0 +1,116 @@
+"""One child process: its output goes to a file, it is waited for asleep, and ended with all that it started."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from bench.errors import RunError
+from bench.execution.process.tree import MARK, end_marked
+from bench.measure.system.process_env import LARGE_PAGES
+
+__all__ = ["LOG_BYTES", "Child"]
+
+LOG_BYTES = 8 * 2**20
+"""A log that grows past this is cut to its first and its last mebibyte."""
+
+_KEPT = 2**20
+
+
+class Child:
+    """A running child; `wait` for it, then `end` it in any case."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        """Start the command with its output in the folder's log.txt. Raises `RunError` when it cannot be started."""
+        self._folder = folder
+        self._log = folder / "log.txt"
+        self.interrupted = False
+        """Whether Ctrl-C came while the child was being ended."""
+        try:
+            self._log.unlink(missing_ok=True)
+            with self._log.open("ab") as log:  # for appending, so that the file can be cut while it is written
+                self.started = time.monotonic()
+                self._process = subprocess.Popen(
+                    list(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # a process group of its own: Ctrl-C reaches the parent alone
+                    env={**LARGE_PAGES, **os.environ, "PYTHONUNBUFFERED": "1", MARK: str(folder)},
+                )
+        except OSError as error:
+            raise RunError(
+                f"cannot start a process for {folder}: {error.strerror or error}. What was stored before is intact; "
+                f"free what is short, then run the same command again."
+            ) from error
+        self._pidfd: int | None = None
+        if hasattr(os, "pidfd_open"):
+            with suppress(OSError):
+                self._pidfd = os.pidfd_open(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until the child ends or the time is over; True when it ended."""
+        if self._pidfd is not None:
+            poll = select.poll()
+            poll.register(self._pidfd, select.POLLIN)
+            return bool(poll.poll(max(0.0, seconds) * 1000))
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def end(self, grace: float) -> int:
+        """End what is left of it and of all that it started: first asked to, then made to. Returns its exit code.
+
+        grace: seconds between SIGTERM and SIGKILL. A Ctrl-C meanwhile shortens it and is told in `interrupted`.
+        """
+        try:
+            if not self.wait(0):  # which leaves it unreaped, so that its number is nobody else's yet
+                self._signal(signal.SIGTERM)
+                self.wait(grace)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        self._signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        code = self._process.wait()
+        end_marked(str(self._folder))
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        self.trim_log(final=True)
+        return code
+
+    def _signal(self, number: int) -> None:
+        """Send a signal to the process group: the child and those that stayed with it."""
+        with suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, number)
+            elif self._process.poll() is None:
+                self._process.send_signal(number)
+
+    def trim_log(self, *, final: bool = False) -> None:
+        """Cut a log that has grown too large to its beginning and its end.
+
+        The child writes on meanwhile, at the end of the file wherever that is; at most a few of its lines get lost.
+        """
+        with suppress(OSError):
+            size = self._log.stat().st_size
+            if size <= (2 * _KEPT + 200 if final else LOG_BYTES):
+                return
+            with self._log.open("r+b") as file:
+                file.seek(-_KEPT, os.SEEK_END)
+                tail = file.read(_KEPT).decode("utf-8", errors="ignore")  # the cut may go through a character
+                file.truncate(_KEPT)
+            with self._log.open("ab") as file:
+                file.write(f"\n[... cut here: it printed too much ...]\n{tail}".encode())

@@ -1,0 +1,1 @@
+"""What runs in a cell's own process; the only part of execution that imports torch."""

@@ -1,0 +1,79 @@
+"""Other ways to run a trained model: torch.compile, ONNX Runtime, int8 linear layers."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.study.measure import Backend
+
+__all__ = ["prepare"]
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def prepare(backend: Backend, module: nn.Module, example: Tensor, device: torch.device) -> Forward | str:
+    """Return the model in a backend, or why it cannot be had there.
+
+    module: in evaluation mode, on the device; it is left as it is. example: two images, (2, 3, side, side).
+    """
+    if backend == "eager":
+        return module
+    if backend == "compile":
+        return torch.compile(copy.deepcopy(module))
+    if device.type != "cpu":
+        return f"{backend} is measured on the processor only"
+    return _int8(module) if backend == "int8" else _onnx(module, example)
+
+
+def _int8(module: nn.Module) -> Forward | str:
+    """Weights of the linear layers as int8, their inputs quantised as they come."""
+    usable = [name for name in torch.backends.quantized.supported_engines if name != "none"]
+    if not usable:
+        return "this build of torch has no engine for int8"
+    if not any(isinstance(part, nn.Linear) for part in module.modules()):
+        return "the model has no linear layers to quantise"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch points to another package for new code
+        quantised: nn.Module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+            copy.deepcopy(module), {nn.Linear}, dtype=torch.qint8
+        )
+    return quantised
+
+
+def _onnx(module: nn.Module, example: Tensor) -> Forward | str:
+    """The model exported to ONNX and run by ONNX Runtime with the threads that torch uses."""
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        return f"{', '.join(missing)} not installed: pip install 'patchbench[onnx]'"
+    ort = import_module("onnxruntime")  # optional
+    batch = torch.export.Dim("batch", min=1)
+    try:
+        program = torch.onnx.export(
+            copy.deepcopy(module), (example.contiguous(),), dynamo=True, dynamic_shapes=({0: batch},), verbose=False
+        )
+    except torch.onnx.OnnxExporterError as error:
+        return f"torch cannot export the model to ONNX: {str(error).splitlines()[0]}"
+    assert program is not None
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory(prefix="patchbench-") as folder:
+        path = Path(folder) / "model.onnx"
+        program.save(path)
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def forward(images: Tensor) -> Tensor:
+        (logits,) = session.run(None, {name: np.ascontiguousarray(images.numpy())})
+        return torch.from_numpy(logits)
+
+    return forward

@@ -1,0 +1,81 @@
+"""What else the machine did while a cell ran: others' use of the processors, stolen time, throttling."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.measure.system.cgroups import held_back
+
+__all__ = ["LoadWatch", "Snapshot", "snapshot"]
+
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Counts since boot. Seconds of all processors together; None where the system does not tell."""
+
+    busy: float | None
+    stolen: float | None
+    """Time in which a virtual machine's processors were ready and another machine had the core."""
+    own: float
+    """Of this process and of those of its children that have ended."""
+    throttles: int | None
+    """How often a core was slowed down because of heat."""
+    held_back: float | None
+    """Seconds for which the control group's quota kept this process from running."""
+
+
+def snapshot(proc: Path = Path("/proc"), system: Path = Path("/sys")) -> Snapshot:
+    """Read the counts."""
+    busy, stolen = _processors(proc)
+    times = os.times()
+    own = times.user + times.system + times.children_user + times.children_system
+    return Snapshot(busy, stolen, own, _throttles(system), held_back(system / "fs" / "cgroup"))
+
+
+def _processors(proc: Path) -> tuple[float | None, float | None]:
+    try:
+        words = (proc / "stat").read_text().split("\n", 1)[0].split()
+        user, nice, kernel, _, _, irq, softirq, steal = (int(word) / _TICKS for word in words[1:9])
+    except (OSError, ValueError):
+        return None, None
+    return user + nice + kernel + irq + softirq, steal
+
+
+def _throttles(system: Path) -> int | None:
+    files = list(system.glob("devices/system/cpu/cpu[0-9]*/thermal_throttle/core_throttle_count"))
+    try:
+        return sum(int(file.read_text()) for file in files) if files else None
+    except (OSError, ValueError):
+        return None
+
+
+@dataclass
+class LoadWatch:
+    """Compares the machine before and after a cell."""
+
+    before: Snapshot
+
+    def facts(self, after: Snapshot, seconds: float) -> dict[str, Any]:
+        """What others did over these seconds; an unknown figure is None.
+
+        other_cores: how many cores' worth of time others took. stolen_share: of all this machine's processors.
+        """
+        busy = _less(after.busy, self.before.busy)
+        own = after.own - self.before.own
+        stolen = _less(after.stolen, self.before.stolen)
+        seconds = max(seconds, 1e-9)
+        return {
+            "other_cores": None if busy is None else round(max(0.0, busy - own) / seconds, 3),
+            "stolen_share": None if stolen is None else round(stolen / seconds / (os.cpu_count() or 1), 4),
+            "thermal_throttles": _less(after.throttles, self.before.throttles),
+            "held_back_seconds": _less(after.held_back, self.before.held_back),
+        }
+
+
+def _less(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before

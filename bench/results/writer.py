@@ -1,0 +1,117 @@
+"""Opening a run folder for writing: whose it is, and who writes to it now."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.errors import RunError
+from bench.results.dataset import DatasetManifest
+from bench.results.run import Run
+from bench.study.schema import Study
+
+__all__ = ["FOUND_BATCH", "claim", "open_folder"]
+
+_FIXED = ("name", "dataset", "split", "train")
+"""What makes a study the same study; the grid's axes, limits and prices may grow or change between calls."""
+
+FOUND_BATCH = "batch_size.json"
+"""What ``batch_size: auto`` has found for the run."""
+
+_DESCRIPTION = ("study.yaml", FOUND_BATCH, "dataset.json", "environment.json", "plan.json", "thumbnails.parquet")
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold a run folder while it is written to; a second process is told so at once. Raises `RunError`."""
+    lock = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RunError(
+            f"the run folder {folder} cannot be written: {error.strerror}. Give another with --out."
+        ) from error
+    try:
+        if not _lock(handle):
+            raise RunError(
+                f"another patchbench is writing to {folder}. Wait for it, or give another folder with --out."
+            )
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock without waiting; the kernel lets go when the process ends, however it ends."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def open_folder(folder: Path, study: Study, manifest: DatasetManifest) -> Run:
+    """Return the run; one that is of another study or data set is refused and nothing in it is changed."""
+    run = Run(folder)
+    if (folder / "study.yaml").exists():
+        _refuse_foreign(run, study, manifest)
+    elif strange := [p.name for p in folder.iterdir() if not _is_ours(p.name)]:
+        shown = ", ".join(sorted(strange)[:3])
+        raise RunError(f"{folder} is not empty ({shown}) and holds no run. Give an empty or new folder with --out.")
+    return run
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a run that was stopped before its study.yaml was written can have left this name."""
+    plain = name.lstrip(".")
+    return name == ".lock" or any(plain == own or plain.startswith(f"{own}.") for own in _DESCRIPTION)
+
+
+def _refuse_foreign(run: Run, study: Study, manifest: DatasetManifest) -> None:
+    before, now = _with_defaults(run.study), json.loads(study.model_dump_json())
+    differences = list(_differences({k: before.get(k) for k in _FIXED}, {k: now[k] for k in _FIXED}))
+    for key, held in (("fingerprint", manifest.fingerprint), ("split_hash", manifest.split_hash)):
+        stored = run.dataset.get(key)
+        if stored != held:
+            differences.append(f"data set {key}: {str(stored)[:12]} there, {held[:12]} now")
+    if differences:
+        shown = "; ".join(differences[:5]) + (f"; and {len(differences) - 5} more" if len(differences) > 5 else "")
+        raise RunError(
+            f"{run.path} belongs to another study or data set ({shown}). Nothing in it was changed. "
+            f"Give another folder with --out, or ask for the same study."
+        )
+
+
+def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
+    """A key that an older version did not know counts as its default."""
+    try:
+        filled: dict[str, Any] = json.loads(Study.model_validate(stored).model_dump_json())
+    except ValidationError:
+        return stored
+    return filled
+
+
+def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in sorted({*before, *now}):
+            yield from _differences(before.get(name), now.get(name), f"{key}.{name}" if key else name)
+    elif before != now and not key.endswith(".path"):  # where the data lies is free to change: its content is checked
+        yield f"{key}: {before!r} there, {now!r} now"

@@ -1,0 +1,94 @@
+"""Running a study again from what a run stored, into a folder of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.errors import RunError, StudyError
+from bench.results.run import Run, load_results
+from bench.runner.study import OnEvent, Prepared, prepare_study, run_study
+from bench.study.load import load_study
+
+__all__ = ["reproduce"]
+
+_MOVABLE = re.compile(r"\s*(models\.[^=]+\.weights|split\.file|dataset\.path)\s*=.*", re.DOTALL)
+"""What may lie elsewhere now; its content is checked against what the run stored."""
+
+
+def reproduce(
+    original: Path,
+    *,
+    data: Path | None = None,
+    settings: Sequence[str] = (),
+    out: Path | None = None,
+    on_event: OnEvent | None = None,
+    command: Sequence[str] | None = None,
+) -> Run:
+    """Run the study that ``original`` stored once more and return the new run.
+
+    data: where the data lies now, a folder or a zip; left out, where it lay. settings: ``key=value`` for files that lie
+    elsewhere now: ``models.NAME.weights``, ``split.file``. out: the new folder, ``RUN-reproduced`` beside the first by
+    default; one that was begun is gone on with. The first run is only read. Raises `RunError` where it is no run, its
+    study is of another version, or data or weights are not what they were, and `BenchError` as `run_study` does.
+    """
+    before = load_results(original)
+    for setting in settings:
+        if not _MOVABLE.fullmatch(setting):
+            raise RunError(
+                f"--set {setting}: a run is made again as it was, so only the places of files can be set: "
+                f"models.NAME.weights, split.file, dataset.path. For another study use 'patchbench run'."
+            )
+    try:
+        study = load_study(before.path / "study.yaml", data=data, settings=settings)
+    except StudyError as error:
+        raise RunError(
+            f"the study of {original} cannot be run as it is stored: {error} Where a file lies elsewhere now, name it "
+            f"with --set; where this version knows other keys, use the version named in environment.json."
+        ) from error
+    folder = out or before.path.resolve().with_name(f"{before.path.resolve().name}-reproduced")
+    if folder.resolve() == before.path.resolve():
+        raise RunError(f"{folder} is the run itself. Give another folder with --out.")
+    _refuse_other_files(before, prepare_study(study, on_event=on_event))
+    return run_study(study, out=folder, on_event=on_event, command=command)
+
+
+def _refuse_other_files(before: Run, now: Prepared) -> None:
+    then = before.dataset
+    for what, found, was in (
+        ("fingerprint", now.manifest.fingerprint, then.get("fingerprint")),
+        ("split", now.manifest.split_hash, then.get("split_hash")),
+    ):
+        if found != was:
+            raise RunError(
+                f"the data is not what {before.path} was made from: its {what} is {found[:12]} now and was "
+                f"{str(was)[:12]}. Give the same images with --data, and the same split with --set split.file=FILE."
+            )
+    stored = {_place(result.label, result.cell): result.cell for result in before.results()}
+    for cell in now.cells:
+        then = stored.get(_place(cell.label, cell.model_dump(mode="json")), {})
+        was, found = _weights(then), _weights(cell.model_dump(mode="json"))
+        if then and was != found:
+            raise RunError(
+                f"the weights of {cell.label} are not what {before.path} was made from: {cell.title} starts from "
+                f"{found} now and started from {was}. " + _other_weights(cell.label, then)
+            )
+
+
+def _place(label: str, cell: Mapping[str, Any]) -> tuple[object, ...]:
+    """Where a cell stands in the grid, whatever its weights are."""
+    return (label, *(cell.get(key) for key in ("regime", "device", "precision", "seed")))
+
+
+def _weights(cell: Mapping[str, Any]) -> str:
+    """What a cell starts from: a file by its content and not by where it lies, anything else by its name."""
+    content = cell.get("weights_sha256")
+    return f"a file of SHA-256 {content[:12]}" if content else repr((cell.get("model") or {}).get("weights"))
+
+
+def _other_weights(label: str, then: Mapping[str, Any]) -> str:
+    if then.get("weights_sha256"):
+        return f"Give the same file with --set models.{label}.weights=FILE."
+    return f"Leave --set models.{label}.weights out."

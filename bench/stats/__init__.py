@@ -1,0 +1,68 @@
+"""How sure can we be? Everything that turns stored predictions and raw timings into honest statements.
+
+The public face of three modules: :mod:`bench.stats.confidence` (one figure), :mod:`bench.stats.paired_tests` (models against each
+other) and :mod:`bench.stats.calibration` (probabilities). Nothing here looks at images or models, and nothing here needs
+more than labels, predictions and samples as a run stores them.
+"""
+
+from __future__ import annotations
+
+from bench.stats.calibration import ReliabilityBin, Temperature, apply_temperature, fit_temperature, reliability
+from bench.stats.confidence import (
+    RESAMPLES,
+    ClassIntervals,
+    Interval,
+    SeedSpread,
+    Speedup,
+    class_intervals,
+    independent_difference,
+    interval,
+    intervals,
+    median_interval,
+    seed_spread,
+    speedup,
+    wilson,
+)
+from bench.stats.paired_tests import (
+    CochranQ,
+    Comparison,
+    Groups,
+    cochran_q,
+    compare_all,
+    compare_pair,
+    groups,
+    holm,
+    mcnemar_exact,
+    paired_difference,
+)
+
+__all__ = [
+    "RESAMPLES",
+    "ClassIntervals",
+    "CochranQ",
+    "Comparison",
+    "Groups",
+    "Interval",
+    "ReliabilityBin",
+    "SeedSpread",
+    "Speedup",
+    "Temperature",
+    "apply_temperature",
+    "class_intervals",
+    "cochran_q",
+    "compare_all",
+    "compare_pair",
+    "fit_temperature",
+    "groups",
+    "holm",
+    "independent_difference",
+    "interval",
+    "intervals",
+    "mcnemar_exact",
+    "median_interval",
+    "paired_difference",
+    "reliability",
+    "seed_spread",
+    "speedup",
+    "wilson",
+]

@@ -1,0 +1,110 @@
+"""A tuned linear head for the features of a frozen backbone, and the choice between the kinds of head."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.study.train import TrainSpec
+from bench.training.checkpoint import Checkpoint
+from bench.training.inputs.batches import FeatureBatches
+from bench.training.loop import Conditions, Fitted, Watcher, fit
+from bench.training.optim.ema import copied, learned, load_learned
+from bench.training.regimes import Plan
+from bench.training.scores import rank
+
+__all__ = ["Learned", "learn"]
+
+_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+_DECAYS = (1e-4, 1e-2, 1e-1)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What became of a plan."""
+
+    learner: nn.Module
+    """The plan's, trained, or what has taken its place."""
+    fitted: Fitted
+    settings: dict[str, Any]
+    """What was chosen, for the record."""
+
+
+def learn(
+    plan: Plan, spec: TrainSpec, conditions: Conditions, watcher: Watcher, checkpoint: Checkpoint | None
+) -> Learned:
+    """Train what a plan says, with the head that the study asks for where the features are cached."""
+    train, validation = plan.train, plan.validation
+    if isinstance(train, FeatureBatches) and isinstance(validation, FeatureBatches):
+        if spec.standardize and spec.head == "linear" and isinstance(plan.learner, nn.Linear):
+            return _on_standardized(plan, spec, conditions, watcher, checkpoint)
+        if spec.tune_head:
+            return _tune(plan.learner, train, validation, spec, conditions, watcher)
+        if spec.head != "linear":
+            from bench.training.heads import baselines
+
+            solve = baselines.fit_knn if spec.head == "knn" else baselines.fit_logistic
+            solved = solve(train, validation, spec, conditions)
+            watcher.on_epoch(solved.epoch)
+            return Learned(solved.head, solved.fitted, {"head": spec.head, **solved.settings})
+    fitted = fit(plan.learner, train, validation, spec, conditions, watcher, checkpoint)
+    return Learned(plan.learner, fitted, {"head": "linear"})
+
+
+def _on_standardized(
+    plan: Plan, spec: TrainSpec, conditions: Conditions, watcher: Watcher, checkpoint: Checkpoint | None
+) -> Learned:
+    """Train the head on features of mean 0 and deviation 1, and then have it take them as they were.
+
+    The features in memory are changed in place, and are not used after this.
+    """
+    train, validation, head = plan.train, plan.validation, plan.learner
+    assert isinstance(train, FeatureBatches)
+    assert isinstance(validation, FeatureBatches)
+    assert isinstance(head, nn.Linear)
+    flat = train.features.flatten(0, 1)
+    mean, deviation = flat.mean(dim=0), flat.std(dim=0, correction=0) + 1e-6
+    for batches in (train, validation):
+        batches.features.sub_(mean).div_(deviation)
+    found = learn(plan, spec.model_copy(update={"standardize": False}), conditions, watcher, checkpoint)
+    with torch.no_grad():
+        head.weight.div_(deviation.to(head.weight.device))
+        head.bias.sub_(head.weight @ mean.to(head.weight.device))
+    return Learned(head, found.fitted, {**found.settings, "standardized": True})
+
+
+def _tune(
+    head: nn.Module,
+    train: FeatureBatches,
+    validation: FeatureBatches,
+    spec: TrainSpec,
+    conditions: Conditions,
+    watcher: Watcher,
+) -> Learned:
+    """Train the head with each learning rate and weight decay of a grid; keep the best by its validation score.
+
+    The study's own pair is one of the grid. All start from the same weights and see the same batches. The history is
+    that of the best.
+    """
+    started = time.perf_counter()
+    start = copied(learned(head))
+    own = (spec.head_lr or spec.lr, spec.weight_decay)
+    pairs = list(dict.fromkeys([own, *((lr, decay) for lr in _RATES for decay in _DECAYS)]))
+    tried: list[tuple[Fitted, dict[str, Tensor]]] = []
+    for lr, decay in pairs:
+        load_learned(head, start)
+        candidate = spec.model_copy(update={"lr": lr, "weight_decay": decay, "head_lr": None})
+        tried.append((fit(head, train, validation, candidate, conditions), copied(learned(head))))
+    scores = [rank(fitted.history[fitted.best_epoch - 1].validation, spec) for fitted, _ in tried]
+    place = scores.index(max(scores))
+    fitted, weights = tried[place]
+    load_learned(head, weights)
+    for record in fitted.history:
+        watcher.on_epoch(record)
+    lr, decay = pairs[place]
+    chosen = {"lr": lr, "weight_decay": decay, "tried": len(pairs), "tuning_seconds": time.perf_counter() - started}
+    return Learned(head, fitted, {"head": "linear", "head_tuned": chosen})

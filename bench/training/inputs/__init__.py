@@ -1,0 +1,1 @@
+"""Batches of images, and what is drawn at random for them."""

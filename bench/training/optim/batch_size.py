@@ -1,0 +1,124 @@
+"""``batch_size: auto``: the largest power of two that fits in memory for every cell of a study, found before the first.
+
+All models then train at the same effective batch, and nothing is made smaller later on. On a processor the memory of a
+step is counted, not filled: weights, gradients, the optimiser's state and what a small batch keeps for its backward
+pass, scaled up. On other devices steps are made with larger and larger batches, until one does not fit.
+
+    python -m bench.training.optim.batch_size PROBE.json
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.errors import StudyError
+from bench.measure.system.machine import available_bytes
+from bench.study.schema import Cell
+
+__all__ = ["Found", "Probe", "find_batch_size", "highest_worthwhile"]
+
+_HIGHEST = 1024
+_STEPS_PER_EPOCH = 8
+_SHARE = 0.8
+"""Of the memory there is: the rest is for what a count does not see, such as the libraries' buffers."""
+
+
+class Probe(BaseModel):
+    """What the child has to find out for one cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell: Cell
+    weights: str
+    """As `Job.weights`."""
+    classes: int
+    limit_bytes: int
+    """Memory that the cell's process may use."""
+    highest: int
+    """No larger batch is asked for."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The batch for a whole study, and the cells that decided it."""
+
+    batch_size: int
+    largest: dict[str, int]
+    """The largest batch by the cell's title."""
+
+
+def highest_worthwhile(train_images: int) -> int:
+    """The largest power of two that leaves some eight steps in an epoch, from 1 to 1,024."""
+    most = max(1, min(_HIGHEST, train_images // _STEPS_PER_EPOCH))
+    return 1 << (most.bit_length() - 1)
+
+
+def find_batch_size(
+    cells: Sequence[tuple[Cell, str]], *, classes: int, train_images: int, memory_limit: int | None
+) -> Found:
+    """Ask, in a process of its own, for each kind of cell how large its batch can be, and return the least answer.
+
+    cells: with the weights that each starts from. memory_limit: the study's, in bytes. Cells that only differ in their
+    seed are asked about once; those whose device is not here decide nothing.
+    Raises `StudyError` where not even a single image fits, or no device is here.
+    """
+    limit = min(memory_limit or sys.maxsize, available_bytes())
+    highest, largest = highest_worthwhile(train_images), {}
+    kinds = {(cell.model, cell.regime, cell.device, cell.precision): (cell, weights) for cell, weights in cells}
+    for cell, weights in kinds.values():
+        probe = Probe(cell=cell, weights=weights, classes=classes, limit_bytes=limit, highest=highest)
+        answer = _ask(probe)
+        if answer is not None:
+            largest[cell.title] = answer
+    if not largest:
+        raise StudyError("train.batch_size: auto found no device of the study on this machine; write a number.")
+    least = min(largest.values())
+    if least == 0:
+        title = next(title for title, batch in largest.items() if batch == 0)
+        raise StudyError(
+            f"train.batch_size: auto found no batch for {title}: a single image does not fit in "
+            f"{limit * _SHARE / 2**20:,.0f} MiB. Take a smaller model or image, or a larger budget.memory_limit."
+        )
+    return Found(least, largest)
+
+
+def _ask(probe: Probe) -> int | None:
+    """The largest batch of a cell; None where its device is not here."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "bench.training.optim.batch_size", "-"],
+        input=probe.model_dump_json(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise StudyError(f"train.batch_size: auto could not try {probe.cell.title} ({last}); write a number.")
+    answer = json.loads(done.stdout.splitlines()[-1])["largest"]
+    return None if answer is None else int(answer)
+
+
+def main(arguments: list[str]) -> int:
+    """Read a probe from a file, or from the standard input for ``-``, and print the answer."""
+    from bench.errors import DeviceError
+    from bench.training.optim import batch_size_worker as batch_probe
+
+    text = sys.stdin.read() if arguments == ["-"] else Path(arguments[0]).read_text(encoding="utf-8")
+    probe = Probe.model_validate_json(text)
+    try:
+        largest: int | None = batch_probe.largest_batch(probe, int(probe.limit_bytes * _SHARE))
+    except DeviceError:
+        largest = None
+    print(json.dumps({"largest": largest}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The registered models, one line of data each."""

@@ -1,0 +1,252 @@
+"""What became better or worse from one run to another, beyond noise: quality, speed, memory, and how cells ended.
+
+Quality is judged by tests on the same test images, times by their raw samples and on the same hardware only. What has
+too few samples is shown and not judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from bench.errors import RunError
+from bench.results.run import CellResult, Run, Status
+from bench.stats import Comparison, compare_pair, holm, speedup
+from reports.inputs.report_data import NOT_RUN, Entry, Gathered, gather
+from reports.inputs.significance import ALPHA, paired
+from reports.text.formatting import Value, duration, memory, percent, points
+from reports.text.i18n import Translate
+
+__all__ = ["Compared", "Judged", "Outcome", "Pair", "compare"]
+
+Outcome = Literal["better", "worse", "same", "unknown"]
+
+_UNKNOWN = "?"
+_NOT_JUDGED = (NOT_RUN, Status.UNAVAILABLE.value, Status.INTERRUPTED.value)
+"""How a cell can end without anything being known of it."""
+
+TOLERANCE = 0.1
+"""A time or a peak has to differ by more than this share: two runs of one program on one machine differ by some."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One figure of a cell in both runs."""
+
+    measure: str
+    before: Value
+    after: Value
+    change: str
+    outcome: Outcome
+    why: str
+    """What the outcome rests on."""
+
+
+@dataclass(frozen=True)
+class _Tested(Judged):
+    """An accuracy with its test, which waits for the correction over all cells."""
+
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One cell of the grid in both runs; on one side None where that run does not plan it."""
+
+    title: str
+    before: Entry | None
+    after: Entry | None
+    judged: tuple[Judged, ...]
+
+    @property
+    def worse(self) -> bool:
+        """Whether something became worse."""
+        return any(item.outcome == "worse" for item in self.judged)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs beside each other."""
+
+    gathered: Gathered
+    pairs: tuple[Pair, ...]
+    hardware: tuple[str, str]
+
+    @property
+    def regressions(self) -> list[Pair]:
+        """The cells in which something became worse."""
+        return [pair for pair in self.pairs if pair.worse]
+
+    @property
+    def only_before(self) -> list[Pair]:
+        """Cells that the run after does not have, so that nothing can be said of them."""
+        return [pair for pair in self.pairs if pair.after is None]
+
+    def count(self, outcome: Outcome) -> int:
+        """How many figures had an outcome."""
+        return sum(item.outcome == outcome for pair in self.pairs for item in pair.judged)
+
+
+def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tolerance: float = TOLERANCE) -> Compared:
+    """Compare two runs on the same test images, cell by cell (label, regime, device, precision and seed).
+
+    tolerance: the share by which a time or a memory peak has to differ. Raises `RunError` where the runs do not hold
+    the same data and split, or are one and the same folder.
+    """
+    gathered = gather([before, after], "comparison")
+    first, second = gathered.runs
+    if first.path.resolve() == second.path.resolve():
+        raise RunError(f"{first.path} was given twice. Name two run folders: the one before and the one after.")
+    sides = [_cells(gathered, run) for run in gathered.runs]
+    if not sides[0].keys() & sides[1].keys():
+        raise RunError(
+            f"{first.path} and {second.path} have no cell in common: none of the one has the label, regime, device, "
+            f"precision and seed of one of the other, so there is nothing to compare. Name two runs of one study."
+        )
+    keys = list(dict.fromkeys([*sides[0], *sides[1]]))
+    hardware = _hardware(gathered, 0, _), _hardware(gathered, 1, _)
+    same = hardware[0] == hardware[1] != _UNKNOWN
+    pairs = [_pair(key, sides[0].get(key), sides[1].get(key), same, tolerance, _) for key in keys]
+    return Compared(gathered, tuple(_corrected(pairs, _)), hardware)
+
+
+def _cells(gathered: Gathered, run: Run) -> dict[tuple[str, ...], Entry]:
+    """A run's cells; planned ones come first and stand, where an older one outside the plan is called the same."""
+    found: dict[tuple[str, ...], Entry] = {}
+    for entry in gathered.entries:
+        if entry.run is run:
+            found.setdefault(_key(entry), entry)
+    return found
+
+
+def _key(entry: Entry) -> tuple[str, ...]:
+    return (*entry.configuration, str(entry.seed))
+
+
+def _hardware(gathered: Gathered, index: int, _: Translate) -> str:
+    """The processor, its cores, and the GPUs of a run's machine."""
+    facts = gathered.environments[index]
+    cpu = facts.get("cpu") or {}
+    if not cpu.get("model"):
+        return _UNKNOWN
+    gpus = [str(gpu.get("name", gpu) if isinstance(gpu, dict) else gpu) for gpu in facts.get("gpus") or []]
+    return ", ".join([f"{cpu.get('model', '?')} ({cpu.get('usable', '?')} {_('cores')})", *gpus])
+
+
+def _pair(
+    key: tuple[str, ...], before: Entry | None, after: Entry | None, same: bool, tolerance: float, _: Translate
+) -> Pair:
+    label, *rest, seed = key
+    title = " · ".join([label, *(part for part in rest if part), f"{_('seed')} {seed}"])
+    if before is None or after is None:
+        return Pair(title, before, after, ())
+    judged = [_ending(before, after, _)]
+    if before.result and after.result and before.is_ok and after.is_ok:
+        judged += [_accuracy(before, after, _), *_costs(before.result, after.result, same, tolerance, _)]
+    return Pair(title, before, after, tuple(judged))
+
+
+def _ending(before: Entry, after: Entry, _: Translate) -> Judged:
+    old, new = (Value(_(entry.status.replace("_", " ")), 1.0 if entry.is_ok else 0.0) for entry in (before, after))
+    outcome: Outcome = "same"
+    if before.status != after.status:
+        outcome = "better" if after.is_ok else "worse" if before.is_ok else "unknown"
+        if before.status in _NOT_JUDGED or after.status in _NOT_JUDGED:
+            outcome = "unknown"
+    return Judged(_("Status"), old, new, "", outcome, _(after.reason))
+
+
+def _accuracy(before: Entry, after: Entry, _: Translate) -> Judged:
+    """The outcome stands for this cell alone until `_corrected` has seen all of them."""
+    old, new = (percent(entry.result.metrics.get("accuracy") if entry.result else None) for entry in (before, after))
+    labels, said = paired([before, after])
+    if len(said) < 2:
+        return Judged(_("Accuracy"), old, new, "", "unknown", _("no predictions on the same images are stored"))
+    found = compare_pair(labels, said[after.key], said[before.key])
+    if not (found.only_a or found.only_b):
+        return Judged(_("Accuracy"), old, new, points(0.0), "same", _("the same images are right"))
+    return _Tested(_("Accuracy"), old, new, points(found.difference.estimate), "same", "", found)
+
+
+def _corrected(pairs: list[Pair], _: Translate) -> list[Pair]:
+    """Judge the accuracies by their tests, corrected over all cells (Holm)."""
+    tested = [item.comparison for pair in pairs for item in pair.judged if isinstance(item, _Tested)]
+    adjusted = iter(holm([found.p_value for found in tested]).tolist() if tested else [])
+    decided = []
+    for pair in pairs:
+        judged = (_decided(item, next(adjusted), _) if isinstance(item, _Tested) else item for item in pair.judged)
+        decided.append(replace(pair, judged=tuple(judged)))
+    return decided
+
+
+def _decided(item: _Tested, p: float, _: Translate) -> Judged:
+    span = item.comparison.difference
+    outcome: Outcome = "same" if p >= ALPHA else "better" if span.estimate > 0 else "worse"
+    why = _("95 % interval {low} to {high} points, p = {p} after correction (McNemar, Holm)").format(
+        low=points(span.low), high=points(span.high), p=f"{p:.2g}"
+    )
+    return Judged(item.measure, item.before, item.after, item.change, outcome, why)
+
+
+def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[Judged]:
+    times = [
+        (_("An epoch, median"), before.timings.epoch_seconds, after.timings.epoch_seconds),
+        (_("Latency, median"), _latencies(before), _latencies(after)),
+    ]
+    judged = [_time(name, a, b, same, tolerance, _) for name, a, b in times if a and b]
+    for name, key in ((_("Time to train"), "train_seconds"), (_("Time to evaluate"), "evaluate_seconds")):
+        old, new = (getattr(result.timings, key) for result in (before, after))
+        if old and new is not None:
+            why = _("a single sample in each run")
+            judged.append(Judged(name, duration(old), duration(new), f"× {new / old:.3g}", "unknown", why))
+    return [*judged, *_peak(before, after, same, tolerance, _)]
+
+
+def _latencies(result: CellResult) -> tuple[float, ...]:
+    """Raw seconds of one image in PyTorch as it is."""
+    batches = [b for profile in result.profiles if profile.backend == "eager" for b in profile.batches]
+    return next((batch.seconds for batch in batches if batch.batch_size == 1), ())
+
+
+def _time(
+    name: str, before: tuple[float, ...], after: tuple[float, ...], same: bool, tolerance: float, _: Translate
+) -> Judged:
+    found = speedup(before, after)
+    old, new = duration(median(before)), duration(median(after))
+    change = f"× {1 / found.ratio:.3g}"
+    if not same:
+        return Judged(name, old, new, change, "unknown", _("the machines differ"))
+    if found.low is None or found.high is None:
+        return Judged(name, old, new, change, "unknown", _("too few samples for an interval"))
+    outcome: Outcome = "unknown"  # the interval holds both a difference that counts and none
+    if found.low > 1 + tolerance:
+        outcome = "better"
+    elif found.high < 1 / (1 + tolerance):
+        outcome = "worse"
+    elif found.low >= 1 / (1 + tolerance) and found.high <= 1 + tolerance:
+        outcome = "same"
+    why = _("95 % interval of the ratio {low} to {high}; beyond {tolerance} counts").format(
+        low=f"{1 / found.high:.3g}", high=f"{1 / found.low:.3g}", tolerance=percent(tolerance, digits=0).text
+    )
+    return Judged(name, old, new, change, outcome, why)
+
+
+def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[Judged]:
+    found = []
+    for name, key in ((_("Peak RAM"), "peak_ram_mib"), (_("Peak GPU memory"), "peak_vram_mib")):
+        a, b = (getattr(result.memory, key) for result in (before, after))
+        if a is None or b is None or not a:
+            continue
+        ratio = b / a
+        outcome: Outcome = "same"
+        if ratio > 1 + tolerance:
+            outcome = "worse"
+        elif ratio < 1 / (1 + tolerance):
+            outcome = "better"
+        why = _("beyond {tolerance} counts").format(tolerance=percent(tolerance, digits=0).text)
+        if not same:
+            outcome, why = "unknown", _("the machines differ")
+        found.append(Judged(name, memory(a), memory(b), f"× {ratio:.3g}", outcome, why))
+    return found

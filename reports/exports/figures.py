@@ -1,0 +1,115 @@
+"""A run's figures as files for papers: SVG, PDF and PNG at 300 dots an inch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import seaborn as sns
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from bench.errors import RunError
+from bench.results.run import Run, write_atomic
+from reports.figures.forest import forest, pareto, patch_sizes, phases
+from reports.figures.interactive_cost import COSTS
+from reports.figures.learning_curves import all_curves
+from reports.figures.svg import INK, Names, inline, settings
+from reports.inputs.report_data import Entry, Gathered, gather
+from reports.inputs.significance import weigh
+from reports.text.i18n import translator
+
+__all__ = ["write_figures"]
+
+_DOTS = 300
+_FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+_MOST_MATRICES = 24
+_MOST_COUNTED = 30
+"""Classes up to which a matrix shows its counts and grows."""
+
+
+def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
+    """Write every figure that the run has something for, as NAME.svg, NAME.pdf and NAME.png; returns the paths.
+
+    Raises `RunError` where the run cannot be read, has nothing to draw, or the folder cannot be written.
+    """
+    import vl_convert
+
+    written = []
+    for name, picture in _figures(gather([run])):
+        bare = _standalone(picture, "")  # the converter takes a number without a unit for a point
+        files: dict[str, str | bytes] = {
+            "svg": _standalone(picture, "pt"),
+            "pdf": vl_convert.svg_to_pdf(bare),
+            "png": vl_convert.svg_to_png(bare, ppi=_DOTS, scale=1),
+        }
+        for form, content in files.items():
+            path = folder / f"{name}.{form}"
+            write_atomic(path, content)
+            written.append(path)
+    if not written:
+        raise RunError(f"{gather([run]).runs[0].path} has no cell with scores, so there is nothing to draw.")
+    return written
+
+
+def _figures(gathered: Gathered) -> Iterator[tuple[str, Markup]]:
+    _ = translator("en")
+    found = {
+        "scores": forest(gathered, weigh(gathered), _),
+        "phases": phases(gathered, _),
+        "patch-size": patch_sizes(gathered, _),
+        "learning-curves": all_curves(gathered.leading, gathered, _),
+    }
+    for cost in COSTS:
+        title = f"{cost.title} ({cost.unit})" if cost.unit and cost.unit != "s" else cost.title
+        found[f"accuracy-against-{cost.key.replace('_', '-')}"] = pareto(
+            gathered, cost.value, title, cost.unit == "s", _
+        )
+    for entry in gathered.leading[:_MOST_MATRICES]:
+        found[f"confusion-{_file_name(gathered.title(entry))}-{entry.cell_id}"] = _confusion(entry, gathered)
+    yield from ((name, picture) for name, picture in found.items() if picture is not None)
+
+
+def _file_name(title: str) -> str:
+    """A part of a file name from a label that may hold anything."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "model"
+
+
+def _confusion(entry: Entry, gathered: Gathered) -> Markup | None:
+    """The confusion matrix: counts, shaded by the share of the true class."""
+    if entry.result is None or not entry.result.confusion:
+        return None
+    counts = [list(row) for row in entry.result.confusion]
+    shares = [[count / max(1, sum(row)) for count in row] for row in counts]
+    names = Names(24)
+    classes = gathered.classes[: len(counts)]
+    side = 2.2 + 0.42 * min(len(counts), _MOST_COUNTED)
+    with mpl.rc_context({**settings(), "axes.grid": False}):
+        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+        axes = figure.subplots()
+        shown = counts if len(counts) <= _MOST_COUNTED else None
+        sns.heatmap(shares, annot=shown, fmt="d", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True, ax=axes)
+        places = [i + 0.5 for i in range(len(classes))]
+        axes.set_xticks(places, map(names.token, classes), rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(places, map(names.token, classes), rotation=0)
+        axes.set_xlabel("Said")
+        axes.set_ylabel("True")
+        axes.set_title(names.token(gathered.title(entry)), color=INK)
+        return inline(figure, "confusion", "Confusion matrix", names)
+
+
+def _standalone(picture: Markup, unit: str) -> str:
+    """An ``<svg>`` of the page as a file of its own: with its size, a font and a white ground."""
+    text = str(picture)
+    box = re.search(r'viewBox="([\d.\s-]+)"', text)
+    assert box is not None  # `inline` writes one
+    width, height = box.group(1).split()[2:]
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}{unit}" height="{height}{unit}" font-family="{_FONT}" '
+    )
+    body = text.removeprefix("<svg ")
+    ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
+    start = body.index(">") + 1
+    return head + body[:start] + ground + body[start:]

@@ -1,0 +1,63 @@
+"""A run's cells as runs of an MLflow experiment; needs ``patchbench[mlflow]``."""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from bench.errors import DependencyError, RunError
+from bench.results.run import CellResult, Run, load_results, to_frame
+from reports.text.formatting import visible
+
+__all__ = ["write_mlflow"]
+
+_NAMES = ("cell", "model", "family", "regime", "device", "precision", "seed", "status")
+
+
+def write_mlflow(run: Run | str | Path, tracking: str | None = None) -> int:
+    """Log every cell as an MLflow run of an experiment named after the study; returns how many.
+
+    tracking: an MLflow tracking URI, such as ``sqlite:///mlflow.db``; left out, what MLflow itself is set to. A cell
+    that is not ok is logged as FAILED, with its status as a tag. Raises `DependencyError` where mlflow is not
+    installed, `RunError` where MLflow refuses.
+    """
+    if find_spec("mlflow") is None:
+        raise DependencyError("the export to MLflow needs mlflow: pip install 'patchbench[mlflow]'")
+    opened = run if isinstance(run, Run) else load_results(run)
+    mlflow = import_module("mlflow")  # optional
+    results = opened.results()
+    rows = to_frame(results).to_dict("records")
+    try:
+        if tracking is not None:
+            mlflow.set_tracking_uri(tracking)
+        mlflow.set_experiment(visible(str(opened.study.get("name") or "patchbench")))
+        for result, row in zip(results, rows, strict=True):
+            _log(mlflow, opened, result, row)
+    except mlflow.exceptions.MlflowException as error:
+        raise RunError(
+            f"MLflow refused: {str(error).splitlines()[0]} Check the tracking URI given with --out."
+        ) from error
+    return len(results)
+
+
+def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None:
+    name = visible(f"{result.label} {result.cell.get('regime')} {result.cell.get('device')}")
+    with mlflow.start_run(run_name=name):
+        mlflow.log_params({key: visible(row[key]) if isinstance(row[key], str) else row[key] for key in _NAMES})
+        mlflow.set_tag("patchbench.status", result.status.value)
+        figures = {name: value for name, value in row.items() if name not in _NAMES and _is_figure(value)}
+        mlflow.log_metrics({name: float(value) for name, value in figures.items()})
+        for line in run.history(result.id):
+            for side in ("train", "validation"):
+                scores = line.get(side) or {}
+                known = {f"{side}_{key}": value for key, value in scores.items() if _is_figure(value)}
+                mlflow.log_metrics(known, step=int(line["epoch"]))
+        if result.status.value != "ok":
+            mlflow.end_run("FAILED")
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

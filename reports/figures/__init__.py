@@ -1,0 +1,1 @@
+"""Figures: static SVG, and the interactive charts."""

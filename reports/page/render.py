@@ -1,0 +1,101 @@
+"""The page: one HTML file that opens from the disk, asks nothing of the network, and is the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from bench.results.run import Run, write_atomic
+from reports.exports.tables import csv_text
+from reports.figures.interactive_cost import bundle
+from reports.inputs.report_data import Gathered, gather
+from reports.inputs.significance import weigh
+from reports.page.conclusions import verdict
+from reports.page.datatables import datatables
+from reports.page.header import facts
+from reports.page.warnings import alerts
+from reports.sections import Page, sections
+from reports.text.csp import json_for_script, policy
+from reports.text.formatting import visible
+from reports.text.i18n import TEMPLATES, Translate, translator
+from reports.text.messages import told
+
+__all__ = ["environment", "render"]
+
+
+def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: str = "en") -> Path:
+    """Write the report of one run, or of several on the same test images, and return its path.
+
+    out: left out, ``report.html`` in the first run's folder. Raises `RunError` where a run cannot be read, runs do not
+    belong together, the language is unknown, or the file cannot be written.
+    """
+    _ = translator(lang)
+    gathered = gather(runs)
+    evidence = weigh(gathered)
+    target = Path(out) if out else gathered.runs[0].path / "report.html"
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    built = sections(Page(gathered, evidence, _))
+    scripts = [bundle()] if any(section.name in ("cost", "curves") for section in built) else []
+    scripts += [datatables(), *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("tables.js", "report.js"))]
+    page = environment().get_template("report.html.j2")
+    text = page.render(
+        _=_,
+        lang=lang,
+        gathered=gathered,
+        facts=facts(gathered, _),
+        verdict=verdict(gathered, evidence, _),
+        alerts=alerts(gathered, _),
+        sections=built,
+        style=Markup(style),
+        scripts=[Markup(text) for text in scripts],
+        words=json_for_script(_words(gathered, _)),
+        csv=json_for_script(csv_text([entry.result for entry in gathered.entries if entry.result])),
+        policy=policy([style], scripts),
+    )
+    write_atomic(target, text)
+    return target
+
+
+def _words(gathered: Gathered, _: Translate) -> dict[str, object]:
+    """What the scripts write into the page; ``tables`` is DataTables' option ``language``."""
+    return {
+        "dark": _("Dark"),
+        "light": _("Light"),
+        "shown": _("{n} of {all} shown"),
+        "copied": _("Copied"),
+        "tables": {
+            "aria": {
+                "orderable": f": {_('sort')}",
+                "orderableReverse": f": {_('sort the other way')}",
+                "orderableRemove": f": {_('sort the other way')}",
+            },
+            "emptyTable": _("No rows"),
+            "zeroRecords": _("No row fits what was chosen."),
+        },
+        "file": f"{gathered.name.replace(' + ', '-')}.csv",
+    }
+
+
+def environment() -> Environment:
+    """The templates, with everything escaped and an unknown name an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    made.filters["told"] = _told
+    made.filters["lines"] = lambda text: str(text).replace("_", " ")
+    return made
+
+
+@pass_context
+def _told(context: Context, text: str) -> str:
+    """A reason, which may be one that the run stored, in the page's language."""
+    return told(text, context["_"])

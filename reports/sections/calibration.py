@@ -1,0 +1,125 @@
+"""Whether a probability means what it says: reliability diagrams, scores, and what a temperature would repair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.errors import DataError, RunError
+from bench.stats import Temperature, apply_temperature, fit_temperature, reliability
+from bench.stats.metrics import summary
+from reports.inputs.report_data import Entry, Gathered
+from reports.text.formatting import Value, number
+from reports.text.i18n import Translate
+
+__all__ = ["MOST", "Bar", "CalibrationRow", "calibration", "diagram", "fitted_temperature"]
+
+MOST = 24
+"""At most this many models in the table, the most accurate."""
+_SCORES = ("ece", "brier", "log_loss")
+_BINS = 10
+_SIDE = 200
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bin in the coordinates of a square of side 200, y downwards."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    middle: float
+    low: float
+    high: float
+    opacity: float
+    title: str
+
+
+@dataclass(frozen=True)
+class CalibrationRow:
+    """How far one model's probabilities mean what they say, before and after temperature scaling."""
+
+    entry: Entry
+    before: tuple[Value, ...]
+    """ECE, Brier, log loss on the test images."""
+    temperature: Value
+    """Fitted on validation images."""
+    after: tuple[Value, ...]
+    """The same scores once the probabilities of the test images were brought to that temperature."""
+
+
+def calibration(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+    """One cell of each model, regime and precision; None where no predictions are stored."""
+    first: dict[tuple[str, str, str], Entry] = {}
+    for entry in gathered.leading:
+        first.setdefault((entry.label, entry.regime, entry.precision), entry)
+    rows = [_row(entry, gathered) for entry in list(first.values())[:MOST] if entry.predictions is not None]
+    return {"rows": rows} if rows else None
+
+
+def _row(entry: Entry, gathered: Gathered) -> CalibrationRow:
+    metrics = entry.result.metrics if entry.result else {}
+    before = tuple(number(metrics.get(key)) for key in _SCORES)
+    fitted, found = fitted_temperature(entry, gathered), entry.predictions
+    if fitted is None or found is None:
+        missing = number(None, "no probabilities of validation images are stored")
+        return CalibrationRow(entry, before, missing, (missing,) * len(_SCORES))
+    after = summary(found.labels, apply_temperature(found.probabilities, fitted.value))
+    temperature = number(fitted.value, digits=2)
+    if fitted.at_limit:
+        temperature = Value(f"≈ {temperature.text}", temperature.raw, temperature.title)
+    return CalibrationRow(entry, before, temperature, tuple(number(after[key]) for key in _SCORES))
+
+
+def fitted_temperature(entry: Entry, gathered: Gathered) -> Temperature | None:
+    """The temperature that fits the model's answers on the validation images; None where those are not stored."""
+    path = entry.run.cell_folder(entry.cell_id) / "validation.npy"
+    if not path.is_file():
+        return None
+    dataset = entry.run.dataset if len(gathered.runs) > 1 else gathered.dataset
+    sides = zip(dataset.get("splits") or [], dataset.get("labels") or [], strict=False)
+    labels = [label for side, label in sides if side == "validation"]
+    try:
+        probabilities = np.load(path, allow_pickle=False)
+        if probabilities.shape != (len(labels), len(gathered.classes)) or not labels:
+            return None  # of other images, as where a head was chosen by cross-validation
+        return fit_temperature(labels, probabilities)
+    except (ValueError, OSError, EOFError, DataError) as error:
+        raise RunError(f"{path} is damaged ({error}). Delete that cell's folder and run the study again.") from error
+
+
+def diagram(entry: Entry, _: Translate) -> list[Bar]:
+    """The bars of the reliability diagram; empty where no predictions are stored."""
+    found = entry.predictions
+    if found is None:
+        return []
+    bins = reliability(found.labels, found.probabilities, _BINS)
+    most = max(part.count for part in bins)
+    text = _("confidence {low} to {high}: {n} images, {accuracy} % right")
+    return [
+        Bar(
+            x=_round(part.low * _SIDE + 1),
+            y=_round((1 - part.accuracy.estimate) * _SIDE),
+            width=_round((part.high - part.low) * _SIDE - 2),
+            height=_round(part.accuracy.estimate * _SIDE),
+            middle=_round((part.low + part.high) / 2 * _SIDE),
+            low=_round((1 - part.accuracy.low) * _SIDE),
+            high=_round((1 - part.accuracy.high) * _SIDE),
+            opacity=_round(0.35 + 0.65 * (part.count / most) ** 0.5),
+            title=text.format(
+                low=f"{part.low:.1f}",
+                high=f"{part.high:.1f}",
+                n=part.count,
+                accuracy=f"{part.accuracy.estimate * 100:.0f}",
+            ),
+        )
+        for part in bins
+        if part.accuracy is not None
+    ]
+
+
+def _round(value: float) -> float:
+    return round(value, 1)

@@ -1,0 +1,116 @@
+"""What it takes to repeat the run, and what differed between its configurations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from reports.inputs.report_data import Entry, Gathered
+from reports.text.i18n import Translate
+
+__all__ = ["Check", "checks", "differences"]
+
+_NAMED = {"label", "name", "regime", "device", "precision", "seed", "id", "fingerprint", "split_hash"}
+_MOST_COLUMNS = 10
+
+
+@dataclass(frozen=True)
+class Check:
+    """One point of the list. ``state``: yes, no or unknown."""
+
+    text: str
+    state: str
+    detail: str = ""
+
+
+def checks(gathered: Gathered, _: Translate) -> list[Check]:
+    """Answer each point from what the run stores."""
+    environments, dataset = gathered.environments, gathered.dataset
+    git = [environment.get("git") or {} for environment in environments]
+    with_predictions = [entry for entry in gathered.ok if _has_predictions(entry)]
+    seeds = {entry.seed for entry in gathered.ok}
+    return [
+        Check(_("The command is stored"), _all(bool(e.get("command")) for e in environments)),
+        Check(
+            _("The revision of the code is known, and nothing was changed after it"),
+            "unknown" if not all(g.get("revision") for g in git) else _state(not any(g.get("dirty") for g in git)),
+        ),
+        Check(_("Versions of all packages are stored"), _all(bool(e.get("packages")) for e in environments)),
+        Check(_("Processor, memory and system are stored"), _all(bool(e.get("cpu")) for e in environments)),
+        Check(
+            _("The images are known by a fingerprint"),
+            _state(bool(dataset.get("fingerprint"))),
+            str(dataset.get("fingerprint") or "")[:16],
+        ),
+        Check(
+            _("All models were tested on the same images"),
+            _state(bool(dataset.get("split_hash"))),
+            str(dataset.get("split_hash") or "")[:16],
+        ),
+        Check(_("No images that look alike lie on both sides of the split"), _state(not dataset.get("leaks"))),
+        Check(
+            _("Every planned cell has a result"),
+            _state(all(entry.result for entry in gathered.entries)),
+            f"{sum(entry.result is not None for entry in gathered.entries)} / {len(gathered.entries)}",
+        ),
+        Check(
+            _("Predictions of every cell with scores are stored"),
+            _state(len(with_predictions) == len(gathered.ok)),
+            f"{len(with_predictions)} / {len(gathered.ok)}",
+        ),
+        Check(_("The tested epoch was chosen on validation images"), _state(_chosen_on_validation(gathered))),
+        Check(
+            _("More than one seed"), _state(len(seeds) > 1), ", ".join(str(seed) for seed in sorted(map(str, seeds)))
+        ),
+        Check(_("Settings for determinism are stored"), _all(bool(e.get("determinism")) for e in environments)),
+    ]
+
+
+def _state(holds: bool) -> str:
+    return "yes" if holds else "no"
+
+
+def _all(found: Any) -> str:
+    """Yes where each run has it; unknown where one does not, since nothing was stored."""
+    return "yes" if all(found) else "unknown"
+
+
+def _has_predictions(entry: Entry) -> bool:
+    return (entry.run.cell_folder(entry.cell_id) / "predictions.parquet").is_file()
+
+
+def _chosen_on_validation(gathered: Gathered) -> bool:
+    return all(entry.result.best_epoch is not None for entry in gathered.ok if entry.result)
+
+
+def differences(gathered: Gathered) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Settings that are not the same in every configuration, beside those that name it: columns, and a row each."""
+    flat = [(gathered.title(entry), _flat(entry)) for entry in gathered.leading]
+    keys = sorted({key for _title, values in flat for key in values})
+    varied = [key for key in keys if len({values.get(key, "") for _title, values in flat}) > 1][:_MOST_COLUMNS]
+    return varied, [(title, [values.get(key, "") for key in varied]) for title, values in flat]
+
+
+def _flat(entry: Entry) -> dict[str, str]:
+    result = entry.result
+    if result is None:
+        return {}
+    facts = {"image_size": result.model.image_size, "tokens": result.model.tokens, "features": result.model.features}
+    return {
+        **{key: text for key, text in _pairs(result.cell) if key.rsplit(".", 1)[-1] not in _NAMED},
+        **{f"model.{key}": str(value) for key, value in facts.items() if value is not None},
+        # how long something took stands among the settings that it belongs to, and is none
+        **{key: text for key, text in _pairs(result.settings) if not key.endswith("_seconds")},
+    }
+
+
+def _pairs(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    found = []
+    for key, item in value.items():
+        name = f"{prefix}{key}"
+        if isinstance(item, dict):
+            found += _pairs(item, f"{name}.")
+        elif item is not None:
+            text = str(item)
+            found.append((name, text if len(text) <= 40 else f"{text[:18]}…{text[-18:]}"))
+    return found

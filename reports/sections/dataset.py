@@ -1,0 +1,144 @@
+"""What surrounds the figures: the data set's facts, the machine, the command that repeats the run."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from reports.inputs.report_data import Gathered
+from reports.text.formatting import DASH
+from reports.text.i18n import Translate
+from reports.text.messages import told
+
+__all__ = ["audit_rows", "card_rows", "command_line", "data_facts", "environment_rows"]
+
+_SIDES = ("train", "validation", "test")
+_MOST_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas")
+
+
+def data_facts(gathered: Gathered, _: Translate) -> dict[str, Any]:
+    """Counts by class and side, the data card, the audit's findings, what was dropped."""
+    dataset = gathered.dataset
+    audit = dataset.get("audit") or {}
+    counts = dataset.get("counts") or {}
+    rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in gathered.classes]
+    totals = [sum(cells[i] or 0 for _, cells in rows) for i in range(3)]
+    return {
+        "unknown": [told(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
+        "card_rows": card_rows(gathered, _),
+        "sides": _SIDES,
+        "rows": rows if counts else [],
+        "totals": totals,
+        "audit": audit_rows(audit),
+        "dropped": [
+            {**item, "reason": told(str(item.get("reason") or ""), _)} for item in dataset.get("dropped") or []
+        ],
+    }
+
+
+def card_rows(gathered: Gathered, _: Translate) -> list[tuple[str, str]]:
+    """Where the images come from and how they were split; what is not stored is left out."""
+    dataset, split = gathered.dataset, gathered.study.get("split") or {}
+    card = dataset.get("card") or {}
+    limited = dataset.get("limited_from")
+    used = len(dataset.get("names") or [])
+    shares = ", ".join(f"{_(key)} {split[key]}" for key in ("test", "validation", "seed") if key in split)
+    texts = {True: _("{used} of {all} images"), False: _("{used} images")}
+    images = texts[bool(limited)].format(used=used, all=limited)
+    rows = [
+        ("Name", card.get("name")),
+        ("Source", dataset.get("source")),
+        ("Kind", _("synthetic: drawn by a program") if gathered.is_synthetic else None),
+        ("Used", images if used else None),
+        ("Licence", card.get("licence")),
+        ("Cite", card.get("citation")),
+        ("Address", card.get("url")),
+        ("Split", told(str(dataset.get("split_method") or ""), _)),
+        ("Shares asked for", shares),
+        ("Fingerprint", dataset.get("fingerprint")),
+        ("Split hash", dataset.get("split_hash")),
+    ]
+    return [(name, str(text)) for name, text in rows if text]
+
+
+def _count(counts: dict[str, Any], name: str, side: str) -> int | None:
+    by_side = counts.get(name)
+    value = by_side.get(side, 0) if isinstance(by_side, dict) else None
+    return value if isinstance(value, int) else None
+
+
+def audit_rows(audit: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the audit found, as pairs of a name and a figure."""
+    if not audit:
+        return []
+    sizes = audit.get("sizes") or {}
+    modes = audit.get("modes") or {}
+    imbalance = audit.get("imbalance")
+    leaking = audit.get("would_leak_pairs") or len(audit.get("would_leak") or [])  # older runs list all of them
+    return [
+        ("Files taken for images", str(audit.get("images", DASH))),
+        ("Of these readable", str(audit.get("readable", DASH))),
+        ("Groups of identical images", str(len(audit.get("exact") or []))),
+        ("Pairs that look alike", str(audit.get("near_pairs", DASH))),
+        ("Pairs that a plain random split would leak", str(leaking)),
+        ("Image sizes", _listed(sizes)),
+        ("Colour modes", _listed(modes)),
+        ("Images of the largest class for each one of the smallest", f"{imbalance:.3g}" if imbalance else DASH),
+    ]
+
+
+def _listed(counts: dict[str, int], most: int = 4) -> str:
+    parts = [f"{name} ({count})" for name, count in list(counts.items())[:most]]
+    return ", ".join(parts) + (" …" if len(counts) > most else "") if parts else DASH
+
+
+def command_line(environment: dict[str, Any]) -> str:
+    """The command that made the run, quoted for a shell; empty where it is not known."""
+    command = environment.get("command")
+    if isinstance(command, list):
+        return shlex.join(map(str, command))
+    return str(command or "")
+
+
+def environment_rows(environment: dict[str, Any], _: Translate) -> list[tuple[str, str]]:
+    """Machine and versions as pairs of a name and a text; what is not stored is left out."""
+    cpu = environment.get("cpu") or {}
+    git = environment.get("git") or {}
+    packages = environment.get("packages") or {}
+    leading = [name for name in _MOST_PACKAGES if name in packages]
+    ordered = leading + sorted(set(packages) - set(leading))
+    memory = environment.get("memory_gib")
+    revision = str(git.get("revision") or "") + (f" + {_('uncommitted changes')}" if git.get("dirty") else "")
+    rows = [
+        ("Started", environment.get("started")),
+        ("Processor", _processor(cpu, _)),
+        ("Memory", f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
+        ("Devices", _flat(environment.get("devices"))),
+        ("GPUs", _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
+        ("Load when it began", environment.get("load_average_1min")),
+        ("Threads", _flat(environment.get("threads"))),
+        ("Determinism", _flat(environment.get("determinism"))),
+        ("System", environment.get("platform")),
+        ("Python", environment.get("python")),
+        ("patchbench", environment.get("patchbench")),
+        ("Revision", revision),
+        ("Packages", ", ".join(f"{name} {packages[name]}" for name in ordered)),
+    ]
+    return [(name, str(text)) for name, text in rows if text]
+
+
+def _processor(cpu: Any, _: Translate) -> str:
+    if not isinstance(cpu, dict):
+        return str(cpu or "")
+    model = str(cpu.get("model") or "")
+    counts = [f"{cpu[key]} {_(key)}" for key in ("cores", "threads") if cpu.get(key)]
+    return ", ".join(part for part in [model, *counts] if part)
+
+
+def _flat(value: Any) -> str:
+    """A nested value as one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_flat(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_flat(item) for item in value)
+    return "" if value is None else str(value)

@@ -1,0 +1,128 @@
+"""Which test images the page shows: right ones, the most confident errors, and those where models disagree."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reports.inputs.report_data import Entry, Gathered
+
+__all__ = ["MOST_BARS", "Answer", "Picture", "disagreements", "pictures_of"]
+
+MOST_BARS = 20
+"""At most so many classes of an answer are shown, and the true one."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model said of one image."""
+
+    entry: Entry
+    said: str
+    probabilities: tuple[tuple[str, float, bool], ...]
+    """For every class, most probable first: its name, its probability, whether it is the true one. Of more than
+    `MOST_BARS` classes for the most probable ones, and after them for the true one where it is none of these."""
+    is_right: bool
+
+    @property
+    def confidence(self) -> float:
+        """The probability of what was said."""
+        return self.probabilities[0][1]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A test image and what one model, or several, said of it."""
+
+    name: str
+    source: str | None
+    """The image as a data URI; None where the run keeps no small picture of it."""
+    true: str
+    kind: str
+    """right, wrong or disagree."""
+    answers: tuple[Answer, ...]
+
+
+def pictures_of(entry: Entry, gathered: Gathered, turn: int = 0, each: int = 4) -> list[Picture]:
+    """Images for one model: its most confident errors, then right ones of middling confidence.
+
+    ``turn`` decides with which class the right ones start, so that several models show different classes.
+    """
+    found = entry.predictions
+    if found is None or not len(found.labels):
+        return []
+    said, confidence = found.predicted, found.probabilities.max(axis=1)
+    wrong = np.flatnonzero(said != found.labels)
+    chosen = sorted(wrong.tolist(), key=lambda i: (-float(confidence[i]), found.images[i]))[:each]
+    right = _typical_right(found.labels, said, confidence, turn, each)
+    return [_picture(index, "wrong", [entry], gathered) for index in chosen] + [
+        _picture(index, "right", [entry], gathered) for index in right
+    ]
+
+
+def _typical_right(labels: np.ndarray, said: np.ndarray, confidence: np.ndarray, turn: int, most: int) -> list[int]:
+    """One image a class: the right one of median confidence."""
+    classes = sorted(set(labels.tolist()))
+    classes = classes[turn % len(classes) :] + classes[: turn % len(classes)]
+    chosen: list[int] = []
+    for label in classes:
+        right = np.flatnonzero((labels == label) & (said == label))
+        if len(right) and len(chosen) < most:
+            order = right[np.argsort(confidence[right], kind="stable")]
+            chosen.append(int(order[len(order) // 2]))
+    return chosen
+
+
+def disagreements(entries: Sequence[Entry], gathered: Gathered, most: int = 8) -> list[Picture]:
+    """Images of which the models said the most different things, those that about half got right first."""
+    found = [(entry, entry.predictions) for entry in entries]
+    known = [(entry, p) for entry, p in found if p is not None and p.images == _images(entries)]
+    if len(known) < 2:
+        return []
+    said = np.stack([p.predicted for _, p in known])
+    labels = known[0][1].labels
+    variety = np.array([len(set(column)) for column in said.T.tolist()])
+    right = (said == labels).mean(axis=0)
+    names = known[0][1].images
+    order = sorted(range(len(names)), key=lambda i: (-int(variety[i]), abs(float(right[i]) - 0.5), names[i]))
+    return [_picture(i, "disagree", [e for e, _ in known], gathered) for i in order[:most] if variety[i] > 1]
+
+
+def _images(entries: Sequence[Entry]) -> list[str]:
+    for entry in entries:
+        if entry.predictions is not None:
+            return entry.predictions.images
+    return []
+
+
+def _picture(index: int, kind: str, entries: Sequence[Entry], gathered: Gathered) -> Picture:
+    first = entries[0].predictions
+    assert first is not None  # the callers chose the index from these predictions
+    name = first.images[index]
+    jpeg = gathered.thumbnails.get(name)
+    true = int(first.labels[index])
+    answers = tuple(_answer(entry, index, true, gathered.classes) for entry in entries)
+    return Picture(
+        name=name,
+        source=f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None,
+        true=_name(gathered.classes, true),
+        kind=kind,
+        answers=answers,
+    )
+
+
+def _answer(entry: Entry, index: int, true: int, classes: list[str]) -> Answer:
+    found = entry.predictions
+    assert found is not None  # entries without predictions were left out
+    row = found.probabilities[index]
+    order = sorted(range(len(row)), key=lambda i: (-float(row[i]), i))
+    shown = [i for place, i in enumerate(order) if place < MOST_BARS or i == true]
+    probabilities = tuple((_name(classes, i), float(row[i]), i == true) for i in shown)
+    return Answer(entry, _name(classes, order[0]), probabilities, order[0] == true)
+
+
+def _name(classes: list[str], index: int) -> str:
+    return classes[index] if index < len(classes) else str(index)

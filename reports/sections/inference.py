@@ -1,0 +1,155 @@
+"""Speed of inference from its raw samples, and memory phase by phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.results.run import BatchTiming, InferenceProfile, Round
+from bench.stats import Interval, median_interval
+from reports.inputs.report_data import Entry, Gathered
+from reports.text.formatting import Value, duration, memory, percent, plain
+from reports.text.i18n import Translate
+from reports.text.messages import told
+
+__all__ = ["BackendRow", "inference", "memory_phases"]
+
+
+@dataclass(frozen=True)
+class BackendRow:
+    """One model in one backend."""
+
+    title: str
+    backend: str
+    cold_start: Value
+    latency: Value
+    """Median at the smallest batch that was measured, in seconds of one call."""
+    latency_batch: int | None
+    latency_p90: Value
+    latency_p99: Value
+    """Needs a hundred samples."""
+    throughput: Value
+    """Images a second at the best batch, from its median."""
+    throughput_batch: int | None
+    accuracy: Value
+    agreement: Value
+    notes: tuple[str, ...]
+    batches: tuple[tuple[int, Value, Value], ...]
+    """(batch, median of a call, images a second) for every batch that was measured."""
+
+
+def inference(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+    """Every backend of every model whose inference was profiled; None where none was."""
+    profiled = [(entry, profile) for entry in gathered.leading if entry.result for profile in entry.result.profiles]
+    rows = [
+        _backend_row(gathered.title(entry), profile, _rounds(entry.result.rounds, profile, _), _)
+        for entry, profile in profiled
+        if entry.result
+    ]
+    has_scores = any(not value.is_missing for row in rows for value in (row.accuracy, row.agreement))
+    return {"rows": rows, "has_scores": has_scores} if rows else None
+
+
+def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -> list[str]:
+    """In how many rounds a backend was measured, and why some were lost."""
+    count = max((len(batch.rounds) for batch in profile.batches), default=0)
+    notes = [_("{n} rounds, each in a new process").format(n=count)] if count > 1 else []
+    lost = [one.lost for one in further if one.lost]
+    return notes + [_("a round was lost: {why}").format(why=told(why, _)) for why in lost]
+
+
+def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translate) -> BackendRow:
+    why = told(profile.not_measured or "not measured", _)
+    timed = [batch for batch in profile.batches if batch.seconds]
+    batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
+    first = min(timed, key=lambda b: b.batch_size, default=None)
+    best = max(batches, key=lambda row: row[2].raw or 0.0, default=None)
+    unstable = [
+        f"{_('batch {n}').format(n=batch.batch_size)}: {told(batch.unstable, _)}" for batch in timed if batch.unstable
+    ]
+    return BackendRow(
+        title=title,
+        backend=profile.backend,
+        cold_start=_cold(profile, why, _),
+        latency=batches[0][1] if batches else duration(None, why),
+        latency_batch=batches[0][0] if batches else None,
+        latency_p90=_tail(first, 90, 10, why),
+        latency_p99=_tail(first, 99, 100, why),
+        throughput=best[2] if best else plain(None, why),
+        throughput_batch=best[0] if best else None,
+        accuracy=percent(profile.accuracy, why),
+        agreement=percent(profile.agreement, why),
+        notes=(*rounds, *(told(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
+        batches=tuple(batches),
+    )
+
+
+def _median(batch: BatchTiming) -> float:
+    ordered = sorted(batch.seconds)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _call(batch: BatchTiming) -> Value:
+    """The median of a call; its 95 % interval in the title."""
+    value = duration(_median(batch))
+    return Value(value.text, value.raw, _spanned(value.title, median_interval(batch.seconds), len(batch.seconds)))
+
+
+def _cold(profile: InferenceProfile, why: str, _: Translate) -> Value:
+    """The first call of all; those of further rounds, which find warm caches, in its title."""
+    value = duration(profile.cold_start_seconds, why)
+    if value.is_missing or not profile.later_cold_starts:
+        return value
+    later = ", ".join(duration(seconds).text for seconds in profile.later_cold_starts)
+    return Value(value.text, value.raw, f"{value.title}; {_('in later rounds {times}').format(times=later)}")
+
+
+def _tail(batch: BatchTiming | None, percentile: int, samples: int, why: str) -> Value:
+    """A percentile of the calls at a batch; it needs as many samples that one of them can lie beyond it."""
+    if batch is None:
+        return duration(None, why)
+    if len(batch.seconds) < samples:
+        return duration(None, "too few samples")
+    return duration(float(np.percentile(batch.seconds, percentile, method="inverted_cdf")))
+
+
+def _spanned(text: str, span: Interval | None, samples: int) -> str:
+    ends = f", 95 % {span.low:.4g} – {span.high:.4g} s" if span else ""
+    return f"{text}{ends}, n = {samples}"
+
+
+def _rate(batch: BatchTiming) -> Value:
+    return plain(batch.batch_size / _median(batch), unit="img/s")
+
+
+def memory_phases(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+    """Peak memory of each phase of the first seed of every configuration; None where no run has it."""
+    found: list[tuple[Entry, dict[str, float]]] = [
+        (entry, entry.result.memory.by_phase) for entry in gathered.leading if entry.result
+    ]
+    phases = list(dict.fromkeys(phase for _entry, by_phase in found for phase in by_phase))
+    if not phases:
+        return None
+    rows = [
+        (
+            gathered.title(entry),
+            memory(entry.result.memory.baseline_mib if entry.result else None),
+            [memory(by_phase.get(phase)) for phase in phases],
+            memory(entry.result.memory.peak_ram_mib if entry.result else None),
+        )
+        for entry, by_phase in found
+        if by_phase
+    ]
+    methods = list(
+        dict.fromkeys(told(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
+    )
+    return {
+        "phases": [told(phase, _) for phase in phases],
+        "rows": rows,
+        "methods": methods,
+        "has_inference": "inference" in phases,
+    }

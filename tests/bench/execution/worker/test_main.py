@@ -1,0 +1,204 @@
+"""The child's own frame around its phases, which are replaced here by a few lines without torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.errors import RunError
+from bench.execution.local import run_cell
+from bench.execution.messages.job import Job
+from bench.results.run import CellResult, Status
+from bench.study.schema import Budget
+
+FRAME = """
+import os, signal, sys, time, types
+phases = types.ModuleType("bench.execution.worker.pipeline")
+sys.modules["bench.execution.worker.pipeline"] = phases
+import bench.execution
+bench.execution.worker.pipeline = phases
+def run(job, outcome, threads, reporter):
+{body}
+phases.run = run
+from bench.execution.worker.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+Phases = Callable[[str], CellResult]
+
+
+def _command(body: str) -> tuple[str, ...]:
+    indented = textwrap.indent(textwrap.dedent(body), "    ")
+    return (sys.executable, "-P", "-c", FRAME.format(body=indented))
+
+
+@pytest.fixture
+def phases(job: Job) -> Phases:
+    told: list[object] = []
+    return lambda body: run_cell(job, Budget(), on_tick=told.append, command=_command(body))
+
+
+def test_a_whole_cell(phases: Phases, job: Job) -> None:
+    result = phases("""
+        outcome["memory"]["baseline_mib"] = 1.0
+        reporter.phase("data")
+        held = bytearray(b"x") * (60 << 20)
+        time.sleep(0.3)
+        del held
+        outcome["timings"]["data_seconds"] = 0.25
+        reporter.phase("model")
+        time.sleep(0.3)
+        outcome["metrics"] = {"accuracy": 1.0}
+    """)
+    assert result.status is Status.OK
+    assert result.timings.import_seconds is not None
+    assert result.timings.data_seconds == 0.25
+    memory = result.memory
+    assert memory.interpreter_mib is not None
+    assert memory.by_phase["data"] - memory.by_phase["model"] == pytest.approx(60, rel=0.05)
+    assert memory.hwm_by_phase["data"] - memory.hwm_by_phase["model"] == pytest.approx(60, rel=0.05)
+    assert memory.peak_ram_hwm_mib == pytest.approx(max(memory.hwm_by_phase.values()), rel=0.01)
+    assert memory.peak_ram_mib == pytest.approx(memory.by_phase["data"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ("from bench.errors import DeviceError; raise DeviceError('no cuda here')", Status.UNAVAILABLE, "DeviceError"),
+        ("from bench.errors import DataError; raise DataError('cut short')", Status.FAILED, "DataError"),
+        ("raise MemoryError", Status.OUT_OF_MEMORY, "MemoryError"),
+        ("class OutOfMemoryError(RuntimeError): pass\nraise OutOfMemoryError('2 GiB')", "out_of_memory", "OutOfMemor"),
+        (
+            "raise RuntimeError('[enforce fail] DefaultCPUAllocator: can\\'t allocate memory: 9 bytes')",
+            Status.OUT_OF_MEMORY,
+            "RuntimeError",
+        ),
+        ("class Diverged(Exception): pass\nraise Diverged('the loss is nan')", Status.DIVERGED, "Diverged"),
+        ("class ModelZooError(Exception): pass\nraise ModelZooError('no head')", Status.FAILED, "ModelError"),
+        ("raise ZeroDivisionError('by zero')", Status.FAILED, "ZeroDivisionError"),
+        ("sys.exit(0)", Status.FAILED, "no result"),
+    ],
+)
+def test_endings_by_exception(phases: Phases, body: str, status: Status, kind: str) -> None:
+    result = phases("outcome['timings']['model_seconds'] = 2.0\nreporter.phase('train')\n" + body)
+    assert result.status == status
+    assert result.error is not None
+    assert result.error.kind.startswith(kind)
+    assert result.timings.model_seconds == 2.0
+
+
+def test_a_full_disk_in_the_child_is_not_the_cells_fault(phases: Phases) -> None:
+    with pytest.raises(RunError, match=r"could not write its files \(OSError: .*No space left on device"):
+        phases("open('/dev/full', 'w', buffering=1).write('text\\n')")
+
+
+@pytest.mark.parametrize("phase", ["start", "data", "model", "warm-up", "train", "evaluate"])
+def test_kill_9_in_every_phase(phases: Phases, phase: str) -> None:
+    result = phases(f"""
+        if {phase!r} == "start":
+            os.kill(os.getpid(), signal.SIGKILL)
+        for name in ("data", "model", "warm-up", "train", "evaluate"):
+            reporter.phase(name)
+            if name == {phase!r}:
+                os.kill(os.getpid(), signal.SIGKILL)
+            outcome["timings"][name.replace("-", "") + "_seconds"] = 1.0
+    """)
+    assert result.status is Status.FAILED
+    assert result.error is not None
+    assert result.error.kind == "SIGKILL"
+    order = ["data", "model", "warmup", "train", "evaluate"]
+    done = order[: order.index(phase.replace("-", ""))] if phase != "start" else []
+    kept = {name for name in order if getattr(result.timings, f"{name}_seconds") is not None}
+    assert kept == set(done)
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the kernel tells a child of its parent's end on Linux"
+)
+def test_a_child_does_not_outlive_its_parent(job: Job, tmp_path: Path) -> None:
+    body = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    job.folder.mkdir(parents=True)
+    parent_code = f"""
+import os, subprocess, sys, time
+from bench.execution.messages.job import Job
+job = Job.model_validate_json({job.model_dump_json()!r}).model_copy(update={{"parent": os.getpid()}})
+path = {str(tmp_path / "job.json")!r}
+open(path, "w").write(job.model_dump_json())
+subprocess.Popen([*{_command(body)!r}, path])
+time.sleep(600)
+"""
+    parent = subprocess.Popen([sys.executable, "-P", "-c", parent_code])
+    end = time.monotonic() + 60
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    child = psutil.Process(int((tmp_path / "pid").read_text()))
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    gone, _ = psutil.wait_procs([child], timeout=10)
+    assert gone or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_profile_after_the_result_does_not_count_towards_it(phases: Phases) -> None:
+    result = phases("""
+        reporter.phase("evaluate")
+        time.sleep(0.3)
+        outcome["metrics"] = {"accuracy": 0.5}
+        def later(store):
+            held = bytearray(b"x") * (80 << 20)
+            time.sleep(1.5)
+            timing = {"batch_size": 1, "seconds": [0.25] * 100}
+            outcome["profiles"] = [{"backend": "eager", "batches": [timing]}]
+            store()
+        return later
+    """)
+    assert result.status is Status.OK
+    assert result.inference["latency_p50_ms"] == 250
+    assert result.inference["throughput_img_s"] == 4
+    memory, timings = result.memory, result.timings
+    assert memory.peak_ram_mib is not None
+    assert memory.by_phase["inference"] - memory.peak_ram_mib == pytest.approx(80, rel=0.05)
+    assert memory.peak_ram_hwm_mib is not None
+    assert memory.hwm_by_phase["inference"] - memory.peak_ram_hwm_mib == pytest.approx(80, rel=0.05)
+    assert timings.inference_seconds is not None
+    assert timings.inference_seconds > 1.5
+    assert timings.total_seconds is not None
+    assert timings.import_seconds is not None
+    assert timings.total_seconds - timings.import_seconds == pytest.approx(0.3, abs=0.25)
+
+
+@pytest.mark.parametrize(
+    ("last", "budget", "told"),
+    [
+        ("raise RuntimeError('no compiler')", {}, "ended by code 1 in the inference profile"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", {}, "ended by SIGKILL in the inference profile"),
+        ("time.sleep(600)", {"time_limit": 10}, "cut short: not done after"),
+        ("held = bytearray(b'x') * (300 << 20); time.sleep(600)", {"memory_limit": "200MiB"}, "study's memory_limit"),
+    ],
+)
+def test_what_goes_wrong_in_the_profile_leaves_the_result(
+    job: Job, last: str, budget: dict[str, object], told: str
+) -> None:
+    body = f"""
+        outcome["metrics"] = {{"accuracy": 0.5}}
+        def later(store):
+            outcome["profiles"] = [{{"backend": "eager", "batches": [{{"batch_size": 1, "seconds": [0.25]}}]}}]
+            store()
+            {last}
+        return later
+    """
+    ticks: list[object] = []
+    result = run_cell(job, Budget.model_validate(budget), on_tick=ticks.append, command=_command(body))
+    assert result.status is Status.OK
+    assert result.metrics == {"accuracy": 0.5}
+    assert result.inference["latency_p50_ms"] == 250
+    assert told in result.context["exit"]

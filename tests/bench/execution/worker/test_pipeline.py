@@ -1,0 +1,101 @@
+"""A real cell in this process: the order in which its clocks are read and its device is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench.data.prepare import pixels
+from bench.execution.messages.job import Job
+from bench.execution.worker import pipeline as phases
+from bench.runner.study import prepare_study
+from bench.study.schema import Study
+from bench.training import device as devices
+from bench.training.device import DeviceMemory
+
+
+@pytest.fixture(autouse=True)
+def _put_back() -> Iterator[None]:
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    study = Study.model_validate(
+        {
+            "name": "small",
+            "dataset": {"source": "synthetic", "count": 60, "image_size": 32, "classes": 2},
+            "models": [{"name": "vit_tiny_p16", "weights": "none"}],
+            "regimes": ["scratch"],
+            "train": {"epochs": 1, "threads": 1},
+            "measure": {"inference": False},
+        }
+    )
+    prepared = prepare_study(study)
+    (tmp_path / "dataset.json").write_text(prepared.manifest.to_json())
+    return Job(
+        cell=prepared.cells[0],
+        folder=tmp_path,
+        dataset=tmp_path / "dataset.json",
+        pixels=pixels(prepared.manifest, study.dataset, 32),
+        weights="none",
+        measure=study.measure,
+        parent=0,
+        started=0.0,
+    )
+
+
+class _Reporter:
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def epoch(self, record: object) -> None:
+        """Nobody is told."""
+
+    def step(self, *facts: object) -> None:
+        """Nobody is told."""
+
+    def phase(self, name: str, **_: float) -> None:
+        self._calls.append(f"phase {name}")
+
+
+def _run(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
+    """The calls to the device, in their order, and the outcome."""
+    calls: list[str] = []
+    outcome: dict[str, Any] = {"timings": {}, "memory": {}, "context": {}, "settings": {}}
+
+    def read(_: torch.device) -> DeviceMemory:
+        calls.append("read")
+        return DeviceMemory(3.0, 4.0)
+
+    monkeypatch.setattr(devices, "reset_peak", lambda _: calls.append("reset"))
+    monkeypatch.setattr(devices, "memory_peak", read)
+    monkeypatch.setattr(devices, "synchronize", lambda _: calls.append("wait"))
+    phases.run(job, outcome, 1, _Reporter(calls))
+    return calls, outcome
+
+
+def test_the_peak_is_reset_before_the_model_and_read_once_the_device_is_done(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, outcome = _run(job, monkeypatch)
+    assert calls == [
+        *("reset", "phase data", "wait", "phase model", "wait", "phase warm-up", "wait"),
+        *("phase train", "wait", "phase evaluate", "wait", "read"),
+    ]
+    assert outcome["memory"]["peak_vram_mib"] == 3.0
+    assert outcome["memory"]["reserved_vram_mib"] == 4.0
+
+
+def test_every_phase_has_its_seconds_and_every_pass_of_the_warm_up(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, outcome = _run(job, monkeypatch)
+    timings = outcome["timings"]
+    assert all(timings[f"{name}_seconds"] > 0 for name in ("data", "model", "warmup", "train", "evaluate"))
+    assert len(timings["warmup_passes"]) >= 2
+    assert sum(timings["warmup_passes"]) <= timings["warmup_seconds"]
+    assert "compile_seconds" not in timings

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.errors import RunError
+from bench.results.files import read_json_lines, reserve, write_atomic
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.txt"
+    write_atomic(path, "old")
+    write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def fail(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "b.txt"
+    write_atomic(path, "old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RunError, match=os.strerror(number)):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_a_file_size_limit_of_the_system(tmp_path: Path) -> None:
+    code = f"""
+import resource, signal, sys
+from pathlib import Path
+from bench.errors import RunError
+from bench.results.files import write_atomic
+path = Path({str(tmp_path / "b.txt")!r})
+write_atomic(path, "old")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    write_atomic(path, "x" * 5000)
+except RunError as error:
+    sys.exit(0 if "File too large" in str(error) else 3)
+sys.exit(4)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert (tmp_path / "b.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["b.txt"]
+
+
+def test_a_stop_before_the_rename_leaves_the_old_file(tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib
+from bench.results.files import write_atomic
+path = pathlib.Path({str(tmp_path / "b.txt")!r})
+write_atomic(path, "old")
+pathlib.Path.replace = lambda *a: os._exit(9)
+write_atomic(path, "new")
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert (tmp_path / "b.txt").read_text() == "old"
+
+
+def test_a_path_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write"):
+        write_atomic(tmp_path / "file" / "b.txt", "new")
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(st.text(max_size=5), st.integers()), max_size=5), st.integers(min_value=0))
+def test_lines_that_were_cut_short(lines: list[dict[str, int]], cut: int) -> None:
+    import json
+    import tempfile
+
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    kept = text[: cut % (len(text) + 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "history.jsonl"
+        path.write_text(kept)
+        read = list(read_json_lines(path))
+    assert read == lines[: len(read)]
+    assert len(read) >= kept.count("\n")
+
+
+def test_room_that_is_reserved_is_taken(tmp_path: Path) -> None:
+    with (tmp_path / "f.bin").open("wb") as file:
+        reserve(file.fileno(), 2**22)
+        taken = os.fstat(file.fileno())
+    assert taken.st_size == 2**22
+    assert taken.st_blocks * 512 >= 2**22

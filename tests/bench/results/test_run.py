@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.errors import RunError
+from bench.results.run import (
+    COLUMNS,
+    SCHEMA_VERSION,
+    CellResult,
+    Memory,
+    Run,
+    Status,
+    Timings,
+    load_results,
+    reach,
+    to_frame,
+    write_predictions,
+)
+
+amounts = st.floats(min_value=0, max_value=1e12) | st.none()
+
+
+def _result(**keys: object) -> CellResult:
+    cell = {"regime": "scratch", "device": "cpu", "precision": "fp32", "seed": 0}
+    return CellResult.model_validate({"id": "a" * 12, "cell": cell, "label": "m", "status": "ok", **keys})
+
+
+@settings(deadline=None)
+@given(train=amounts, peak=amounts, price=amounts, accuracy=amounts)
+def test_what_is_stored_is_read_again(
+    train: float | None, peak: float | None, price: float | None, accuracy: float | None
+) -> None:
+    result = _result(
+        timings=Timings(train_seconds=train, epoch_seconds=(1.0, 2.0)),
+        memory=Memory(peak_ram_mib=peak, by_phase={"train": 1.0}),
+        price_per_hour=price,
+        metrics={"accuracy": accuracy},
+    )
+    assert CellResult.from_json(result.model_dump_json(), "here") == result
+
+
+def test_unknown_keys_of_a_newer_minor_release_are_passed_over() -> None:
+    raw = {**json.loads(_result().model_dump_json()), "invented_later": 1}
+    assert CellResult.from_json(json.dumps(raw), "here") == _result()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "damaged"),
+        ("{}", "damaged"),
+        ("[]", "damaged"),
+        ("null", "damaged"),
+        (json.dumps({"schema_version": SCHEMA_VERSION}), "damaged"),
+        (json.dumps({"schema_version": SCHEMA_VERSION + 1}), "a newer patchbench"),
+        (json.dumps({"schema_version": SCHEMA_VERSION - 1}), "an older patchbench"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_place(text: str, told: str) -> None:
+    with pytest.raises(RunError, match=told) as caught:
+        CellResult.from_json(text, "runs/x/cells/y/result.json")
+    assert "runs/x/cells/y/result.json" in str(caught.value)
+
+
+def test_cost_is_time_by_price() -> None:
+    assert _result(timings=Timings(total_seconds=1800), price_per_hour=1.2).cost_usd == pytest.approx(0.6)
+    assert _result(timings=Timings(total_seconds=1800)).cost_usd is None
+    assert _result(price_per_hour=1.2).cost_usd is None
+
+
+def test_the_table_leaves_empty_what_was_not_measured() -> None:
+    frame = to_frame([_result(), _result(status=Status.FAILED, metrics={"accuracy": 0.0})])
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["train_seconds"].isna().all()
+    assert frame["peak_ram_mib"].isna().all()
+    assert frame["cost_usd"].isna().all()
+    assert frame["accuracy"].isna().tolist() == [True, False]
+    assert list(frame["status"]) == ["ok", "failed"]
+
+
+def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
+    run, folder = Run(tmp_path), tmp_path / "cells" / "x"
+    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 5).astype(np.float32)
+    labels = np.array([0, 1, 2, 0, 1])
+    names = [f"a/{i}.png" for i in range(5)]
+    write_predictions(folder / "predictions.parquet", names, labels, probabilities, ["p", "ä b", "c"])
+    stored = run.predictions("x")
+    assert stored is not None
+    assert stored.images == names
+    assert np.array_equal(stored.labels, labels)
+    assert np.array_equal(stored.probabilities, probabilities)
+    assert np.array_equal(stored.predicted, probabilities.argmax(1))
+    (folder / "predictions.parquet").write_bytes(b"PAR1 and nothing")
+    with pytest.raises(RunError, match="damaged"):
+        run.predictions("x")
+    assert run.predictions("y") is None
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is no run folder"):
+        load_results(tmp_path)
+    with pytest.raises(RunError, match="is no run folder"):
+        load_results(tmp_path / "missing")
+    (tmp_path / "study.yaml").write_text("name: [")
+    with pytest.raises(RunError, match="damaged"):
+        load_results(tmp_path)
+
+
+def _run(folder: Path) -> Run:
+    """A run of one cell, ``x``, whose files are whole."""
+    (folder / "cells" / "x").mkdir(parents=True)
+    (folder / "cells" / "x" / "result.json").write_text(_result(id="x").model_dump_json())
+    (folder / "study.yaml").write_text("name: a")
+    (folder / "dataset.json").write_text("{}")
+    (folder / "environment.json").write_text("{}")
+    (folder / "plan.json").write_text(json.dumps({"cells": [{"id": "x"}]}))
+    return Run(folder)
+
+
+NESTED = b"[" * 100_000
+NO_TEXT = b'{"name": "\xff"}'
+READ: dict[str, Callable[[Run], object]] = {
+    "study.yaml": lambda run: run.study,
+    "dataset.json": lambda run: run.dataset,
+    "environment.json": lambda run: run.environment,
+    "plan.json": Run.plan,
+    "cells/x/result.json": Run.results,
+}
+
+
+@pytest.mark.parametrize("content", [NESTED, NO_TEXT], ids=["nested", "no text"])
+@pytest.mark.parametrize("name", READ)
+def test_a_damaged_file_is_one_message_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
+    run = _run(tmp_path)
+    READ[name](run)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RunError, match="damaged") as caught:
+        READ[name](run)
+    assert str(tmp_path / name) in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    if name.startswith("cells"):
+        with pytest.raises(RunError, match="damaged"):
+            run.result("x")
+
+
+def test_a_date_that_is_none_makes_no_traceback(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "study.yaml").write_text("started: 2026-01-40")
+    with pytest.raises(RunError, match=r"study\.yaml is damaged"):
+        _ = run.study
+
+
+@pytest.mark.parametrize("cells", [[{}], [1], [{"id": ["x"]}], [{"id": None}], {"id": "x"}, 5])
+def test_a_plan_whose_cells_have_no_name_is_damaged(tmp_path: Path, cells: object) -> None:
+    run = _run(tmp_path)
+    assert run.missing() == []
+    (tmp_path / "plan.json").write_text(json.dumps({"cells": cells}))
+    for read in (run.plan, run.results, run.missing):
+        with pytest.raises(RunError, match=r"plan\.json is damaged.*Run the study again"):
+            read()
+
+
+def test_pictures_that_are_damaged_are_told(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    assert run.thumbnails() == {}
+    path = tmp_path / "thumbnails.parquet"
+    pq.write_table(pa.table({"name": ["a"], "jpeg": [b"\xff\xd8"]}), path)
+    assert run.thumbnails() == {"a": b"\xff\xd8"}
+    whole = path.read_bytes()
+    pq.write_table(pa.table({"name": ["a"], "other": [1]}), path)
+    without = path.read_bytes()
+    pq.write_table(pa.table({"name": ["a"], "jpeg": [[1]]}), path)
+    for content in (b"", b"PAR1 and nothing", whole[:-20], without, path.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=r"(?s)thumbnails\.parquet is damaged .*Delete it"):
+            run.thumbnails()
+
+
+def test_history_ends_where_a_line_is_damaged(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "cells" / "x" / "history.jsonl").write_bytes(b'{"epoch": 1}\n' + NESTED + b'\n{"epoch": 3}\n')
+    assert run.history("x") == [{"epoch": 1}]
+
+
+HISTORY = [
+    {"epoch": n, "train_seconds": 9.0, "validation_seconds": 1.0, "validation": {"accuracy": accuracy}}
+    for n, accuracy in enumerate([0.5, 0.8, 0.7, 0.9], start=1)
+]
+
+
+def test_time_money_and_energy_to_an_accuracy() -> None:
+    result = _result(timings={"train_seconds": 50.0}, price_per_hour=3.6, energy={"by_phase": {"train": 1000.0}})
+    reached = reach(result, HISTORY, 0.75)
+    assert reached is not None
+    assert reached.epoch == 2
+    assert reached.seconds == 30  # 10 before the first epoch
+    assert reached.cost_usd == pytest.approx(0.03)
+    assert reached.joules == pytest.approx(600)
+    assert reach(result, HISTORY, 0.95) is None
+    assert reach(result, [], 0.1) is None
+
+
+def test_what_was_not_measured_has_no_price() -> None:
+    reached = reach(_result(), HISTORY, 0.9)
+    assert reached is not None
+    assert (reached.seconds, reached.cost_usd, reached.joules) == (40, None, None)

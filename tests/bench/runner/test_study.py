@@ -1,0 +1,365 @@
+"""A run of a study: what is done stays, what is not done is done by the next run, nothing is half-written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import yaml
+
+from bench.errors import BenchError, RunError
+from bench.results.run import Run, Status, load_results
+from bench.runner.study import Event, run_study
+from bench.study.schema import Study
+
+MakeStudy = Callable[..., Study]
+Child = Callable[[str], None]
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def _statuses(run: Run) -> list[str]:
+    return [result.status.value for result in run.results()]
+
+
+def _content(folder: Path) -> dict[str, str]:
+    files = (p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _started(events: list[Event]) -> list[int]:
+    return [event.cell.seed for event in events if event.kind == "start" and event.cell is not None]
+
+
+def _no_half_files(folder: Path) -> bool:
+    return not [p for p in folder.rglob(".*") if p.name != ".lock" and p.is_file()]
+
+
+def test_a_run_holds_everything_and_a_second_one_starts_nothing(
+    small_study: MakeStudy, child: Child, tmp_path: Path
+) -> None:
+    child("leave()")
+    events: list[Event] = []
+    run = run_study(small_study(), out=tmp_path / "r", on_event=events.append)
+    assert _statuses(run) == ["ok"] * 3
+    assert _started(events) == [0, 1, 2]
+    assert next(event.kind for event in events if event.kind != "data") == "plan"
+    assert run.missing() == []
+    assert _names(run.path) == {
+        *("study.yaml", "dataset.json", "environment.json", "plan.json", "thumbnails.parquet", "cells", ".lock")
+    }
+    for cell in run.plan():
+        assert _names(run.cell_folder(cell["id"])) == {"log.txt", "predictions.parquet", "result.json"}
+        stored = run.predictions(cell["id"])
+        assert stored is not None
+        assert len(stored.images) == run.dataset["splits"].count("test")
+    assert load_results(run.path).study == yaml.safe_load((run.path / "study.yaml").read_text())
+    before = _content(run.path / "cells")
+    again: list[Event] = []
+    run_study(small_study(), out=tmp_path / "r", on_event=again.append)
+    assert _started(again) == []
+    assert [event.kind for event in again].count("skip") == 3
+    assert _content(run.path / "cells") == before
+
+
+def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    child("leave() if seed != 1 else sys.exit('no')")
+    run = run_study(small_study(), out=tmp_path / "r")
+    assert _statuses(run) == ["ok", "failed", "ok"]
+    child("leave()")
+    events: list[Event] = []
+    run_study(small_study(), out=tmp_path / "r", on_event=events.append)
+    assert _started(events) == []
+    run_study(small_study(), out=tmp_path / "r", retry="failed", on_event=events.append)
+    assert _started(events) == [1]
+    assert _statuses(run) == ["ok"] * 3
+
+
+def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    missing = 'leave(status="unavailable", error={"kind": "DeviceError", "message": "this machine has no cuda"})'
+    child(missing)
+    events: list[Event] = []
+    run = run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r", on_event=events.append)
+    assert _statuses(run) == ["unavailable"] * 2
+    child("leave()")
+    run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r")
+    assert _statuses(run) == ["ok"] * 2
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "leave(); os.remove(folder + '/probabilities.npy')",
+        "leave(); open(folder + '/probabilities.npy', 'wb').write(b'broken')",
+        "leave(); open(folder + '/probabilities.npy', 'wb').close()",
+        "leave(); os.truncate(folder + '/probabilities.npy', 150)",
+        "leave(count=1)",
+        "leave(classes=3)",
+        "leave(value=float('nan'))",
+        "leave(value=0.9)",
+        "leave(value=-0.5)",
+    ],
+)
+def test_predictions_that_cannot_be_make_a_failure(
+    small_study: MakeStudy, child: Child, tmp_path: Path, script: str
+) -> None:
+    child(script)
+    run = run_study(small_study(1), out=tmp_path / "r")
+    (result,) = run.results()
+    assert result.status is Status.FAILED
+    assert result.error is not None
+    assert result.error.kind == "broken result"
+    assert result.metrics == {}
+    assert run.predictions(result.id) is None
+
+
+def test_more_seeds_join_a_run_that_is_there(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    child("leave()")
+    run_study(small_study(2), out=tmp_path / "r")
+    events: list[Event] = []
+    run = run_study(small_study(3), out=tmp_path / "r", on_event=events.append)
+    assert _started(events) == [2]
+    assert _statuses(run) == ["ok"] * 3
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"train": {"epochs": 2}},
+        {"name": "other"},
+        {"dataset": {"source": "synthetic", "count": 90, "image_size": 32, "classes": 2}},
+        {"split": {"seed": 5}},
+    ],
+)
+def test_the_folder_of_another_study_is_refused_and_left_alone(
+    small_study: MakeStudy, child: Child, tmp_path: Path, keys: dict[str, Any]
+) -> None:
+    child("leave()")
+    run_study(small_study(1), out=tmp_path / "r")
+    before = _content(tmp_path / "r")
+    with pytest.raises(RunError, match="belongs to another study or data set"):
+        run_study(small_study(1, **keys), out=tmp_path / "r")
+    assert _content(tmp_path / "r") == before
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(small_study: MakeStudy, tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"sun")
+    with pytest.raises(RunError, match=r"not empty \(holiday.jpg\)"):
+        run_study(small_study(1), out=tmp_path)
+    assert _content(tmp_path) == {"holiday.jpg": hashlib.sha256(b"sun").hexdigest()}
+
+
+@pytest.mark.parametrize(("version", "age"), [(0, "an older"), (99, "a newer"), ("x", "an older")])
+def test_results_of_another_schema_are_told_and_left_alone(
+    small_study: MakeStudy, child: Child, tmp_path: Path, version: object, age: str
+) -> None:
+    child("leave()")
+    run = run_study(small_study(2), out=tmp_path / "r")
+    path = run.cell_folder(run.plan()[1]["id"]) / "result.json"
+    text = json.dumps({**json.loads(path.read_text()), "schema_version": version})
+    path.write_text(text)
+    with pytest.raises(RunError, match=f"written by {age} patchbench"):
+        run_study(small_study(2), out=tmp_path / "r")
+    assert path.read_text() == text
+
+
+def test_a_damaged_result_is_told_with_its_path(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    child("leave()")
+    run = run_study(small_study(1), out=tmp_path / "r")
+    path = run.cell_folder(run.plan()[0]["id"]) / "result.json"
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(RunError, match="is damaged"):
+        run_study(small_study(1), out=tmp_path / "r")
+
+
+STUDY = {
+    "name": "small",
+    "dataset": {"source": "synthetic", "count": 60, "image_size": 32, "classes": 2},
+    "models": [{"name": "resnet18", "weights": "none"}],
+    "regimes": ["scratch"],
+    "seeds": [0, 1, 2],
+    "train": {"epochs": 1},
+}
+
+PARENT = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("fast_cells", {conftest!r})
+fast = importlib.util.module_from_spec(spec); spec.loader.exec_module(fast)
+from bench.execution import local
+local.CHILD = fast.trivial_child({script!r})
+sys.argv = ["patchbench", "run", {study!r}, "--out", {out!r}, "--no-report"]
+from bench.cli.main import main
+main()
+"""
+
+
+def _start_parent(tmp_path: Path, script: str) -> subprocess.Popen[str]:
+    """``patchbench run`` of STUDY in a process of its own, its children running the script."""
+    study = tmp_path / "small.yaml"
+    study.write_text(yaml.safe_dump(STUDY))
+    places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE / "conftest.py")}
+    return subprocess.Popen(
+        [sys.executable, "-c", PARENT.format(script=script, **places)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def _wait_for(path: Path, parent: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 120
+    while not path.exists():
+        assert parent.poll() is None, parent.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+HANG = (
+    "from ctypes import CDLL\n"
+    "CDLL(None).prctl(1, 9)\n"  # what `die_with_parent` does in the real child
+    "leave()\n"
+    "if seed == 1:\n"
+    "    os.remove(folder + '/outcome.json')\n"
+    "    open({mark!r} + '.part', 'w').write(str(os.getpid())); os.rename({mark!r} + '.part', {mark!r})\n"
+    "    time.sleep(600)\n"
+)
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_kill_9_of_the_parent_then_resume(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
+    _wait_for(mark, parent)
+    parent.kill()
+    parent.communicate()
+    pid, end = int(mark.read_text()), time.monotonic() + 5
+    while not _gone(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert _gone(pid)
+    run = load_results(tmp_path / "r")
+    assert _statuses(run) == ["ok"]
+    assert [cell["seed"] for cell in run.missing()] == [1, 2]
+    done = _content(run.cell_folder(run.plan()[0]["id"]))
+    child("leave()")
+    events: list[Event] = []
+    run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
+    assert _started(events) == [1, 2]
+    assert _statuses(run) == ["ok"] * 3
+    assert _content(run.cell_folder(run.plan()[0]["id"])) == done
+    assert _no_half_files(run.path)
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(child: Child, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
+    _wait_for(mark, parent)
+    parent.send_signal(signal.SIGINT)
+    _, told = parent.communicate(timeout=60)
+    assert parent.returncode == 130
+    assert "run the same command again" in told
+    assert "Traceback" not in told
+    run = load_results(tmp_path / "r")
+    assert _statuses(run) == ["ok", "interrupted"]
+    assert _gone(int(mark.read_text()))
+    child("leave()")
+    events: list[Event] = []
+    run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
+    assert _started(events) == [1, 2]
+    assert _statuses(run) == ["ok"] * 3
+
+
+def test_a_second_run_on_the_same_folder_is_told(small_study: MakeStudy, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
+    try:
+        _wait_for(mark, parent)
+        before = _content(tmp_path / "r")
+        with pytest.raises(RunError, match="another patchbench is writing"):
+            run_study(Study.model_validate(STUDY), out=tmp_path / "r")
+        assert _content(tmp_path / "r") == before
+        assert parent.poll() is None
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+def test_a_run_folder_below_a_file(small_study: MakeStudy, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        run_study(small_study(1), out=tmp_path / "file" / "r")
+
+
+@pytest.mark.parametrize("write", range(1, 9))
+def test_a_power_cut_between_write_and_rename(small_study: MakeStudy, child: Child, tmp_path: Path, write: int) -> None:
+    """The process stops for good at its n-th rename into the run folder: the next run finishes the work."""
+    script = f"""
+import os, pathlib
+real, count = pathlib.Path.replace, 0
+def replace(self, target):
+    global count
+    count += str(target).startswith({str(tmp_path / "r")!r})
+    if count == {write}: os._exit(9)
+    return real(self, target)
+pathlib.Path.replace = replace
+"""
+    parent = _start_parent_after(tmp_path, script)
+    assert parent.returncode == 9
+    child("leave()")
+    study = Study.model_validate({**STUDY, "seeds": [0, 1]})
+    run = run_study(study, out=tmp_path / "r")
+    assert _statuses(run) == ["ok"] * 2
+    for path in run.path.rglob("*.json"):
+        json.loads(path.read_text())
+
+
+def _start_parent_after(tmp_path: Path, preparation: str) -> subprocess.CompletedProcess[str]:
+    study = tmp_path / "small.yaml"
+    study.write_text(yaml.safe_dump({**STUDY, "seeds": [0, 1]}))
+    places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE / "conftest.py")}
+    code = preparation + PARENT.format(script="leave()", **places)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_a_study_that_is_complete_takes_no_settings(small_study: MakeStudy) -> None:
+    with pytest.raises(BenchError, match="this one is complete"):
+        run_study(small_study(1), settings=["train.epochs=2"])
+
+
+def test_a_run_without_a_cache_takes_the_download_and_leaves_the_users_folder_alone(
+    small_study: MakeStudy, child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = tmp_path / "user"
+    monkeypatch.setenv("PATCHBENCH_CACHE", str(user))
+    (user / "downloads").mkdir(parents=True)
+    rng, arrays = np.random.default_rng(0), {}
+    for part in ("train", "val", "test"):
+        arrays[f"{part}_images"] = rng.integers(0, 256, (16, 28, 28, 3), dtype=np.uint8)
+        arrays[f"{part}_labels"] = (np.arange(16, dtype=np.uint8) % 8)[:, None]
+    np.savez(user / "downloads" / "bloodmnist_64.npz", allow_pickle=True, **arrays)
+    child("leave()")
+    study = small_study(1, dataset={"source": "medmnist", "name": "bloodmnist", "image_size": 32})
+    run = run_study(study, out=tmp_path / "run", cache=tmp_path / "once")
+    assert [result.status for result in run.results()] == [Status.OK]
+    assert (run.path / "thumbnails.parquet").is_file()
+    assert [path.name for path in user.iterdir()] == ["downloads"]

@@ -1,0 +1,55 @@
+"""batch_size: auto through the command line: found once, recorded, and kept by the next run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from bench.results.run import load_results
+
+STUDY = """
+name: auto
+dataset: {source: synthetic, count: 60, image_size: 32, classes: 2}
+models: [{name: vit_tiny_p16, weights: none}]
+regimes: [scratch]
+train: {epochs: 1, batch_size: auto, threads: 1}
+measure: {inference: false}
+"""
+
+
+def _start(folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "study.yaml").write_text(STUDY)
+    command = [sys.executable, "-m", "bench", "run", str(folder / "study.yaml"), "--out", str(folder / "run")]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def _run(folder: Path) -> str:
+    done = _start(folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_auto_is_found_once_recorded_and_kept(tmp_path: Path) -> None:
+    said, run = _run(tmp_path), tmp_path / "run"
+    record = json.loads((run / "batch_size.json").read_text())
+    found = record["batch_size"]
+    assert found == min(record["largest"].values()) == 4  # eight steps of 42 images
+    assert f"batch size: {found}, the largest that fits" in said
+    assert yaml.safe_load((run / "study.yaml").read_text())["train"]["batch_size"] == found
+    # Another number shows that the second run does not search: it would find the first again.
+    (run / "batch_size.json").write_text(json.dumps({**record, "batch_size": 2}))
+    stored = yaml.safe_load((run / "study.yaml").read_text())
+    stored["train"]["batch_size"] = 2
+    (run / "study.yaml").write_text(yaml.safe_dump(stored))
+    assert "batch size: 2, as found before" in _run(tmp_path)
+    results = load_results(run).results()
+    assert {result.status.value for result in results} == {"ok"}
+    assert sorted(result.settings["batch_size"] for result in results) == [2, found]
+    (run / "batch_size.json").write_text("{")
+    done = _start(tmp_path)
+    assert done.returncode != 0
+    assert "batch_size.json cannot be read" in " ".join((done.stderr + done.stdout).split())

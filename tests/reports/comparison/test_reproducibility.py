@@ -1,0 +1,69 @@
+"""Whether a run and its repetition agree, on made runs; with real ones: tests/bench/runner/test_reproduce.py."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from bench.results.run import write_predictions
+from reports.comparison.reproducibility import agreement
+from reports.text.i18n import translator
+
+ONE = [("net", "cnn", None, 9_000_000, 3.0)]
+
+
+@pytest.fixture
+def twice(make_run):
+    def make(cells):
+        first = make_run(models=ONE, classes=["a", "b"], devices=("cpu",), seeds=tuple(range(cells)), images=8,
+                         epochs=1, bad={}, not_run=(), thumbnails=False)  # fmt: skip
+        return first, shutil.copytree(first, first.with_name("again"))
+
+    return make
+
+
+def test_nothing_trained_in_either_run_agrees(twice):
+    runs = twice(2)
+    for run in runs:
+        for path in run.glob("cells/*/result.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {}, "confusion": []}))
+            (path.parent / "predictions.parquet").unlink()
+    found = agreement(*runs)
+    assert found.agrees
+    assert list(found.lines())[-1][1] == "Nothing was trained in either run, so there are no scores that could differ."
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(14, "within the interval"), (30, "differs")])
+def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twice, lost, verdict):
+    """60 cells, so that each of 180 differences has a level of 99.97 %: 2,000 draws do not reach that far out."""
+    first, again = twice(60)
+    labels = np.arange(400) % 2
+    names = [f"{n}.png" for n in range(len(labels))]
+    for run, wrong in ((first, slice(398, 400)), (again, slice(lost))):
+        said = labels.copy()
+        said[wrong] = 1 - said[wrong]
+        cell = min(run.glob("cells/*"))
+        write_predictions(cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[said], ["a", "b"])
+    verdicts = [cell.verdict for cell in agreement(first, again).cells]
+    assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
+
+
+def test_it_is_told_in_spanish_too(twice):
+    runs = twice(2)
+    (changed, lost) = sorted(runs[1].glob("cells/*"))
+    labels = np.arange(8) % 2
+    said = np.eye(2, dtype=np.float32)[1 - labels]
+    write_predictions(
+        changed / "predictions.parquet", [f"{'ab'[n % 2]}/{n:05d}.jpg" for n in range(8)], labels, said, ["a", "b"]
+    )
+    (lost / "result.json").unlink()
+    spanish = translator("es")
+    first, second, last = (text for _kind, text in agreement(*runs, spanish).lines(spanish))
+    assert "semilla 0: " in first
+    assert "imágenes de prueba cambiaron de clase; ahora menos antes, en puntos: exactitud " in first
+    assert "; entrenamiento antes " in first
+    assert second.endswith("semilla 1: sin ejecutar")
+    assert last.endswith("celdas concuerdan con la primera ejecución.")

@@ -1,0 +1,184 @@
+"""Two runs beside each other: what became better or worse beyond noise."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.errors import RunError
+from bench.results.run import load_results
+from reports import compare_runs
+from reports.comparison.page import lines
+from reports.text.i18n import translator
+
+ENGLISH = translator("en")
+MODELS = [  # label, family, patch, parameters, skill
+    ("vit_small_p16", "vit", 16, 21_800_000, 4.1),
+    ("vit_small_p128", "vit", 128, 36_200_000, 2.0),
+    ("resnet18", "cnn", None, 11_200_000, 3.9),
+    ("resnet50", "cnn", None, 23_500_000, 4.15),
+    ("</script><img src=x onerror=alert(2)>", "cnn", None, 3_400_000, 3.7),
+]
+
+
+@pytest.fixture
+def runs(make_run, tmp_path: Path) -> tuple[Path, Path]:
+    before = make_run(thumbnails=False, models=MODELS)
+    after = tmp_path / "after"
+    shutil.copytree(before, after)
+    return before, after
+
+
+def _change(run: Path, label: str, change) -> None:
+    """Change the stored results of a model on the processor."""
+    for path in run.glob("cells/*/result.json"):
+        stored = json.loads(path.read_text())
+        if stored["label"] == label and stored["cell"]["device"] == "cpu":
+            change(stored)
+            path.write_text(json.dumps(stored))
+
+
+def _outcomes(compared, label: str) -> dict[str, str]:
+    found = [pair for pair in compared.pairs if pair.title.startswith(f"{label} · frozen · cpu")]
+    assert len(found) == 1
+    return {item.measure: item.outcome for item in found[0].judged}
+
+
+def test_a_run_and_its_copy_do_not_differ(runs) -> None:
+    compared = compare_runs(*runs)
+    assert compared.count("better") == compared.count("worse") == 0
+    assert compared.count("same") > 20
+    assert compared.regressions == []
+
+
+def test_slower_larger_and_broken_cells_are_told(runs) -> None:
+    def slower(stored) -> None:
+        stored["timings"]["epoch_seconds"] = [1.5 * s for s in stored["timings"]["epoch_seconds"]]
+        stored["memory"]["peak_ram_mib"] *= 1.3
+
+    _change(runs[1], "resnet18", slower)
+    _change(runs[1], "resnet50", lambda s: s.update(status="failed", error={"kind": "x", "message": "why <b>"}))
+    compared = compare_runs(*runs)
+    told = _outcomes(compared, "resnet18")
+    assert told["An epoch, median"] == told["Peak RAM"] == "worse"
+    assert told["Accuracy"] == "same"
+    assert _outcomes(compared, "resnet50") == {"Status": "worse"}
+    assert len(compared.regressions) == 2
+    back = compare_runs(runs[1], runs[0])
+    assert _outcomes(back, "resnet18")["An epoch, median"] == "better"
+    assert back.regressions == []
+
+
+def test_a_small_change_of_time_is_no_regression(runs) -> None:
+    def a_little(stored) -> None:
+        stored["timings"]["epoch_seconds"] = [1.03 * s for s in stored["timings"]["epoch_seconds"]]
+
+    _change(runs[1], "resnet18", a_little)
+    assert compare_runs(*runs).regressions == []
+
+
+def test_accuracy_is_judged_by_a_test_on_the_same_images(runs) -> None:
+    """A model's predictions exchanged for those of one that is clearly worse."""
+    ids = {r.label: r.id for r in load_results(runs[1]).results() if r.cell["device"] == "cpu"}
+    good, bad = ("cells/" + ids[name] + "/predictions.parquet" for name in ("vit_small_p16", "vit_small_p128"))
+    shutil.copy(runs[1] / bad, runs[1] / good)
+    compared = compare_runs(*runs)
+    assert _outcomes(compared, "vit_small_p16")["Accuracy"] == "worse"
+    (pair,) = compared.regressions
+    (item,) = (item for item in pair.judged if item.measure == "Accuracy")
+    assert re.search(r"95 % interval −\d.* points, p = ", item.why)
+
+
+def test_times_of_other_machines_are_not_judged(runs) -> None:
+    path = runs[1] / "environment.json"
+    facts = json.loads(path.read_text())
+    facts["cpu"] = {"model": "another", "usable": 64}
+    path.write_text(json.dumps(facts))
+
+    def slower(stored) -> None:
+        stored["timings"]["epoch_seconds"] = [9 * s for s in stored["timings"]["epoch_seconds"]]
+
+    _change(runs[1], "resnet18", slower)
+    compared = compare_runs(*runs)
+    assert _outcomes(compared, "resnet18")["An epoch, median"] == "unknown"
+    assert any("The machines differ" in text for _kind, text in lines(compared, ENGLISH))
+
+
+def test_other_data_and_one_run_twice_are_refused(make_run, runs) -> None:
+    with pytest.raises(RunError, match="data fingerprint differ"):
+        compare_runs(runs[0], make_run("other", fingerprint="0" * 64, models=MODELS))
+    with pytest.raises(RunError, match="given twice"):
+        compare_runs(runs[0], runs[0])
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_the_page_is_closed_and_escaped(runs, tmp_path: Path, lang: str) -> None:
+    out = tmp_path / "c.html"
+    compare_runs(*runs, out, lang=lang)
+    page = out.read_text()
+    assert "script-src &#39;none&#39;" in page
+    assert "<script" not in page
+    assert "onerror=alert(2)&gt;" in page
+    assert ("sin diferencia" in page) == (lang == "es")
+
+
+def _command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, check=False)
+
+
+def test_exit_codes(runs) -> None:
+    _change(runs[1], "resnet18", lambda s: s["memory"].update(peak_ram_mib=9e5))
+    told = _command("compare", *map(str, runs))
+    assert told.returncode == 0, told.stderr
+    assert "Peak RAM: " in told.stdout
+    assert "worse: beyond 10 % counts" in told.stdout
+    assert _command("compare", *map(str, runs), "--fail-on-regression").returncode == 1
+    assert _command("compare", str(runs[0]), str(runs[0])).returncode == 2
+
+
+def test_runs_without_a_cell_in_common_are_refused(make_run, runs) -> None:
+    other = make_run("other", models=[("densenet121", "cnn", None, 7_000_000, 3.0)])
+    with pytest.raises(RunError, match="no cell in common"):
+        compare_runs(runs[0], other)
+
+
+@pytest.mark.parametrize("status", ["unavailable", "interrupted"])
+def test_a_cell_that_was_not_tried_is_no_regression(runs, status: str) -> None:
+    _change(runs[1], "resnet18", lambda s: s.update(status=status, error={"kind": "x", "message": "y"}))
+    compared = compare_runs(*runs)
+    assert _outcomes(compared, "resnet18") == {"Status": "unknown"}
+    assert compared.regressions == []
+
+
+def test_machines_that_are_not_known_are_not_taken_for_one(runs) -> None:
+    for run in runs:
+        (run / "environment.json").unlink()
+    _change(runs[1], "resnet18", lambda s: s["memory"].update(peak_ram_mib=9e5))
+    compared = compare_runs(*runs)
+    told = _outcomes(compared, "resnet18")
+    assert told["An epoch, median"] == told["Peak RAM"] == "unknown"
+
+
+def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> None:
+    (stored,) = (r for r in load_results(runs[1]).results() if r.label == "resnet18" and r.cell["device"] == "cpu")
+    stale = runs[1] / "cells" / ("f" * 12)
+    shutil.copytree(runs[1] / "cells" / stored.id, stale)
+    facts = json.loads((stale / "result.json").read_text())
+    facts["memory"]["peak_ram_mib"] *= 3
+    (stale / "result.json").write_text(json.dumps(facts | {"id": "f" * 12}))
+    assert compare_runs(*runs).regressions == []
+
+
+def test_cells_that_are_missing_after_are_told_and_no_regression(make_run, runs) -> None:
+    shorter = make_run("shorter", thumbnails=False, models=MODELS[:4])
+    compared = compare_runs(runs[0], shorter)
+    assert compared.regressions == []
+    assert len(compared.only_before) == 2
+    told = list(lines(compared, ENGLISH))[-1][1]
+    assert "Missing from the run after, so not judged: 2 of 10 cells of the run before (</script>" in told

@@ -1,0 +1,66 @@
+"""What it took to reach an accuracy, by hand on a made run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reports.inputs.report_data import gather
+from reports.sections.time_to_accuracy import reaching
+
+TWO = [("quick", "vit", 16, 9_000_000, 4.0), ("slow", "cnn", None, 9_000_000, 4.0)]
+VALIDATION = {"quick": (0.4, 0.72, 0.91), "slow": (0.3, 0.5, 0.75)}
+
+
+@pytest.fixture
+def run(make_run):
+    folder = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
+    for path in folder.glob("cells/*/result.json"):
+        result = json.loads(path.read_text())
+        result["timings"]["train_seconds"] = 36.0
+        result["energy"] = {"joules": 90.0, "by_phase": {"train": 72.0}}
+        path.write_text(json.dumps(result))
+        line = {"train_seconds": 9.0, "validation_seconds": 1.0}
+        scores = VALIDATION[result["label"]]
+        epochs = [
+            {**line, "epoch": number, "train": {"accuracy": 0.5}, "validation": {"accuracy": score}}
+            for number, score in enumerate(scores, 1)
+        ]
+        (path.parent / "history.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs))
+    return folder
+
+
+def test_what_one_half_and_all_reached_the_quickest_first(run):
+    found = reaching(gather([run]), lambda text: text)
+    assert found is not None
+    rows = [(row.level.raw, row.title.split(" ")[0], row.epoch.raw) for row in found["rows"]]
+    assert rows == [
+        *((0.9, "quick", 3), (0.9, "slow", None)),
+        *((0.7, "quick", 2), (0.7, "slow", 3)),
+    ]
+    first, none = found["rows"][:2]
+    assert first.time.raw == pytest.approx(36)  # 6 s before the first epoch, and three of 10 s
+    assert first.cost.raw == pytest.approx(36 / 3600 * 0.1)
+    assert first.energy.raw == pytest.approx(72)
+    assert none.time.is_missing
+    assert none.time.title == none.cost.title == "not reached"
+
+
+def test_nothing_trained_nothing_shown(make_run):
+    run = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
+    for path in run.glob("cells/*/history.jsonl"):
+        path.unlink()
+    assert reaching(gather([run]), lambda text: text) is None
+
+
+def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run):
+    for path in run.glob("cells/*/history.jsonl"):
+        first, *rest = path.read_text().splitlines()
+        skipped = json.loads(first) | {"validation": None, "validation_seconds": None}
+        path.write_text("\n".join([json.dumps(skipped), *rest]) + "\n")
+    found = reaching(gather([run]), lambda text: text)
+    assert found is not None
+    first = found["rows"][0]
+    assert (first.level.raw, first.epoch.raw) == (0.9, 3)
+    assert first.time.raw == pytest.approx(36)
