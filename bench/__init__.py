@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.errors import BenchError
-    from bench.results.run import CellResult, Run, Status, load_results, to_frame
+    from bench.results.run import Run, load_results
+    from bench.results.schema import CellResult, Status
+    from bench.results.table import to_frame
     from bench.runner.study import run_study
     from bench.study.load import load_study
     from bench.study.schema import Cell, Study

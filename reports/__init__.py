@@ -50,6 +50,6 @@ def export(run: Run | str | Path, format: str, out: Path | None = None) -> Path:
     out: left out, ``results.csv`` (.json, .md, .tex, .croissant.json) in the run's folder. Returns the path. Raises
     `bench.errors.RunError` for an unknown format, an unreadable run or a file that cannot be written.
     """
-    from reports.exports.tables import write_export
+    from reports.exports import write_export
 
     return write_export(run, format, out)

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "timm", "torchvision"}
-REPORTS_MAY = {"bench.results.run", "bench.stats", "bench.stats.metrics", "bench.errors"}
+REPORTS_MAY = ("bench.results", "bench.stats", "bench.errors")
 
 
 def _files(package: str) -> list[Path]:
@@ -38,19 +38,20 @@ def test_the_zoo_knows_nothing_of_the_project(path: Path) -> None:
 @pytest.mark.parametrize("path", _files("reports"), ids=str)
 def test_reports_read_results_and_nothing_else(path: Path) -> None:
     project = {name for name in _imports(path) if name.split(".")[0] in ("bench", "models_zoo")}
-    assert project <= REPORTS_MAY
+    assert all(name.startswith(REPORTS_MAY) for name in project)
     assert not {name.split(".")[0] for name in _imports(path)} & HEAVY
 
 
-@pytest.mark.parametrize("path", [p for p in _files("bench") if p.name != "cli.py"], ids=str)
+@pytest.mark.parametrize("path", [p for p in _files("bench") if p.parent.name != "cli"], ids=str)
 def test_only_the_command_line_imports_reports(path: Path) -> None:
     assert not {name for name in _imports(path) if name.split(".")[0] == "reports"}
 
 
 def test_a_parent_that_runs_everything_imports_no_torch() -> None:
     code = (
-        "import sys, bench, reports, bench.cli.main, bench.cli.run, bench.runner.study, bench.study.load, bench.cli.progress\n"
-        "import models_zoo, bench.data.prepare, bench.execution.local, bench.measure.system.environment\n"
+        "import sys, bench, reports, bench.cli.main, bench.cli.run, bench.runner.study, bench.study.load\n"
+        "import models_zoo, bench.cli.progress, bench.data.prepare, bench.execution.local\n"
+        "import bench.measure.system.environment\n"
         "for name in bench.__all__: getattr(bench, name)\n"
         f"sys.exit(bool({HEAVY!r} & set(sys.modules)))"
     )

@@ -7,17 +7,34 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import typer
 
-import models_zoo
 from bench.errors import ModelError
-from models_zoo.table import ModelRow, model_rows
 
-__all__ = ["show_model", "show_models"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from models_zoo.table import ModelRow
+
+__all__ = ["models", "show_model", "show_models"]
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="One model, to see its parts and cost.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(min=8, max=4096, help="Side of the input in pixels; the model's own by default.")
+    ] = None,
+    classes: Annotated[int, typer.Option(min=2, max=100_000, help="Width of the head.")] = 1000,
+    family: Annotated[str | None, typer.Option(help="List only this family: vit, cnn, hybrid ...")] = None,
+    text: Annotated[str | None, typer.Option("--filter", help="List only models with this in name or notes.")] = None,
+) -> None:
+    """List the models, or tell one's layers, parameters and cost."""
+    if name is None:
+        show_models(family, text, image_size, classes)
+    else:
+        show_model(name, image_size, classes)
 
 
 def show_models(family: str | None, text: str | None, image_size: int | None = None, classes: int = 1000) -> None:
@@ -26,9 +43,15 @@ def show_models(family: str | None, text: str | None, image_size: int | None = N
     At another size or with another head than published figures have, they are counted in a child process, which
     takes a fraction of a second for each model.
     """
+    from rich.table import Table
+    from rich.text import Text
+
+    from models_zoo import ModelZooError
+    from models_zoo.table import model_rows
+
     try:
         rows = model_rows(family=family, text=text)
-    except models_zoo.ModelZooError as error:
+    except ModelZooError as error:
         raise ModelError(str(error)) from error
     if rows and (image_size is not None or classes != 1000):
         rows = _counted(rows, image_size, classes)
@@ -70,6 +93,8 @@ def _counted(rows: list[ModelRow], image_size: int | None, classes: int) -> list
 
 def show_model(name: str, image_size: int | None, classes: int) -> None:
     """Print what one model is and costs. It is built in a child process: this one never imports torch."""
+    import models_zoo
+
     try:
         models_zoo.check(name, image_size)
     except models_zoo.ModelZooError as error:
@@ -93,6 +118,9 @@ def _card(*words: str) -> dict[str, Any]:
 
 
 def _print_card(card: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
     facts = Table(box=None, pad_edge=False, show_header=False)
     library = f"{card['library']} {card['library_name']}"
     rows = {
@@ -127,4 +155,6 @@ def _print_card(card: dict[str, Any]) -> None:
 
 def _console() -> Console:
     """As wide as the terminal; where there is none, wide enough that no line is broken."""
+    from rich.console import Console
+
     return Console(highlight=False, width=None if os.isatty(1) else 220)

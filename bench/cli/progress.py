@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bench.results.run import CellResult
-from bench.runner.study import Event
+from bench.results.schema import CellResult
+from bench.runner.events import Event
 from bench.study.schema import Cell
 
 __all__ = ["Display", "duration"]

@@ -1,31 +1,80 @@
-"""What the commands do, without the parsing of their arguments and without the report."""
+"""``patchbench run`` and ``patchbench reproduce``."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import typer
 
-from bench.cli.progress import Display
-from bench.measure.system.doctor import hindrances
-from bench.measure.system.environment import environment
-from bench.results.run import Run, Status
-from bench.runner.reproduce import reproduce
-from bench.runner.study import Event, prepare_study, run_study
-from bench.study.load import load_study
+from bench.cli.report import Language, print_outcomes
+from bench.errors import BenchError, StudyError
 
-__all__ = ["Finished", "again", "doctor", "dry_run", "print_outcomes", "run"]
+if TYPE_CHECKING:
+    from bench.results.run import Run
+    from bench.runner.events import Event
+
+__all__ = ["reproduce", "run"]
+
+
+class Retry(StrEnum):
+    """What to do with cells that ended otherwise than ok."""
+
+    FAILED = "failed"
+    NONE = "none"
+
+
+class Executor(StrEnum):
+    """Where cells run."""
+
+    LOCAL = "local"
+
+
+def run(
+    study: Annotated[str, typer.Argument(help="A shipped study's name, or a YAML file.")],
+    data: Annotated[Path | None, typer.Option(help="A folder of class folders, a zip of one, or a CSV.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="Devices, comma separated: cpu,cuda.")] = None,
+    executor: Annotated[Executor, typer.Option(help="Where the cells run.")] = Executor.LOCAL,  # noqa: ARG001
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set train.epochs=5.")
+    ] = None,
+    retry: Annotated[Retry, typer.Option(help="Run again what is not ok, or leave it.")] = Retry.NONE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and list the cells.")] = False,
+    cache: Annotated[bool, typer.Option(help="Keep decoded pixels for later runs.")] = True,
+    report: Annotated[bool, typer.Option(help="Render the report at the end.")] = True,
+) -> None:
+    """Run a study: every model in a process of its own, timed and measured; then the report."""
+    devices = [name.strip() for name in device.split(",") if name.strip()] if device is not None else []
+    if device is not None and not devices:
+        raise StudyError("--device names no device. Write for example --device cpu or --device cpu,cuda.")
+    asked: dict[str, Any] = {"data": data, "devices": devices, "settings": set_ or []}
+    if dry_run:
+        _list_cells(study, **asked)
+        return
+    command = ["patchbench", *sys.argv[1:]]
+    try:
+        finished = _run_cells(study, **asked, out=out, retry=retry.value, keep_cache=cache, command=command)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"patchbench: interrupted; what was done is stored. To go on: {shlex.join(command)}\n"
+            "the same command again does what is left.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    if report:
+        _report_at_the_end(finished.run)
+    raise typer.Exit(finished.exit_code)
 
 
 @dataclass(frozen=True)
-class Finished:
+class _Finished:
     """A run that has come to its end."""
 
     run: Run
@@ -33,7 +82,7 @@ class Finished:
     """0 when every cell of the study is ok, else 1."""
 
 
-def run(
+def _run_cells(
     study: str,
     *,
     data: Path | None,
@@ -43,8 +92,15 @@ def run(
     retry: Literal["failed", "none"],
     keep_cache: bool,
     command: Sequence[str],
-) -> Finished:
+) -> _Finished:
     """Run a study with its progress shown. Ctrl-C tells how to go on, and is raised again."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from bench.cli.progress import Display
+    from bench.results.schema import Status
+    from bench.runner.study import run_study
+
     try:
         with Display() as display, tempfile.TemporaryDirectory(prefix="patchbench-") as temporary:
             finished = run_study(
@@ -73,43 +129,32 @@ def run(
             console.print(Text(f"{where}: {result.status.value}: {message}"), soft_wrap=True)
     if wrong:
         console.print("Run the same command with --retry failed to try the others again.")
-    return Finished(finished, 1 if wrong else 0)
+    return _Finished(finished, 1 if wrong else 0)
 
 
-def again(
-    original: Path, *, data: Path | None, settings: Sequence[str], out: Path | None, command: Sequence[str]
-) -> Run:
-    """Run the study that a run stored once more, into a new folder; tell where nothing was left to run.
+def _report_at_the_end(finished: Run) -> None:
+    """Render the report of a study that has just run; where that fails, say that its results are safe."""
+    from reports import render_report
 
-    Ctrl-C is raised again.
-    """
-    made = 0
-    with Display() as display:
-
-        def tell(event: Event) -> None:
-            nonlocal made
-            made += event.kind in ("start", "done", "round")
-            display(event)
-
-        repeated = reproduce(original, data=data, settings=settings, out=out, on_event=tell, command=command)
-    if not made:
-        text = f"{repeated.path} is finished: nothing was run now. To run it once more, give a new folder with --out."
-        Console(highlight=False).print(Text(text), soft_wrap=True)
-    return repeated
+    try:
+        typer.echo(f"report: {render_report([finished]).resolve()}")
+    except BenchError as error:
+        later = shlex.join(["patchbench", "report", str(finished.path)])
+        raise type(error)(
+            f"All results are stored in {finished.path}, but their report could not be written. {error}\n"
+            f"Then render it with: {later}"
+        ) from error
 
 
-_STYLES = {"title": "bold", "better": "green", "worse": "bold red", "unknown": "dim"}
-
-
-def print_outcomes(lines: Iterable[tuple[str, str]]) -> None:
-    """Print lines, each with its kind: title, better, worse, same or unknown."""
-    console = Console(highlight=False)
-    for kind, text in lines:
-        console.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=True)
-
-
-def dry_run(study: str, *, data: Path | None, devices: Sequence[str], settings: Sequence[str]) -> None:
+def _list_cells(study: str, *, data: Path | None, devices: Sequence[str], settings: Sequence[str]) -> None:
     """Check the study and its data, and list the cells."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from bench.cli.progress import Display
+    from bench.runner.preparation import prepare_study
+    from bench.study.load import load_study
+
     checked = load_study(study, data=data, devices=devices, settings=settings)
     with Display() as display:
         prepared = prepare_study(checked, on_event=display)
@@ -124,21 +169,59 @@ def dry_run(study: str, *, data: Path | None, devices: Sequence[str], settings: 
         console.print(Text(note), soft_wrap=True)
 
 
-def doctor() -> None:
-    """Print the surroundings and what hinders good measuring."""
-    facts = environment(["patchbench", "doctor"])
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for key, value in _flat(facts).items():
-        table.add_row(Text(key), Text("not known" if value is None else str(value)))
-    console.print(table)
-    for hindrance in hindrances(facts):
-        console.print(Text(f"warning: {hindrance}", style="yellow"), soft_wrap=True)
+def reproduce(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    data: Annotated[Path | None, typer.Option(help="Where its data lies now, if elsewhere: a folder or a zip.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Where a file lies now: models.NAME.weights=FILE, split.file=FILE; more than once for several.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The new run folder; RUN-reproduced by default.")] = None,
+    lang: Annotated[Language, typer.Option(help="The language of what is said of the scores.")] = Language.EN,
+) -> None:
+    """Run a stored study again and tell whether the scores agree; exit code 1 where they do not."""
+    from reports.comparison.reproducibility import agreement
+    from reports.text.i18n import translator
+
+    command = ["patchbench", *sys.argv[1:]]
+    try:
+        repeated = _run_again(run_folder, data=data, settings=settings or (), out=out, command=command)
+    except KeyboardInterrupt:
+        typer.echo(f"patchbench: interrupted; to go on: {shlex.join(command)}", err=True)
+        raise typer.Exit(130) from None
+    _ = translator(lang.value)
+    found = agreement(run_folder, repeated, _)
+    print_outcomes(found.lines(_))
+    raise typer.Exit(0 if found.agrees else 1)
 
 
-def _flat(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in facts.items():
-        name = f"{prefix}{key}"
-        flat.update(_flat(value, f"{name}.") if isinstance(value, dict) else {name: value})
-    return flat
+def _run_again(
+    original: Path, *, data: Path | None, settings: Sequence[str], out: Path | None, command: Sequence[str]
+) -> Run:
+    """Run the study that a run stored once more, into a new folder; tell where nothing was left to run.
+
+    Ctrl-C is raised again.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from bench.cli.progress import Display
+    from bench.runner.reproduce import reproduce as run_stored_study
+
+    made = 0
+    with Display() as display:
+
+        def tell(event: Event) -> None:
+            nonlocal made
+            made += event.kind in ("start", "done", "round")
+            display(event)
+
+        repeated = run_stored_study(original, data=data, settings=settings, out=out, on_event=tell, command=command)
+    if not made:
+        text = f"{repeated.path} is finished: nothing was run now. To run it once more, give a new folder with --out."
+        Console(highlight=False).print(Text(text), soft_wrap=True)
+    return repeated

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from bench.data.pixels.cache import cache_folder, locked
+from bench.data.cache_dir import cache_folder, locked
 from bench.data.sources.medmnist_catalog import MEDMNIST, MEDMNIST_SIZES
 from bench.errors import DataError, nearest
 

@@ -16,13 +16,15 @@ from PIL import features
 from bench.data.audit.findings import find, find_leaks
 from bench.data.audit.scan import Facts, Stage, examine
 from bench.data.audit.scan_cache import load_facts, save_facts
+from bench.data.cache_dir import cache_folder
 from bench.data.pixels import cache
-from bench.data.sources import Record, Side, Source, open_source
+from bench.data.sources import open_source
+from bench.data.sources.base import Record, Source
 from bench.data.split.assign import SIDES, split, split_hash
 from bench.data.split.csv_file import read_split
 from bench.data.split.subset import drop_bad, subset, units
 from bench.errors import DataError
-from bench.results.dataset import AuditFindings, DatasetManifest, Dropped
+from bench.results.dataset import AuditFindings, DatasetManifest, Dropped, Side
 from bench.study.dataset import DatasetSpec, SplitMethod, SplitSpec
 
 __all__ = ["Progress", "pixels", "pixels_path", "prepare"]
@@ -54,7 +56,7 @@ def prepare(
         DataError: the data cannot be used: nothing there, one class only, a class without images or with too few.
     """
     start = time.perf_counter()
-    folder = cache.cache_folder(cache_dir)
+    folder = cache_folder(cache_dir)
     spec = split_spec or SplitSpec()
     source = open_source(dataset, cache_dir=folder, group_column=spec.group_column)
     sides, method = _given_sides(source, spec)
@@ -87,7 +89,7 @@ def pixels(
     Raises:
         DataError: the images changed since the manifest was made, or the cache cannot be written.
     """
-    folder = cache.cache_folder(cache_dir)
+    folder = cache_folder(cache_dir)
     path = pixels_path(manifest, dataset, image_size, folder)
     if cache.whole(path):
         return path

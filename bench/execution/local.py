@@ -28,7 +28,7 @@ from bench.measure.latency import headline
 from bench.measure.memory import APART, START
 from bench.measure.monitor import Watch
 from bench.results.files import write_atomic
-from bench.results.run import CellResult, Status, Timings
+from bench.results.schema import CellResult, Status, Timings
 from bench.study.schema import Budget
 
 __all__ = ["CHILD", "run_cell"]

@@ -16,7 +16,7 @@ from typing import Protocol
 from bench.measure.memory import APART
 from bench.measure.nvml import Gpu, Nvml
 from bench.measure.zeus import gpu_counter, processor_counters
-from bench.results.run import Energy
+from bench.results.schema import Energy
 
 __all__ = ["Counter", "EnergyWatch", "GpuCounter", "RaplCounter", "open_energy"]
 

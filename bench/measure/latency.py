@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from bench.measure.sampling import sample
-from bench.results.run import BatchTiming, InferenceProfile
+from bench.results.schema import BatchTiming, InferenceProfile
 from bench.study.measure import MeasureSpec
 
 __all__ = ["headline", "percentile", "profile"]

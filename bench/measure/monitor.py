@@ -11,7 +11,7 @@ from bench.measure.gpu import GpuWatch
 from bench.measure.memory import MemoryWatch
 from bench.measure.nvml import Nvml
 from bench.measure.system.load import LoadWatch, snapshot
-from bench.results.run import Energy, Memory
+from bench.results.schema import Energy, Memory
 
 __all__ = ["Watch"]
 

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from statistics import median
 
 from bench.measure.sampling import is_narrow
-from bench.results.run import BatchTiming, InferenceProfile
+from bench.results.schema import BatchTiming, InferenceProfile
 
 __all__ = ["pool"]
 

@@ -6,19 +6,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from bench.data.sources.base import DataCard, Side
 from bench.errors import DataError
 
 __all__ = [
     "LISTED_PAIRS",
     "SCHEMA_VERSION",
     "AuditFindings",
+    "DataCard",
     "DatasetManifest",
     "Dropped",
     "DuplicateGroup",
     "NearPair",
+    "Side",
+    "storable",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -209,3 +211,39 @@ class DatasetManifest(_Stored):
                 f"{where}: not a data manifest of version {SCHEMA_VERSION} ({place}: {first['msg']}); it is damaged "
                 "or was written by another version of patchbench. Run the study again in a new folder"
             ) from error
+
+
+class DataCard(BaseModel):
+    """Where a data set comes from, and what is not known of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str
+    """What to call it."""
+    source: str
+    """The kind of source: folder, zip, pbc, ..."""
+    path: str | None = None
+    """The file or folder that was read, as it was given."""
+    licence: str | None = None
+    """The licence, where it is known."""
+    citation: str | None = None
+    """Whom to cite."""
+    url: str | None = None
+    """Where it can be found."""
+    synthetic: bool = False
+    """Whether the images are drawn and not photographed."""
+    unknown: tuple[str, ...] = ()
+    """What is not known of the set and would matter."""
+
+    @field_validator("name", "path", mode="before")
+    @classmethod
+    def _storable(cls, value: object) -> object:
+        return storable(value) if isinstance(value, str) else value
+
+
+Side = Literal["train", "validation", "test"]
+
+
+def storable(name: str) -> str:
+    """Return a file's name as text that JSON takes: bytes that are no UTF-8 are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""What a run holds: the results of its cells (their schema is in `bench.results.schema`), predictions, the table of all.
+"""What a run holds: the results of its cells, predictions, raw samples; read from its folder.
 
 Everything here reads and writes plain files, needs no torch, and is all that `reports` needs to know of a run.
 """
@@ -6,9 +6,6 @@ Everything here reads and writes plain files, needs no torch, and is all that `r
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +29,8 @@ from bench.results.schema import (
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
 __all__ = [
-    "COLUMNS",
     "SCHEMA_VERSION",
     "BatchTiming",
     "CellResult",
@@ -45,26 +40,13 @@ __all__ = [
     "Memory",
     "ModelFacts",
     "Predictions",
-    "Reached",
     "Round",
     "Run",
     "Status",
     "Timings",
     "load_results",
-    "reach",
-    "to_frame",
-    "validated",
     "write_atomic",
-    "write_predictions",
 ]
-
-COLUMNS = (
-    *("cell", "model", "family", "regime", "device", "precision", "seed", "status"),
-    *("accuracy", "balanced_accuracy", "kappa"),
-    *("train_seconds", "evaluate_seconds", "total_seconds", "peak_ram_mib", "peak_vram_mib"),
-    *("parameters", "flops", "latency_p50_ms", "latency_p99_ms", "throughput_img_s", "energy_j", "cost_usd"),
-)
-"""The first columns of every export, in this order."""
 
 
 class Predictions:
@@ -250,99 +232,8 @@ def _read_result(path: Path) -> CellResult:
     return CellResult.from_json(text, str(path))
 
 
-def write_predictions(
-    path: Path, images: list[str], labels: np.ndarray, probabilities: np.ndarray, classes: list[str]
-) -> None:
-    """Store predictions: image, label (name), label_index, and p_<class> for each class, in the classes' order."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns: dict[str, Any] = {
-        "image": pa.array(images, pa.string()),
-        "label": pa.array([classes[i] for i in labels], pa.string()),
-        "label_index": pa.array(labels, pa.int32()),
-    }
-    for index, name in enumerate(classes):
-        columns[f"p_{name}"] = pa.array(probabilities[:, index], pa.float32())
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink, compression="zstd")
-    write_atomic(path, sink.getvalue().to_pybytes())
-
-
 def load_results(path: str | Path) -> Run:
     """Open a run folder for reading; `RunError` when it is none."""
     run = Run(Path(path))
     _ = run.study
     return run
-
-
-def to_frame(results: list[CellResult]) -> pd.DataFrame:
-    """One row a cell, columns `COLUMNS`; what was not measured is missing (None/NaN), never 0."""
-    import pandas as pd
-
-    rows = [_row(result) for result in results]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype(dict.fromkeys(("seed", "parameters", "flops"), "Int64"))
-
-
-def _row(result: CellResult) -> dict[str, Any]:
-    measured: Mapping[str, float | None] = result.metrics
-    row: dict[str, Any] = {
-        "cell": result.id,
-        "model": result.label,
-        "family": result.model.family,
-        **{key: result.cell.get(key) for key in ("regime", "device", "precision", "seed")},
-        "status": result.status.value,
-        **{key: measured.get(key) for key in ("accuracy", "balanced_accuracy", "kappa")},
-        **{key: getattr(result.timings, key) for key in ("train_seconds", "evaluate_seconds", "total_seconds")},
-        "peak_ram_mib": result.memory.peak_ram_mib,
-        "peak_vram_mib": result.memory.peak_vram_mib,
-        "parameters": result.model.parameters,
-        "flops": result.model.flops,
-        **{key: result.inference.get(key) for key in ("latency_p50_ms", "latency_p99_ms", "throughput_img_s")},
-        "energy_j": result.energy.joules,
-        "cost_usd": result.cost_usd,
-    }
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
-
-
-@dataclass(frozen=True)
-class Reached:
-    """What training took until a validation accuracy was first reached."""
-
-    epoch: int
-    seconds: float
-    """Training and validation up to the end of that epoch, and what came before the first (a features' pass)."""
-    cost_usd: float | None
-    """Those seconds at the study's price; None without one."""
-    joules: float | None
-    """The training's measured energy in the share of those seconds, as if its power had been even; None unmeasured."""
-
-
-def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) -> Reached | None:
-    """Return when the cell's validation accuracy was first at least ``accuracy``; None when it never was.
-
-    history: the cell's epochs, as `Run.history` returns them; one that was not validated takes its time and reaches
-    nothing. accuracy: a fraction.
-    """
-    spent = [sum(float(line.get(f"{part}_seconds") or 0.0) for part in ("train", "validation")) for line in history]
-    whole = result.timings.train_seconds
-    before = max(0.0, whole - sum(spent)) if whole is not None else 0.0
-    for index, line in enumerate(history):
-        score = validated(line)
-        if score is not None and score >= accuracy:
-            seconds = before + sum(spent[: index + 1])
-            price, energy = result.price_per_hour, result.energy.by_phase.get("train")
-            return Reached(
-                epoch=int(line["epoch"]),
-                seconds=seconds,
-                cost_usd=None if price is None else seconds / 3600 * price,
-                joules=None if energy is None or not whole else energy * min(1.0, seconds / whole),
-            )
-    return None
-
-
-def validated(line: Mapping[str, Any]) -> float | None:
-    """The validation accuracy of an epoch of `Run.history`, a fraction; None where it was not validated."""
-    score = (line.get("validation") or {}).get("accuracy")
-    return float(score) if isinstance(score, int | float) else None

@@ -8,16 +8,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from bench.errors import RunError
 from bench.results.dataset import DatasetManifest
+from bench.results.files import write_atomic
 from bench.results.run import Run
 from bench.study.schema import Study
 
-__all__ = ["FOUND_BATCH", "claim", "open_folder"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["FOUND_BATCH", "claim", "open_folder", "write_predictions"]
 
 _FIXED = ("name", "dataset", "split", "train")
 """What makes a study the same study; the grid's axes, limits and prices may grow or change between calls."""
@@ -115,3 +120,40 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
             yield from _differences(before.get(name), now.get(name), f"{key}.{name}" if key else name)
     elif before != now and not key.endswith(".path"):  # where the data lies is free to change: its content is checked
         yield f"{key}: {before!r} there, {now!r} now"
+
+
+def write_predictions(
+    path: Path, images: list[str], labels: np.ndarray, probabilities: np.ndarray, classes: list[str]
+) -> None:
+    """Store predictions: image, label (name), label_index, and p_<class> for each class, in the classes' order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {
+        "image": pa.array(images, pa.string()),
+        "label": pa.array([classes[i] for i in labels], pa.string()),
+        "label_index": pa.array(labels, pa.int32()),
+    }
+    for index, name in enumerate(classes):
+        columns[f"p_{name}"] = pa.array(probabilities[:, index], pa.float32())
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, compression="zstd")
+    write_atomic(path, sink.getvalue().to_pybytes())
+
+
+def keep_predictions(raw: Path, path: Path, manifest: DatasetManifest) -> None:
+    """Turn the child's probabilities into the stored predictions; ValueError when they are not what they should be."""
+    test = [i for i, side in enumerate(manifest.splits) if side == "test"]
+    try:
+        probabilities = np.load(raw, allow_pickle=False)
+    except (OSError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    if probabilities.shape != (len(test), len(manifest.classes)) or probabilities.dtype.kind != "f":
+        raise ValueError(
+            f"{probabilities.dtype} {probabilities.shape}, not a fraction for each of {len(test)} test images and "
+            f"{len(manifest.classes)} classes"
+        )
+    if not (np.all(probabilities >= 0) and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):
+        raise ValueError("the probabilities of an image are not all positive numbers that add up to 1")
+    labels = np.array([manifest.labels[i] for i in test])
+    write_predictions(path, [manifest.names[i] for i in test], labels, probabilities, list(manifest.classes))

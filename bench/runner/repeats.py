@@ -15,7 +15,8 @@ from bench.execution.messages.job import Job
 from bench.measure.latency import headline
 from bench.measure.pooling import pool
 from bench.results.files import write_atomic
-from bench.results.run import CellResult, Round, Run, Status
+from bench.results.run import Run
+from bench.results.schema import CellResult, Round, Status
 from bench.study.schema import Cell, Study
 
 __all__ = ["further_rounds"]

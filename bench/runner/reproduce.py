@@ -9,7 +9,9 @@ from typing import Any
 
 from bench.errors import RunError, StudyError
 from bench.results.run import Run, load_results
-from bench.runner.study import OnEvent, Prepared, prepare_study, run_study
+from bench.runner.events import OnEvent
+from bench.runner.preparation import Prepared, prepare_study
+from bench.runner.study import run_study
 from bench.study.load import load_study
 
 __all__ = ["reproduce"]

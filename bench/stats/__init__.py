@@ -1,8 +1,8 @@
 """How sure can we be? Everything that turns stored predictions and raw timings into honest statements.
 
-The public face of three modules: :mod:`bench.stats.confidence` (one figure), :mod:`bench.stats.paired_tests` (models against each
-other) and :mod:`bench.stats.calibration` (probabilities). Nothing here looks at images or models, and nothing here needs
-more than labels, predictions and samples as a run stores them.
+The public face of :mod:`bench.stats.confidence` (one figure), :mod:`bench.stats.paired_tests` (models against each
+other), :mod:`bench.stats.timings` (samples of time) and :mod:`bench.stats.calibration` (probabilities). Nothing here
+looks at images or models, and nothing here needs more than labels, predictions and samples as a run stores them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ from bench.stats.confidence import (
     ClassIntervals,
     Interval,
     SeedSpread,
-    Speedup,
     class_intervals,
     independent_difference,
     interval,
     intervals,
-    median_interval,
     seed_spread,
-    speedup,
     wilson,
 )
 from bench.stats.paired_tests import (
@@ -35,6 +32,7 @@ from bench.stats.paired_tests import (
     mcnemar_exact,
     paired_difference,
 )
+from bench.stats.timings import Speedup, median_interval, speedup
 
 __all__ = [
     "RESAMPLES",

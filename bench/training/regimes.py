@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from bench.study.schema import Cell
 from bench.training.device import synchronize
-from bench.training.heads.features import Lowered, extract, room_for
-from bench.training.inputs.batches import Batches, FeatureBatches, PixelBatches
-from models_zoo.networks.builder import Classifier, freeze_backbone
+from bench.training.heads.features import Lowered, Plan, extract, room_for
+from bench.training.inputs.batches import FeatureBatches, PixelBatches
+from models_zoo.networks.classifier import Classifier, freeze_backbone
 
-__all__ = ["Plan", "freeze", "plan"]
+__all__ = ["freeze", "plan"]
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the loop is given for a cell."""
-
-    learner: nn.Module
-    """What learns: the whole model, or only its head when the features are cached."""
-    train: Batches
-    validation: Batches
-    loop_precision: str
-    """Precision of the learner's passes; a frozen backbone has its own, set when it was made."""
-    features_seconds: float | None
-    settings: dict[str, Any]
-    """What was done, for the record."""
 
 
 def freeze(cell: Cell, model: Classifier) -> None:

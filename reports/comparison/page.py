@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from bench.results.run import write_atomic
+from bench.results.files import write_atomic
 from reports.comparison.runs import Compared, Judged
 from reports.page.render import environment
 from reports.text.csp import policy

@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 from bench.results.run import Run
-from bench.stats import RESAMPLES, interval, paired_difference
+from bench.stats.confidence import RESAMPLES, interval
+from bench.stats.paired_tests import paired_difference
 from reports.inputs.report_data import Entry, gather
 from reports.inputs.significance import paired
 from reports.text.formatting import duration, percent, points

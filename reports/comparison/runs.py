@@ -12,8 +12,10 @@ from statistics import median
 from typing import Literal
 
 from bench.errors import RunError
-from bench.results.run import CellResult, Run, Status
-from bench.stats import Comparison, compare_pair, holm, speedup
+from bench.results.run import Run
+from bench.results.schema import CellResult, Status
+from bench.stats.paired_tests import Comparison, compare_pair, holm
+from bench.stats.timings import speedup
 from reports.inputs.report_data import NOT_RUN, Entry, Gathered, gather
 from reports.inputs.significance import ALPHA, paired
 from reports.text.formatting import Value, duration, memory, percent, points

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.errors import RunError, nearest
-from bench.results.run import Run
+from bench.results.files import write_atomic
+from bench.results.run import Run, load_results
+from reports.exports.croissant import croissant
 from reports.exports.figures import write_figures
 from reports.exports.mlflow import write_mlflow
 from reports.exports.model_cards import write_model_cards
-from reports.exports.tables import FORMATS
+from reports.exports.paper_tables import latex_text, markdown_text
+from reports.exports.tables import csv_of_run, json_text
 
-__all__ = ["DELIVERED", "deliver"]
+__all__ = ["DELIVERED", "FORMATS", "deliver", "export_text", "write_export"]
 
 DELIVERED = ("figures", "model-cards", "mlflow")
 
@@ -32,3 +36,34 @@ def deliver(run: Run, form: str, out: str | None = None) -> str:
         return f"{write_mlflow(run, out)} runs logged"
     known = (*FORMATS, *DELIVERED)
     raise RunError(f"There is no format {form!r}.{nearest(form, known)} Choose one of: {', '.join(known)}.")
+
+
+def write_export(run: Run | str | Path, form: str, out: Path | None = None) -> Path:
+    """Write the export and return its path; see `reports.export`."""
+    opened = run if isinstance(run, Run) else load_results(run)
+    text = export_text(opened, form)
+    target = Path(out) if out else opened.path / f"results.{_SUFFIX[form]}"
+    write_atomic(target, text)
+    return target
+
+
+def export_text(run: Run, form: str) -> str:
+    """Return the results in a format; `RunError` for one that is not among `FORMATS`."""
+    if form not in _WRITERS:
+        raise RunError(f"There is no format {form!r}.{nearest(form, FORMATS)} Choose one of: {', '.join(FORMATS)}.")
+    return _WRITERS[form](run)
+
+
+_WRITERS: dict[str, Callable[[Run], str]] = {
+    "csv": csv_of_run,
+    "json": json_text,
+    "markdown": markdown_text,
+    "latex": latex_text,
+    "croissant": croissant,
+}
+
+
+_SUFFIX = {"csv": "csv", "json": "json", "markdown": "md", "latex": "tex", "croissant": "croissant.json"}
+
+
+FORMATS = tuple(_WRITERS)

@@ -12,11 +12,15 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bench.errors import RunError
-from bench.results.run import Run, write_atomic
-from reports.figures.forest import forest, pareto, patch_sizes, phases
-from reports.figures.interactive_cost import COSTS
+from bench.results.files import write_atomic
+from bench.results.run import Run
+from reports.figures.forest import forest
 from reports.figures.learning_curves import all_curves
+from reports.figures.pareto import pareto
+from reports.figures.patch_size import patch_sizes
+from reports.figures.phases import phases
 from reports.figures.svg import INK, Names, inline, settings
+from reports.inputs.columns import COSTS
 from reports.inputs.report_data import Entry, Gathered, gather
 from reports.inputs.significance import weigh
 from reports.text.i18n import translator

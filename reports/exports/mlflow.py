@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DependencyError, RunError
-from bench.results.run import CellResult, Run, load_results, to_frame
+from bench.results.run import Run, load_results
+from bench.results.schema import CellResult
+from bench.results.table import to_frame
 from reports.text.formatting import visible
 
 __all__ = ["write_mlflow"]

@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 
 from bench.errors import RunError
-from bench.results.run import CellResult, Run, Status, load_results, write_atomic
-from bench.stats import interval
+from bench.results.files import write_atomic
+from bench.results.run import Run, load_results
+from bench.results.schema import CellResult, Status
+from bench.stats.confidence import interval
 from bench.stats.metrics import per_class
-from reports.exports.tables import markdown_cell
-from reports.text.formatting import amount, duration, memory, number, percent, visible
+from reports.text.formatting import amount, duration, markdown_cell, memory, number, percent, visible
 
 __all__ = ["model_card", "write_model_cards"]
 

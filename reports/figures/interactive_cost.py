@@ -7,53 +7,17 @@ part of the code. The script draws with Vega's interpreter, since the page's pol
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from bench.results.run import CellResult
 from reports.figures.svg import CNN, MUTED, OTHER, VIT
+from reports.inputs.columns import COLUMNS, COSTS
 from reports.inputs.report_data import Gathered
-from reports.sections.leaderboard import COLUMNS
 from reports.text.i18n import Translate
 
-__all__ = ["COSTS", "Cost", "bundle", "explorer"]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What accuracy is set against."""
-
-    key: str
-    title: str
-    unit: str
-    value: Callable[[CellResult], float | None]
-
-
-COSTS: tuple[Cost, ...] = (
-    Cost("train_seconds", "Time to train", "s", lambda r: r.timings.train_seconds),
-    Cost("evaluate_seconds", "Time to evaluate", "s", lambda r: r.timings.evaluate_seconds),
-    Cost("peak_ram_mib", "Peak RAM", "MiB", lambda r: r.memory.peak_ram_mib),
-    Cost("peak_vram_mib", "Peak GPU memory", "MiB", lambda r: r.memory.peak_vram_mib),
-    Cost("parameters", "Parameters", "", lambda r: r.model.parameters),
-    Cost("flops", "FLOPs", "", lambda r: r.model.flops),
-    Cost("latency_p50_ms", "Latency, median", "ms", lambda r: r.inference.get("latency_p50_ms")),
-    Cost("energy_j", "Energy", "J", lambda r: r.energy.joules),
-    Cost("cost_usd", "Cost", "", lambda r: r.cost_usd),
-)
+__all__ = ["explorer"]
 
 
 _KINDS = ("vit", "cnn", "other")
-
-
-@lru_cache(maxsize=1)
-def bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, which gives the page ``vegaEmbed``."""
-    import vl_convert
-
-    text: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return text
 
 
 def explorer(gathered: Gathered, _: Translate) -> dict[str, Any] | None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.errors import RunError
-from bench.results.run import CellResult, Predictions, Run, Status, load_results
+from bench.results.run import Predictions, Run, load_results
+from bench.results.schema import CellResult, Status
 from reports.text.formatting import visible
 
-__all__ = ["NOT_RUN", "Entry", "Gathered", "gather"]
+__all__ = ["DETAILED", "NOT_RUN", "Entry", "Gathered", "detailed", "gather"]
 
 Purpose = Literal["report", "comparison"]
 _REFUSALS: dict[Purpose, tuple[str, str]] = {
@@ -294,3 +295,15 @@ def _refuse_other_data(first: Run, expected: dict[str, Any], run: Run, found: di
 def _short(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def detailed(gathered: Gathered) -> list[Entry]:
+    """The cells that are shown one by one: the first seed of each configuration before the others."""
+    leading = set(map(id, gathered.leading))
+    shown = [entry for entry in gathered.ok if entry.history or (entry.result and entry.result.confusion)]
+    chosen = sorted(shown, key=lambda e: id(e) not in leading)[:DETAILED]
+    return [entry for entry in gathered.ok if entry in chosen]
+
+
+DETAILED = 40
+"""At most this many cells get matrices, curves and pictures of their own; the leaderboard has them all."""

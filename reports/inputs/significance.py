@@ -7,16 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
-from bench.stats import (
-    CochranQ,
-    Comparison,
-    Groups,
-    Interval,
-    cochran_q,
-    compare_all,
-    groups,
-    intervals,
-)
+from bench.stats.confidence import Interval, intervals
+from bench.stats.paired_tests import CochranQ, Comparison, Groups, cochran_q, compare_all, groups
 from reports.inputs.report_data import Entry, Gathered
 
 __all__ = ["ALPHA", "TESTED", "Evidence", "paired", "weigh"]

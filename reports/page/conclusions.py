@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.inputs.report_data import Entry, Gathered
 from reports.inputs.significance import ALPHA, Evidence
-from reports.sections.leaderboard import device_pairs
+from reports.sections.devices import device_pairs
 from reports.text.formatting import duration, percent, points
 from reports.text.i18n import Translate
 

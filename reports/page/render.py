@@ -9,16 +9,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from bench.results.run import Run, write_atomic
+from bench.results.files import write_atomic
+from bench.results.run import Run
 from reports.exports.tables import csv_text
-from reports.figures.interactive_cost import bundle
 from reports.inputs.report_data import Gathered, gather
 from reports.inputs.significance import weigh
 from reports.page.conclusions import verdict
 from reports.page.datatables import datatables
 from reports.page.header import facts
+from reports.page.vega import bundle
 from reports.page.warnings import alerts
-from reports.sections import Page, sections
+from reports.sections import sections
+from reports.sections.base import Page
 from reports.text.csp import json_for_script, policy
 from reports.text.formatting import visible
 from reports.text.i18n import TEMPLATES, Translate, translator

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results.run import CellResult
+from bench.results.schema import CellResult
 from reports.inputs.report_data import Gathered
 from reports.text.i18n import Translate
 from reports.text.messages import told

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, RunError
-from bench.stats import Temperature, apply_temperature, fit_temperature, reliability
+from bench.stats.calibration import Temperature, apply_temperature, fit_temperature, reliability
 from bench.stats.metrics import summary
 from reports.inputs.report_data import Entry, Gathered
 from reports.text.formatting import Value, number

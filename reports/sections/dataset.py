@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from reports.inputs.report_data import Gathered
+from reports.sections.base import Page
 from reports.text.formatting import DASH
 from reports.text.i18n import Translate
 from reports.text.messages import told
 
-__all__ = ["audit_rows", "card_rows", "command_line", "data_facts", "environment_rows"]
+__all__ = ["audit_rows", "card_rows", "data_facts"]
 
 _SIDES = ("train", "validation", "test")
-_MOST_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas")
 
 
 def data_facts(gathered: Gathered, _: Translate) -> dict[str, Any]:
@@ -92,53 +91,6 @@ def _listed(counts: dict[str, int], most: int = 4) -> str:
     return ", ".join(parts) + (" …" if len(counts) > most else "") if parts else DASH
 
 
-def command_line(environment: dict[str, Any]) -> str:
-    """The command that made the run, quoted for a shell; empty where it is not known."""
-    command = environment.get("command")
-    if isinstance(command, list):
-        return shlex.join(map(str, command))
-    return str(command or "")
-
-
-def environment_rows(environment: dict[str, Any], _: Translate) -> list[tuple[str, str]]:
-    """Machine and versions as pairs of a name and a text; what is not stored is left out."""
-    cpu = environment.get("cpu") or {}
-    git = environment.get("git") or {}
-    packages = environment.get("packages") or {}
-    leading = [name for name in _MOST_PACKAGES if name in packages]
-    ordered = leading + sorted(set(packages) - set(leading))
-    memory = environment.get("memory_gib")
-    revision = str(git.get("revision") or "") + (f" + {_('uncommitted changes')}" if git.get("dirty") else "")
-    rows = [
-        ("Started", environment.get("started")),
-        ("Processor", _processor(cpu, _)),
-        ("Memory", f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
-        ("Devices", _flat(environment.get("devices"))),
-        ("GPUs", _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
-        ("Load when it began", environment.get("load_average_1min")),
-        ("Threads", _flat(environment.get("threads"))),
-        ("Determinism", _flat(environment.get("determinism"))),
-        ("System", environment.get("platform")),
-        ("Python", environment.get("python")),
-        ("patchbench", environment.get("patchbench")),
-        ("Revision", revision),
-        ("Packages", ", ".join(f"{name} {packages[name]}" for name in ordered)),
-    ]
-    return [(name, str(text)) for name, text in rows if text]
-
-
-def _processor(cpu: Any, _: Translate) -> str:
-    if not isinstance(cpu, dict):
-        return str(cpu or "")
-    model = str(cpu.get("model") or "")
-    counts = [f"{cpu[key]} {_(key)}" for key in ("cores", "threads") if cpu.get(key)]
-    return ", ".join(part for part in [model, *counts] if part)
-
-
-def _flat(value: Any) -> str:
-    """A nested value as one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_flat(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(_flat(item) for item in value)
-    return "" if value is None else str(value)
+def build(page: Page) -> dict[str, Any]:
+    gathered = page.gathered
+    return data_facts(gathered, page.translate)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, Gathered, detailed
+from reports.sections.base import Page
 
 __all__ = ["MOST_BARS", "Answer", "Picture", "disagreements", "pictures_of"]
 
@@ -126,3 +128,20 @@ def _answer(entry: Entry, index: int, true: int, classes: list[str]) -> Answer:
 
 def _name(classes: list[str], index: int) -> str:
     return classes[index] if index < len(classes) else str(index)
+
+
+def build(page: Page) -> dict[str, Any] | None:
+    gathered = page.gathered
+    first: dict[tuple[str, str], Entry] = {}
+    shown_ones = set(map(id, detailed(gathered)))
+    for entry in gathered.leading:
+        if id(entry) in shown_ones:
+            first.setdefault((entry.label, entry.regime), entry)
+    shown = list(first.values())
+    split = disagreements(shown[:12], gathered)
+    models = [
+        {"entry": entry, "pictures": found}
+        for turn, entry in enumerate(shown[:24])
+        if (found := pictures_of(entry, gathered, turn))
+    ]
+    return {"disagreements": split, "models": models, "most": MOST_BARS} if models else None

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.results.run import BatchTiming, InferenceProfile, Round
-from bench.stats import Interval, median_interval
-from reports.inputs.report_data import Entry, Gathered
-from reports.text.formatting import Value, duration, memory, percent, plain
+from bench.results.schema import BatchTiming, InferenceProfile, Round
+from bench.stats.confidence import Interval
+from bench.stats.timings import median_interval
+from reports.inputs.report_data import Gathered
+from reports.text.formatting import Value, duration, percent, plain
 from reports.text.i18n import Translate
 from reports.text.messages import told
 
-__all__ = ["BackendRow", "inference", "memory_phases"]
+__all__ = ["BackendRow", "inference"]
 
 
 @dataclass(frozen=True)
@@ -124,32 +125,3 @@ def _spanned(text: str, span: Interval | None, samples: int) -> str:
 
 def _rate(batch: BatchTiming) -> Value:
     return plain(batch.batch_size / _median(batch), unit="img/s")
-
-
-def memory_phases(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
-    """Peak memory of each phase of the first seed of every configuration; None where no run has it."""
-    found: list[tuple[Entry, dict[str, float]]] = [
-        (entry, entry.result.memory.by_phase) for entry in gathered.leading if entry.result
-    ]
-    phases = list(dict.fromkeys(phase for _entry, by_phase in found for phase in by_phase))
-    if not phases:
-        return None
-    rows = [
-        (
-            gathered.title(entry),
-            memory(entry.result.memory.baseline_mib if entry.result else None),
-            [memory(by_phase.get(phase)) for phase in phases],
-            memory(entry.result.memory.peak_ram_mib if entry.result else None),
-        )
-        for entry, by_phase in found
-        if by_phase
-    ]
-    methods = list(
-        dict.fromkeys(told(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
-    )
-    return {
-        "phases": [told(phase, _) for phase in phases],
-        "rows": rows,
-        "methods": methods,
-        "has_inference": "inference" in phases,
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.errors import DataError
-from bench.stats import Interval, interval
+from bench.stats.confidence import Interval, interval
 from bench.stats.metrics import accuracy, balanced_accuracy, checked_matrix, cohen_kappa
 from reports.inputs.report_data import Gathered
 from reports.inputs.significance import Evidence

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results.run import Reached, reach, validated
+from bench.results.time_to_accuracy import Reached, reach, validated
 from reports.inputs.report_data import Entry, Gathered
 from reports.text.formatting import Value, duration, percent, plain
 from reports.text.i18n import Translate

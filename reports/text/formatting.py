@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["Value", "amount", "duration", "escaped", "memory", "number", "percent", "plain", "points", "visible"]
+__all__ = [
+    "Value",
+    "amount",
+    "duration",
+    "escaped",
+    "markdown_cell",
+    "memory",
+    "number",
+    "percent",
+    "plain",
+    "points",
+    "visible",
+]
 
 DASH = "–"
 _UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
@@ -110,3 +122,9 @@ def plain(value: float | None, why: str = "not measured", unit: str = "", digits
     if "e+" in text:  # 4840 and not 4.84e+03
         text = f"{float(text):.0f}"
     return Value(f"{text}{' ' + unit if unit else ''}", value, f"{value:.6g}{' ' + unit if unit else ''}")
+
+
+def markdown_cell(text: str) -> str:
+    """A text that Markdown shows as it is, in a table too."""
+    text = re.sub(r"\s+", " ", visible(text))
+    return re.sub(r"([\\`*_\[\]<>|#~$&])", r"\\\1", text)

@@ -15,7 +15,8 @@ from PIL import Image
 
 from bench.data.audit.findings import audit
 from bench.data.parallel import map_chunks, worker_count
-from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+from bench.data.sources.synthetic.drawing import draw_cell
+from bench.data.sources.synthetic.traits import KINDS
 from bench.study.dataset import DatasetSpec
 
 FULL = 17_000

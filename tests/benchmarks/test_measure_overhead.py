@@ -17,8 +17,10 @@ import pytest
 
 from bench.execution import local
 from bench.measure.memory import MemoryWatch
-from bench.results.run import load_results, to_frame
-from bench.runner.study import Event, run_study
+from bench.results.run import load_results
+from bench.results.table import to_frame
+from bench.runner.events import Event
+from bench.runner.study import run_study
 from bench.study.schema import Study
 
 ALLOWED_SECONDS = 0.3

@@ -14,7 +14,8 @@ from models_zoo.complexity import (
     training_bytes,
     working_bytes,
 )
-from models_zoo.networks.builder import build, freeze_backbone
+from models_zoo.networks.builder import build
+from models_zoo.networks.classifier import freeze_backbone
 
 
 def test_a_vit_by_hand() -> None:

@@ -11,7 +11,8 @@ import torch
 from models_zoo import ModelSpec, list_specs
 from models_zoo.catalog.counts import FIGURES
 from models_zoo.complexity import count_flops, count_parameters
-from models_zoo.networks.builder import BuiltModel, build, freeze_backbone, replace_head
+from models_zoo.networks.builder import BuiltModel, build
+from models_zoo.networks.classifier import freeze_backbone, replace_head
 
 SPECS = [spec for spec in list_specs() if spec.library == "timm"]
 REAL_PARAMETERS = 30_000_000

@@ -16,7 +16,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench.results.run import CellResult, Failure, write_predictions
+from bench.results.schema import CellResult, Failure
+from bench.results.writer import write_predictions
 from bench.stats.metrics import confusion_matrix, summary
 from tests.reports.browser import address, browser, page  # noqa: F401 - fixtures for the tests beside this file
 

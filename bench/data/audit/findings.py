@@ -12,8 +12,9 @@ import numpy as np
 
 from bench.data.audit.near_duplicates import near_pairs
 from bench.data.audit.scan import Facts, examine
-from bench.data.sources import DataCard, Source, open_source
-from bench.results.dataset import LISTED_PAIRS, AuditFindings, Dropped, DuplicateGroup, NearPair
+from bench.data.sources import open_source
+from bench.data.sources.base import Source
+from bench.results.dataset import LISTED_PAIRS, AuditFindings, DataCard, Dropped, DuplicateGroup, NearPair
 from bench.study.dataset import DatasetSpec, SplitSpec
 
 __all__ = ["AuditReport", "audit", "class_counts", "find", "find_leaks"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bench.data.audit.scan import Facts
 
-__all__ = ["join", "near_pairs"]
+__all__ = ["near_pairs"]
 
 _BLOCK = 256
 
@@ -47,19 +47,3 @@ def _count_bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
         return np.asarray(np.bitwise_count(words), dtype=np.uint8)
     quarters = _BITS_IN_16[words.view(np.uint16).reshape(*words.shape, 4)]  # NumPy 1 has no bit count
     return np.asarray(quarters.sum(axis=-1), dtype=np.uint8)
-
-
-def join(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Return for each of ``count`` items the smallest item that it is connected to by ``pairs``."""
-    parent = list(range(count))
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for a, b in pairs:
-        low, high = sorted((root(a), root(b)))
-        parent[high] = low
-    return [root(item) for item in range(count)]

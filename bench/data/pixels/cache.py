@@ -13,9 +13,8 @@ import os
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -23,47 +22,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.audit.scan import Stage, examine
+from bench.data.cache_dir import locked
 from bench.data.parallel import worker_count
 from bench.data.sources.base import Reader
 from bench.errors import DataError
 from bench.results.files import reserve
 
-__all__ = [
-    "adopt",
-    "build",
-    "cache_folder",
-    "compact",
-    "fetched_folder",
-    "load_pixels",
-    "locked",
-    "new_stage",
-    "ready",
-    "whole",
-]
+__all__ = ["adopt", "build", "compact", "load_pixels", "new_stage", "ready", "whole"]
 
 _BLOCK = 32 * 2**20
 _PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
 _STALE_SECONDS = 24 * 3600
-
-
-def cache_folder(chosen: Path | None = None) -> Path:
-    """Return the cache's folder: ``chosen``, else ``$PATCHBENCH_CACHE``, else the user's cache folder."""
-    if chosen is not None:
-        return chosen.expanduser()
-    if os.environ.get("PATCHBENCH_CACHE"):
-        return Path(os.environ["PATCHBENCH_CACHE"]).expanduser()
-    import pooch
-
-    return Path(pooch.os_cache("patchbench"))
-
-
-def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
-    """Return the folder (``downloads`` or ``hub``) that holds, or is to hold, a file that comes from the network.
-
-    That is the user's, unless the file lies in ``chosen``: a run that keeps no cache only computes anew.
-    """
-    here = cache_folder(chosen) / kind
-    return here if (here / file).exists() else cache_folder() / kind
 
 
 _checked: dict[Path, tuple[int, int, int, str]] = {}
@@ -255,26 +224,3 @@ def _sweep(folder: Path) -> None:
                 old.unlink()
         except OSError:
             continue  # another process swept it first
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time build ``path``. Where there are no locks, both build it, and the last one stays."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    lock = path.with_suffix(".lock")
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("wb")
-    except OSError as error:
-        raise DataError(
-            f"{path.parent}: the pixel cache cannot be written here ({error.strerror or error}); set "
-            "PATCHBENCH_CACHE to a folder that can be written, or use --no-cache"
-        ) from error
-    with file:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -9,7 +9,8 @@ import io
 from contextlib import suppress
 from pathlib import Path
 
-from bench.data.sources import Reader, open_source
+from bench.data.sources import open_source
+from bench.data.sources.base import Reader
 from bench.errors import RunError
 from bench.results.dataset import DatasetManifest
 from bench.study.dataset import DatasetSpec

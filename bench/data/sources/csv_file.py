@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.sources.base import DataCard, Record, Source, side_named
+from bench.data.sources.base import Record, Source, side_named
 from bench.data.sources.folder import FolderReader
 from bench.errors import DataError, nearest
+from bench.results.dataset import DataCard
 from bench.study.dataset import DatasetSpec
 
 __all__ = ["open_csv"]

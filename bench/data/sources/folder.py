@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.sources.base import MAX_FILE_BYTES, DataCard, Source, label_by_folder, storable
+from bench.data.sources.base import MAX_FILE_BYTES, Source
+from bench.data.sources.class_folders import label_by_folder
 from bench.errors import DataError
+from bench.results.dataset import DataCard, storable
 
 __all__ = ["FolderReader", "open_folder", "read_file"]
 

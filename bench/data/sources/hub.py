@@ -15,10 +15,11 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from bench.data.pixels.cache import fetched_folder
-from bench.data.sources.base import DataCard, Source
+from bench.data.cache_dir import fetched_folder
+from bench.data.sources.base import Source
 from bench.data.sources.zip_archive import open_zip
 from bench.errors import DataError, DependencyError
+from bench.results.dataset import DataCard
 
 __all__ = ["open_hub"]
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.decode import encode_ppm
-from bench.data.sources.base import DataCard, Record, Side, Source
+from bench.data.sources.base import Record, Source
 from bench.data.sources.medmnist_catalog import MEDMNIST, MEDMNIST_CITATION, MEDMNIST_SIZES, MedMnistSet
 from bench.errors import DataError, nearest
+from bench.results.dataset import DataCard, Side
 
 __all__ = ["NpzReader", "open_medmnist"]
 
@@ -57,7 +58,7 @@ def open_medmnist(path: Path | None, name: str | None, image_size: int, cache_di
     Raises:
         DataError: there is no such set or file, or it is not laid out as MedMNIST is.
     """
-    from bench.data.pixels.cache import cache_folder, fetched_folder
+    from bench.data.cache_dir import cache_folder, fetched_folder
 
     known = _known(name or (path.stem if path else ""), must=name is not None)
     if path is None:

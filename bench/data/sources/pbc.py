@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path, PurePosixPath
 
-from bench.data.sources.base import DataCard, Record, Source
+from bench.data.sources.base import Record, Source
 from bench.data.sources.folder import open_folder
 from bench.data.sources.zip_archive import open_zip
 from bench.errors import DataError
+from bench.results.dataset import DataCard
 
 __all__ = ["FOLDERS", "PBC_CITATION", "PBC_LICENCE", "PREFIXES", "open_pbc"]
 

@@ -10,8 +10,10 @@ import zlib
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
-from bench.data.sources.base import MAX_FILE_BYTES, DataCard, Source, is_litter, label_by_folder
+from bench.data.sources.base import MAX_FILE_BYTES, Source, is_litter
+from bench.data.sources.class_folders import label_by_folder
 from bench.errors import DataError
+from bench.results.dataset import DataCard
 
 __all__ = ["ZipReader", "open_zip"]
 

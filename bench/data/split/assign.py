@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.sources.base import Side
 from bench.errors import DataError
+from bench.results.dataset import Side
 from bench.study.dataset import SplitMethod, SplitSpec
 
 __all__ = ["SIDES", "check_sides", "shares", "split", "split_hash"]

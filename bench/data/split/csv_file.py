@@ -8,9 +8,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from bench.data.sources.base import Side, check_path, side_named
+from bench.data.sources.base import check_path, side_named
 from bench.errors import DataError, RunError
-from bench.results.dataset import DatasetManifest
+from bench.results.dataset import DatasetManifest, Side
 
 __all__ = ["read_split", "write_split"]
 

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.data.audit.near_duplicates import join
-from bench.data.sources.base import Side
 from bench.errors import DataError
-from bench.results.dataset import AuditFindings, Dropped
+from bench.results.dataset import AuditFindings, Dropped, Side
 from bench.study.dataset import DuplicatePolicy
 
-__all__ = ["drop_bad", "subset", "units"]
+__all__ = ["drop_bad", "join", "subset", "units"]
 
 # So many images that look alike are no copies: the images are nearly empty, and their hashes say nothing.
 _LARGEST_NEAR_GROUP = 50
@@ -155,3 +153,19 @@ def _proportional(have: Sequence[int], total: int, *, least: int) -> list[int]:
         largest = max(range(len(quota)), key=lambda index: quota[index])
         quota[largest] -= 1
     return quota
+
+
+def join(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
+    """Return for each of ``count`` items the smallest item that it is connected to by ``pairs``."""
+    parent = list(range(count))
+
+    def root(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for a, b in pairs:
+        low, high = sorted((root(a), root(b)))
+        parent[high] = low
+    return [root(item) for item in range(count)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.results.run import InferenceProfile, Memory, ModelFacts, Status, Timings
+from bench.results.schema import InferenceProfile, Memory, ModelFacts, Status, Timings
 
 __all__ = ["BROKEN", "DISK_EXIT", "KEPT_OF_KILLED", "Outcome", "read_outcome", "read_so_far"]
 

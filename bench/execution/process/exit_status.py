@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.execution.messages.outcome import BROKEN, Outcome
 from bench.measure.memory import APART, START
-from bench.results.run import Failure, Status
+from bench.results.schema import Failure, Status
 
 __all__ = ["Ending", "judge", "log_tail", "signal_name"]
 

@@ -2,9 +2,9 @@
 
     python -m bench.execution.worker.main JOB.json
 
-The job is written by the parent (`bench.execution.messages.job.Job`). The child leaves in the cell's folder history.jsonl,
-progress.json, probabilities.npy and, as the last thing, outcome.json. An error that nobody foresaw ends it with a
-traceback on the standard error, which the parent keeps in log.txt.
+The job is written by the parent (`bench.execution.messages.job.Job`). The child leaves in the cell's folder
+history.jsonl, progress.json, probabilities.npy and, as the last thing, outcome.json. An error that nobody foresaw
+ends it with a traceback on the standard error, which the parent keeps in log.txt.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 
 from bench.errors import BenchError, DeviceError, RunError
 from bench.execution.messages.job import Job, die_with_parent
-from bench.execution.messages.outcome import DISK_EXIT, KEPT_OF_KILLED
+from bench.execution.messages.outcome import DISK_EXIT
+from bench.execution.worker.progress import ProgressWriter
 from bench.measure.memory import APART, PhaseMarks, pss_mib
 from bench.measure.system.environment import usable_cores
 from bench.results.files import write_atomic
@@ -33,58 +34,6 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 """What stands in the way of writing; not the cell's fault, so the cell is left to be done again."""
 
 
-class _Reporter:
-    """Writes an epoch's line to the history, and at most twice a second where the training stands."""
-
-    def __init__(self, folder: Path, epochs: int, marks: PhaseMarks, outcome: dict[str, Any]) -> None:
-        self._history = (folder / "history.jsonl").open("w", encoding="utf-8")
-        self._progress = folder / "progress.json"
-        self._epochs = epochs
-        self._marks = marks
-        self._outcome = outcome
-        self._last = 0.0
-        self._training_since: float | None = None
-        self._finished: dict[str, float] = {}
-
-    def epoch(self, record: Any) -> None:
-        """Append a finished epoch."""
-        self._history.write(json.dumps(record.to_dict(), allow_nan=True) + "\n")
-        self._history.flush()
-        self._finished = {
-            "finished": record.epoch,
-            "finished_loss": record.train.loss,
-            "images_per_second": record.images_per_second,
-            "validation_accuracy": record.validation.accuracy,
-        }
-        self.phase("train", epoch=record.epoch, loss=record.train.loss)
-
-    def step(self, epoch: int, done: int, count: int, loss: float) -> None:
-        """Tell where an epoch stands."""
-        now = time.perf_counter()
-        if done == count or now - self._last < 0.5:
-            return
-        self.phase("train", epoch=epoch - 1 + done / count, loss=loss)
-
-    def phase(self, name: str, **facts: float) -> None:
-        """Replace progress.json: for the display, and all that is known of the cell should it be killed next."""
-        self._marks.enter(name)
-        self._last = time.perf_counter()
-        if name == "train" and self._training_since is None:
-            self._training_since = self._last
-        spent = None if self._training_since is None else self._last - self._training_since
-        state: dict[str, Any] = {
-            "phase": name,
-            "epochs": self._epochs,
-            "training_seconds": spent,
-            **self._finished,
-            **facts,
-        }
-        state["so_far"] = {key: self._outcome.get(key, {}) for key in KEPT_OF_KILLED}
-        temporary = self._progress.with_suffix(".tmp")
-        temporary.write_text(json.dumps(state), encoding="utf-8")
-        temporary.replace(self._progress)
-
-
 def main(arguments: list[str]) -> int:
     """Run the cell of a job file; the outcome file says how it went."""
     sys.path.append(str(Path.cwd()))  # a user's own models; last, so that no file there hides an installed module
@@ -93,7 +42,7 @@ def main(arguments: list[str]) -> int:
     outcome: dict[str, Any] = {"status": "ok", "timings": {}, "memory": {}, "context": {}, "settings": {}}
     marks = PhaseMarks()
     try:
-        reporter = _Reporter(job.folder, job.cell.train.epochs, marks, outcome)
+        reporter = ProgressWriter(job.folder, job.cell.train.epochs, marks, outcome)
         later = _ending(job, outcome, reporter)
         _leave(job, outcome, marks)
         if later is not None:
@@ -117,7 +66,7 @@ def _leave(job: Job, outcome: dict[str, Any], marks: PhaseMarks) -> None:
     write_atomic(job.folder / "outcome.json", json.dumps(outcome))
 
 
-def _ending(job: Job, outcome: dict[str, Any], reporter: _Reporter) -> Later | None:
+def _ending(job: Job, outcome: dict[str, Any], reporter: ProgressWriter) -> Later | None:
     """Run the cell and tell a foreseen ending in the outcome; returns what is to be measured once it is stored."""
     try:
         return _run(job, outcome, reporter)
@@ -163,7 +112,7 @@ def _known_ending(error: Exception) -> dict[str, Any] | None:
     return None
 
 
-def _run(job: Job, outcome: dict[str, Any], reporter: _Reporter) -> Later | None:
+def _run(job: Job, outcome: dict[str, Any], reporter: ProgressWriter) -> Later | None:
     """The phases of a cell, in order; each leaves its seconds in the outcome, so that a failure keeps those before."""
     threads = job.cell.train.threads or usable_cores()
     os.environ["OMP_NUM_THREADS"] = str(threads)

@@ -2,63 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 
 from bench.execution.messages.job import Job
+from bench.execution.worker.evaluate import evaluate, keep_model, model_facts, note_device_memory
 from bench.execution.worker.profiling import Subject, first_call, measure_inference
-from bench.measure.memory import high_water_mib, pss_mib
+from bench.execution.worker.progress import Reporter
+from bench.execution.worker.setup import Clock, Ready, build_model, cell_context, make_ready, memory_format
+from bench.measure.memory import pss_mib
 from bench.measure.sampling import ENOUGH
 from bench.measure.step_timer import PARTS
 from bench.results.dataset import DatasetManifest
-from bench.stats import metrics
 from bench.training import device as devices
 from bench.training.checkpoint import Checkpoint
 from bench.training.cpu_kernels import use_fast_gradients
 from bench.training.heads.linear_probe import learn
-from bench.training.inputs.batches import PixelBatches, PixelFile
-from bench.training.loop import Conditions, Epoch, Fitted, Watcher
-from bench.training.predict import predict
+from bench.training.inputs.batches import PixelFile
+from bench.training.loop import Conditions, Fitted, Watcher
 from bench.training.regimes import freeze, plan
-from bench.training.scores import softmax
 from bench.training.warmup import warm_up
-from models_zoo.complexity import count_flops
-from models_zoo.networks.builder import BuiltModel, build
 
 __all__ = ["run"]
-
-
-class Reporter(Protocol):
-    """Where a cell tells how far it is."""
-
-    def epoch(self, record: Epoch) -> None: ...
-    def step(self, epoch: int, done: int, count: int, loss: float) -> None: ...
-    def phase(self, name: str, **facts: float) -> None: ...
-
-
-class _Clock:
-    """Puts the seconds of a phase into the outcome, the device synchronised at both ends."""
-
-    def __init__(self, timings: dict[str, Any], device: torch.device) -> None:
-        self._timings = timings
-        self._device = device
-        self._start = time.perf_counter()
-
-    def stop(self, name: str) -> None:
-        devices.synchronize(self._device)
-        now = time.perf_counter()
-        self._timings[name] = now - self._start
-        self._start = now
 
 
 def run(
@@ -74,9 +43,9 @@ def run(
     torch.set_num_threads(threads)
     device = devices.open_device(cell.device, cell.precision)
     determinism = devices.make_repeatable(cell.seed)
-    outcome["context"] = _context(device, threads, determinism)
+    outcome["context"] = cell_context(device, threads, determinism)
     devices.reset_peak(device)
-    clock = _Clock(outcome["timings"], device)
+    clock = Clock(outcome["timings"], device)
 
     reporter.phase("data")
     manifest = DatasetManifest.from_json(job.dataset.read_text(encoding="utf-8"))
@@ -84,10 +53,10 @@ def run(
     clock.stop("data_seconds")
 
     reporter.phase("model")
-    built = _build(job, len(manifest.classes), device)
+    built = build_model(job, len(manifest.classes), device)
     freeze(cell, built.module)
     faster = {} if cell.regime == "frozen" else use_fast_gradients(built.module, device, cell.precision)
-    ready = _make_ready(job, built, device, threads, (pixels, labels, splits), len(manifest.classes))
+    ready = make_ready(job, built, device, threads, (pixels, labels, splits), len(manifest.classes))
     clock.stop("model_seconds")
 
     subject = Subject(built.module, ready.test, device, ready.precision, trained=cell.training, judged=job.round == 0)
@@ -100,14 +69,14 @@ def run(
     def profile(store: Callable[[], None]) -> None:
         measure_inference(subject, job.measure, outcome, store)
         if not cell.training:  # nothing else has used the device
-            _note_device_memory(device, outcome)
+            note_device_memory(device, outcome)
 
     if job.round > 0:
         if cell.training and cell.train.compile:  # as in the first round
             built.module.backbone.compile()
         return profile
     if not cell.training:
-        outcome["model"] = _facts(built, cell.model.image_size or 0)
+        outcome["model"] = model_facts(built, cell.model.image_size or 0)
         return profile
     _warm_up(ready, clock, outcome, reporter)
     reporter.phase("train", epoch=0)
@@ -115,81 +84,27 @@ def run(
     checkpoint = _checkpoint(job)
     fitted = _train(ready, clock, outcome, Watcher(reporter.epoch, reporter.step), checkpoint)
     reporter.phase("evaluate")
-    _evaluate(ready, clock, outcome, fitted)
+    evaluate(ready, clock, outcome, fitted)
     if checkpoint is not None:
         checkpoint.remove()
 
     def afterwards(store: Callable[[], None]) -> None:
         if job.keep_model:
-            _keep_model(ready, outcome)
+            keep_model(ready, outcome)
         if job.measure.inference:
             profile(store)
 
     return afterwards if job.keep_model or job.measure.inference else None
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A cell's model and data, ready to be trained."""
-
-    job: Job
-    built: BuiltModel
-    device: torch.device
-    threads: int
-    workers: int
-    inference_batch: int
-    classes: int
-    train: PixelBatches
-    validation: PixelBatches
-    test: PixelBatches
-
-    @property
-    def precision(self) -> str:
-        """Of the passes through the model; a frozen backbone has been given its own."""
-        return "fp32" if self.job.cell.regime == "frozen" else self.job.cell.precision
-
-
-def _make_ready(
-    job: Job,
-    built: BuiltModel,
-    device: torch.device,
-    threads: int,
-    data: tuple[PixelFile, np.ndarray, np.ndarray],
-    classes: int,
-) -> _Ready:
-    """data: the pixels, and the label and the split of each image."""
-    cell, spec = job.cell, job.cell.train
-    pixels, labels, splits = data
-    workers = devices.workers_for(device, threads, spec.workers)
-
-    def batches(split: str) -> PixelBatches:
-        rows = np.flatnonzero(splits == split)
-        return PixelBatches(
-            pixels,
-            rows,
-            labels[rows],
-            mean=built.mean,
-            std=built.std,
-            device=device,
-            augmentation=spec.augment,
-            seed=cell.seed,
-            channels_last=_is_cnn(built),
-            workers=workers,
-        )
-
-    inference_batch = devices.inference_batch_for(device, spec, cell.model.image_size or 224)
-    sides = batches("train"), batches("validation"), batches("test")
-    return _Ready(job, built, device, threads, workers, inference_batch, classes, *sides)
-
-
-def _settings(ready: _Ready) -> dict[str, Any]:
+def _settings(ready: Ready) -> dict[str, Any]:
     """How the cell is run, for the record: what may differ from one cell of a study to another."""
     spec = ready.job.cell.train
     return {
         "batch_size": spec.step_images,
         "micro_batch": spec.micro_batch,
         "inference_batch": ready.inference_batch,
-        "memory_format": _format(ready.built),
+        "memory_format": memory_format(ready.built),
         "compiled": spec.compile,
         "workers": ready.workers,
     }
@@ -202,7 +117,7 @@ def _checkpoint(job: Job) -> Checkpoint | None:
     return Checkpoint(job.folder / "checkpoint.pt", f"{job.cell.id} torch {torch.__version__}", every)
 
 
-def _warm_up(ready: _Ready, clock: _Clock, outcome: dict[str, Any], reporter: Reporter) -> None:
+def _warm_up(ready: Ready, clock: Clock, outcome: dict[str, Any], reporter: Reporter) -> None:
     spec, module = ready.job.cell.train, ready.built.module
     reporter.phase("compile" if spec.compile else "warm-up")
     if spec.compile:
@@ -228,7 +143,7 @@ def _warm_up(ready: _Ready, clock: _Clock, outcome: dict[str, Any], reporter: Re
 
 
 def _train(
-    ready: _Ready, clock: _Clock, outcome: dict[str, Any], watcher: Watcher, checkpoint: Checkpoint | None
+    ready: Ready, clock: Clock, outcome: dict[str, Any], watcher: Watcher, checkpoint: Checkpoint | None
 ) -> Fitted:
     cell, built, device = ready.job.cell, ready.built, ready.device
     prepared = plan(
@@ -266,110 +181,3 @@ def _train(
         settings.update(checkpoint_seconds=checkpoint.seconds, resumed_after=fitted.resumed_after)
     outcome.update(best_epoch=fitted.best_epoch, epochs=len(fitted.history))
     return fitted
-
-
-def _evaluate(ready: _Ready, clock: _Clock, outcome: dict[str, Any], fitted: Fitted) -> None:
-    """The one pass over the test images, and what is stored of it."""
-    test, built, folder = ready.test, ready.built, ready.job.folder
-    everything = np.arange(len(test.labels))
-    logits = predict(built.module, test, everything, ready.inference_batch, ready.device, ready.precision)
-    clock.stop("evaluate_seconds")
-    outcome["memory"]["peak_ram_hwm_mib"] = high_water_mib()
-    _note_device_memory(ready.device, outcome)
-    probabilities = softmax(logits)
-    np.save(folder / "probabilities.npy", probabilities.astype(np.float32))
-    np.save(folder / "validation.npy", softmax(fitted.validation_logits).astype(np.float32))
-    matrix = metrics.confusion_matrix(test.labels, probabilities.argmax(axis=1), ready.classes)
-    outcome["confusion"] = matrix.tolist()
-    outcome["metrics"] = metrics.summary(test.labels, probabilities)
-    outcome["model"] = _facts(built, ready.job.cell.model.image_size or 0)
-
-
-def _note_device_memory(device: torch.device, outcome: dict[str, Any]) -> None:
-    memory = devices.memory_peak(device)
-    outcome["memory"].update(peak_vram_mib=memory.allocated_mib, reserved_vram_mib=memory.reserved_mib)
-
-
-def _keep_model(ready: _Ready, outcome: dict[str, Any]) -> None:
-    """Write the tested weights, with what they were tested with: model, head, classes, image size, normalisation.
-
-    Weights that the format cannot hold are told in the outcome's context; the result stands without them.
-    """
-    entry, built = ready.job.cell.model, ready.built
-    manifest = DatasetManifest.from_json(ready.job.dataset.read_text(encoding="utf-8"))
-    facts = {
-        "model": entry.name,
-        "feature_blocks": entry.feature_blocks,
-        "pooling": entry.pooling,
-        "image_size": entry.image_size,
-        "resize": ready.job.cell.resize,
-        "head": outcome["settings"].get("head", "linear"),
-        "classes": list(manifest.classes),
-        "mean": built.mean,
-        "std": built.std,
-    }
-    weights = {name: value.detach().cpu().clone().contiguous() for name, value in built.module.state_dict().items()}
-    torn = ready.job.folder / ".model.safetensors.tmp"
-    try:
-        save_file(weights, torn, metadata={"format": "pt", "patchbench": json.dumps(facts)})
-    except (SafetensorError, ValueError) as error:
-        torn.unlink(missing_ok=True)
-        outcome["context"]["model_not_kept"] = str(error)
-        return
-    torn.chmod(0o644)  # the library makes it readable for its owner alone
-    torn.replace(ready.job.folder / "model.safetensors")
-
-
-def _build(job: Job, classes: int, device: torch.device) -> BuiltModel:
-    entry = job.cell.model
-    built = build(
-        entry.name,
-        num_classes=classes,
-        image_size=entry.image_size or 0,
-        weights=job.weights,
-        feature_blocks=entry.feature_blocks,
-        pooling=entry.pooling,
-        seed=job.cell.seed,
-    )
-    if _is_cnn(built):
-        built.module.to(memory_format=torch.channels_last)
-    built.module.to(device)
-    return built
-
-
-def _is_cnn(built: BuiltModel) -> bool:
-    return built.spec.family == "cnn"
-
-
-def _format(built: BuiltModel) -> str:
-    return "channels_last" if _is_cnn(built) else "contiguous"
-
-
-def _context(device: torch.device, threads: int, determinism: dict[str, object]) -> dict[str, Any]:
-    import timm
-
-    return {
-        "device_name": devices.describe(device),
-        "threads": threads,
-        "determinism": determinism,
-        "glibc_tunables": os.environ.get("GLIBC_TUNABLES"),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "timm": timm.__version__,
-    }
-
-
-def _facts(built: BuiltModel, image_size: int) -> dict[str, Any]:
-    parameters = list(built.module.parameters())
-    patch = built.spec.patch
-    return {
-        "family": built.spec.family,
-        "patch": patch,
-        "image_size": image_size,
-        "tokens": (image_size // patch) ** 2 if patch else None,
-        "parameters": sum(p.numel() for p in parameters),
-        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
-        "flops": count_flops(built.module, image_size).flops,
-        "features": built.num_features,
-        "weights": built.provenance,
-    }

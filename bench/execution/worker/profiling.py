@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bench.execution.worker.backends import prepare
 from bench.measure.latency import profile
-from bench.results.run import InferenceProfile
+from bench.results.schema import InferenceProfile
 from bench.study.measure import MeasureSpec
 from bench.training.device import synchronize
 from bench.training.inputs.batches import Batches, cut

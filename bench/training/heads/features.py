@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +13,9 @@ from torch import Tensor, nn
 
 from bench.errors import RunError
 from bench.results.files import reserve
-from bench.training.inputs.batches import PixelBatches, cut
+from bench.training.inputs.batches import Batches, PixelBatches, cut
 
-__all__ = ["Lowered", "extract", "room_for"]
+__all__ = ["Lowered", "Plan", "extract", "room_for"]
 
 _LARGE = 2**30
 """Bytes of features beyond which they are kept in a file."""
@@ -64,3 +66,18 @@ def extract(backbone: nn.Module, batches: PixelBatches, batch_size: int, epoch: 
         for images, _ in batches(cut(np.arange(len(batches.labels)), batch_size, training=False), epoch):
             out[done : done + len(images)] = backbone(images)
             done += len(images)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the loop is given for a cell."""
+
+    learner: nn.Module
+    """What learns: the whole model, or only its head when the features are cached."""
+    train: Batches
+    validation: Batches
+    loop_precision: str
+    """Precision of the learner's passes; a frozen backbone has its own, set when it was made."""
+    features_seconds: float | None
+    settings: dict[str, Any]
+    """What was done, for the record."""

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
+from bench.training.heads.features import Plan
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Conditions, Fitted, Watcher, fit
 from bench.training.optim.ema import copied, learned, load_learned
-from bench.training.regimes import Plan
 from bench.training.scores import rank
 
 __all__ = ["Learned", "learn"]

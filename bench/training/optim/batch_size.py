@@ -14,35 +14,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
 
 from bench.errors import StudyError
 from bench.measure.system.machine import available_bytes
 from bench.study.schema import Cell
+from bench.training.optim.batch_size_probe import MEMORY_SHARE, Probe
+from bench.training.optim.batch_size_worker import main
 
-__all__ = ["Found", "Probe", "find_batch_size", "highest_worthwhile"]
+__all__ = ["Found", "find_batch_size", "highest_worthwhile"]
 
 _HIGHEST = 1024
 _STEPS_PER_EPOCH = 8
-_SHARE = 0.8
-"""Of the memory there is: the rest is for what a count does not see, such as the libraries' buffers."""
-
-
-class Probe(BaseModel):
-    """What the child has to find out for one cell."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cell: Cell
-    weights: str
-    """As `Job.weights`."""
-    classes: int
-    limit_bytes: int
-    """Memory that the cell's process may use."""
-    highest: int
-    """No larger batch is asked for."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +66,7 @@ def find_batch_size(
         title = next(title for title, batch in largest.items() if batch == 0)
         raise StudyError(
             f"train.batch_size: auto found no batch for {title}: a single image does not fit in "
-            f"{limit * _SHARE / 2**20:,.0f} MiB. Take a smaller model or image, or a larger budget.memory_limit."
+            f"{limit * MEMORY_SHARE / 2**20:,.0f} MiB. Take a smaller model or image, or a larger budget.memory_limit."
         )
     return Found(least, largest)
 
@@ -103,21 +85,6 @@ def _ask(probe: Probe) -> int | None:
         raise StudyError(f"train.batch_size: auto could not try {probe.cell.title} ({last}); write a number.")
     answer = json.loads(done.stdout.splitlines()[-1])["largest"]
     return None if answer is None else int(answer)
-
-
-def main(arguments: list[str]) -> int:
-    """Read a probe from a file, or from the standard input for ``-``, and print the answer."""
-    from bench.errors import DeviceError
-    from bench.training.optim import batch_size_worker as batch_probe
-
-    text = sys.stdin.read() if arguments == ["-"] else Path(arguments[0]).read_text(encoding="utf-8")
-    probe = Probe.model_validate_json(text)
-    try:
-        largest: int | None = batch_probe.largest_batch(probe, int(probe.limit_bytes * _SHARE))
-    except DeviceError:
-        largest = None
-    print(json.dumps({"largest": largest}))
-    return 0
 
 
 if __name__ == "__main__":

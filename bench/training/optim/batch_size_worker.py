@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from bench.training.device import open_device
-from bench.training.optim.batch_size import Probe
+from bench.training.optim.batch_size_probe import MEMORY_SHARE, Probe
 from bench.training.optim.optimizer import autocast, make_optimizer
 from models_zoo.complexity import measure_activations, training_bytes, working_bytes
-from models_zoo.networks.builder import Classifier, build, freeze_backbone
+from models_zoo.networks.builder import build
+from models_zoo.networks.classifier import Classifier, freeze_backbone
 
-__all__ = ["largest_batch"]
+__all__ = ["largest_batch", "main"]
 
 
 def largest_batch(probe: Probe, limit_bytes: int) -> int:
@@ -72,3 +77,18 @@ def _fits(module: nn.Module, probe: Probe, size: int, device: torch.device) -> b
         optimizer.zero_grad(set_to_none=True)
         getattr(torch, device.type).empty_cache()
     return True
+
+
+def main(arguments: list[str]) -> int:
+    """Read a probe from a file, or from the standard input for ``-``, and print the answer."""
+    from bench.errors import DeviceError
+    from bench.training.optim import batch_size_worker as batch_probe
+
+    text = sys.stdin.read() if arguments == ["-"] else Path(arguments[0]).read_text(encoding="utf-8")
+    probe = Probe.model_validate_json(text)
+    try:
+        largest: int | None = batch_probe.largest_batch(probe, int(probe.limit_bytes * MEMORY_SHARE))
+    except DeviceError:
+        largest = None
+    print(json.dumps({"largest": largest}))
+    return 0

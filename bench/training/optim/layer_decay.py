@@ -5,7 +5,7 @@ from __future__ import annotations
 from timm.models import group_parameters
 from torch import nn
 
-from models_zoo.networks.builder import Classifier
+from models_zoo.networks.classifier import Classifier
 
 __all__ = ["layers_of"]
 

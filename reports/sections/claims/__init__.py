@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
-from bench.results.run import CellResult
+from bench.results.schema import CellResult
 from reports.inputs.report_data import Entry, Gathered
 from reports.inputs.significance import ALPHA, Evidence
+from reports.sections.base import Page
 from reports.sections.claims.devices import device_cases
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.sections.claims.vit import patch_ram, quantised
@@ -211,3 +213,8 @@ def _gap(entry: Entry) -> float | None:
             if isinstance(trained, int | float) and isinstance(validated, int | float):
                 return float(trained - validated)
     return None
+
+
+def build(page: Page) -> dict[str, Any] | None:
+    found = answers(page.gathered, page.evidence, page.translate)
+    return {"answers": found} if found else None

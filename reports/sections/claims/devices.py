@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.results.run import CellResult
+from bench.results.schema import CellResult
 from reports.inputs.report_data import Gathered
 from reports.sections.claims.rules import Finding, more, outcome
-from reports.sections.leaderboard import device_pairs
+from reports.sections.devices import device_pairs
 from reports.text.i18n import Translate
 
 __all__ = ["device_cases"]

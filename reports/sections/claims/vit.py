@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from bench.results.run import CellResult
-from bench.stats import mcnemar_exact, paired_difference
+from bench.results.schema import CellResult
+from bench.stats.paired_tests import mcnemar_exact, paired_difference
 from reports.inputs.report_data import Gathered
 from reports.inputs.significance import ALPHA
 from reports.sections.claims.rules import Finding, more, outcome

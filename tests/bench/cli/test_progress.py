@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from bench.cli.progress import Display, duration
-from bench.results.run import CellResult, Run, Status
-from bench.runner.study import Event
+from bench.results.run import Run
+from bench.results.schema import CellResult, Status
+from bench.runner.events import Event
 from bench.study.schema import Cell, Study
 
 TRAINING = {"phase": "train", "epochs": 10, "epoch": 2.5, "loss": 0.5, "training_seconds": 5.0}

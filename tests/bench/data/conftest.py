@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+from bench.data.sources.synthetic.drawing import draw_cell
+from bench.data.sources.synthetic.traits import KINDS
 
 MakeFolder = Callable[..., Path]
 

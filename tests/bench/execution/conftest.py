@@ -12,7 +12,7 @@ import pytest
 
 from bench.execution.local import run_cell
 from bench.execution.messages.job import Job
-from bench.results.run import CellResult
+from bench.results.schema import CellResult
 from bench.study.schema import Budget, Cell, ModelEntry
 from bench.study.train import TrainSpec
 

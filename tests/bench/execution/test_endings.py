@@ -13,7 +13,7 @@ import pytest
 from bench.execution import local
 from bench.execution.messages.job import Job
 from bench.execution.process.child import LOG_BYTES
-from bench.results.run import CellResult, Status
+from bench.results.schema import CellResult, Status
 
 RunScript = Callable[..., CellResult]
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bench.execution import local
-from bench.results.run import CellResult, Run, Status
+from bench.results.run import Run
+from bench.results.schema import CellResult, Status
 from bench.runner.study import run_study
 from bench.study.schema import Study
 

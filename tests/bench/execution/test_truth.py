@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.results.run import CellResult
+from bench.results.schema import CellResult
 
 RunScript = Callable[..., CellResult]
 

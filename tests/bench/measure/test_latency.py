@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.measure.latency import headline, percentile, profile
-from bench.results.run import BatchTiming, InferenceProfile
+from bench.results.schema import BatchTiming, InferenceProfile
 from bench.study.measure import MeasureSpec
 
 

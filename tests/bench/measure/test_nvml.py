@@ -12,7 +12,7 @@ from bench.measure.energy import open_energy
 from bench.measure.gpu import GpuWatch
 from bench.measure.monitor import Watch
 from bench.measure.nvml import Gpu, Nvml
-from bench.results.run import Memory
+from bench.results.schema import Memory
 
 
 class Driver:

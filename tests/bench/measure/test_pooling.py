@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bench.measure.latency import headline
 from bench.measure.pooling import pool
-from bench.results.run import BatchTiming, InferenceProfile
+from bench.results.schema import BatchTiming, InferenceProfile
 
 
 def _profile(*seconds: float, backend: str = "eager", size: int = 1, **keys: object) -> InferenceProfile:

@@ -12,19 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import RunError
-from bench.results.run import (
-    COLUMNS,
-    SCHEMA_VERSION,
-    CellResult,
-    Memory,
-    Run,
-    Status,
-    Timings,
-    load_results,
-    reach,
-    to_frame,
-    write_predictions,
-)
+from bench.results.run import Run, load_results
+from bench.results.schema import SCHEMA_VERSION, CellResult, Memory, Status, Timings
+from bench.results.table import COLUMNS, to_frame
+from bench.results.time_to_accuracy import reach
+from bench.results.writer import write_predictions
 
 amounts = st.floats(min_value=0, max_value=1e12) | st.none()
 

@@ -10,7 +10,8 @@ import pytest
 
 from bench.errors import RunError
 from bench.results.run import Run, load_results
-from bench.runner.study import Event, run_study
+from bench.runner.events import Event
+from bench.runner.study import run_study
 from bench.study.schema import Study
 
 MakeStudy = Callable[..., Study]

@@ -11,8 +11,10 @@ import yaml
 
 from bench.errors import RunError
 from bench.execution import local
-from bench.results.run import CellResult, Run, Status
-from bench.runner.study import Event, run_study
+from bench.results.run import Run
+from bench.results.schema import CellResult, Status
+from bench.runner.events import Event
+from bench.runner.study import run_study
 from bench.study.schema import Study
 
 Child = Callable[[str], None]

@@ -13,7 +13,8 @@ import yaml
 from PIL import Image
 
 from bench.errors import BenchError, RunError
-from bench.results.run import load_results, write_predictions
+from bench.results.run import load_results
+from bench.results.writer import write_predictions
 from bench.runner.reproduce import reproduce
 from bench.runner.study import run_study
 from bench.study.schema import Study

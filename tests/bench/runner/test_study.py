@@ -18,8 +18,10 @@ import pytest
 import yaml
 
 from bench.errors import BenchError, RunError
-from bench.results.run import Run, Status, load_results
-from bench.runner.study import Event, run_study
+from bench.results.run import Run, load_results
+from bench.results.schema import Status
+from bench.runner.events import Event
+from bench.runner.study import run_study
 from bench.study.schema import Study
 
 MakeStudy = Callable[..., Study]

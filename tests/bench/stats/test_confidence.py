@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from bench.errors import DataError
 from bench.stats import confidence as intervals
-from bench.stats import metrics
+from bench.stats import metrics, timings
 from bench.stats.metrics import STATISTICS
 
 PAPER = np.array(
@@ -199,7 +199,7 @@ def test_one_seed_tells_nothing_about_spread():
 @pytest.mark.parametrize("n", [6, 7, 20, 21])
 def test_bootstrap_medians_are_those_of_drawn_samples(n):
     samples = np.sort(np.random.default_rng(n).lognormal(size=n))
-    quick = intervals._bootstrap_medians(samples, 20_000, np.random.default_rng(0))
+    quick = timings._bootstrap_medians(samples, 20_000, np.random.default_rng(0))
     drawn = np.median(np.random.default_rng(1).choice(samples, (20_000, n)), axis=1)
     assert stats.ks_2samp(quick, drawn).pvalue > 0.001
 
@@ -208,28 +208,28 @@ def test_speedup_intervals_hold_the_truth():
     rng = np.random.default_rng(5)
     held = 0
     for _ in range(STUDIES):
-        found = intervals.speedup(rng.lognormal(1, 0.2, 30), rng.lognormal(0, 0.2, 20), resamples=500)
+        found = timings.speedup(rng.lognormal(1, 0.2, 30), rng.lognormal(0, 0.2, 20), resamples=500)
         held += found.low <= np.e <= found.high
     assert 0.93 <= held / STUDIES <= 0.97
 
 
 def test_speedup_says_how_many_times_faster():
-    found = intervals.speedup([4.0] * 6, [2.0] * 6)
+    found = timings.speedup([4.0] * 6, [2.0] * 6)
     assert (found.ratio, found.low, found.high, found.separated) == (2.0, 2.0, 2.0, True)
-    same = intervals.speedup([1.0, 1.1, 0.9, 1.2, 0.8, 1.0], [1.05, 1.0, 0.9, 1.1, 0.85, 1.15])
+    same = timings.speedup([1.0, 1.1, 0.9, 1.2, 0.8, 1.0], [1.05, 1.0, 0.9, 1.1, 0.85, 1.15])
     assert same.separated is False
 
 
 def test_few_samples_give_a_ratio_without_an_interval():
-    found = intervals.speedup([4.0] * 5, [2.0] * 50)
+    found = timings.speedup([4.0] * 5, [2.0] * 50)
     assert (found.ratio, found.low, found.high, found.separated) == (2.0, None, None, None)
-    assert intervals.median_interval([1.0, 2.0, 3.0]) is None
-    assert intervals.median_interval([1.0] * 6, level=0.99) is None
+    assert timings.median_interval([1.0, 2.0, 3.0]) is None
+    assert timings.median_interval([1.0] * 6, level=0.99) is None
 
 
 def test_median_interval_lies_among_the_samples():
     samples = np.random.default_rng(0).lognormal(size=101)
-    found = intervals.median_interval(samples)
+    found = timings.median_interval(samples)
     assert found.estimate == np.median(samples)
     assert samples.min() <= found.low < found.estimate < found.high <= samples.max()
 
@@ -244,9 +244,9 @@ def test_settings_and_samples_that_make_no_sense_are_refused():
     with pytest.raises(DataError, match="no proportion"):
         intervals.wilson(3, 2)
     with pytest.raises(DataError, match="finite number above 0"):
-        intervals.speedup([1.0, 0.0], [1.0])
+        timings.speedup([1.0, 0.0], [1.0])
     with pytest.raises(DataError, match="finite number above 0"):
-        intervals.median_interval([])
+        timings.median_interval([])
     with pytest.raises(DataError, match="not finite"):
         intervals.seed_spread([0.9, float("nan")])
     with pytest.raises(DataError, match="one level for both"):

@@ -11,9 +11,10 @@ from torch import nn
 
 from bench.study.train import TrainSpec
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import Diverged, Watcher, fit
+from bench.training.loop import Watcher, fit
 from bench.training.predict import predict
 from bench.training.scores import rank, score_logits, softmax
+from bench.training.step import Diverged
 
 CPU = torch.device("cpu")
 SPEC = TrainSpec(epochs=3, batch_size=16, lr=1e-3, warmup_epochs=1, augment="light")

@@ -16,12 +16,12 @@ import torch
 from bench.errors import RunError
 from bench.study.schema import Cell, ModelEntry
 from bench.study.train import TrainSpec
-from bench.training.heads.features import extract, room_for
+from bench.training.heads.features import Plan, extract, room_for
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Conditions, fit
 from bench.training.predict import predict
-from bench.training.regimes import Plan, freeze, plan
-from models_zoo.networks.builder import Classifier
+from bench.training.regimes import freeze, plan
+from models_zoo.networks.classifier import Classifier
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,8 @@ from torch import nn
 
 from models_zoo import ModelZooError
 from models_zoo.networks.backbones import normalisation_of
-from models_zoo.networks.builder import build, freeze_backbone
+from models_zoo.networks.builder import build
+from models_zoo.networks.classifier import freeze_backbone
 
 
 def plain(num_classes: int = 10) -> nn.Module:

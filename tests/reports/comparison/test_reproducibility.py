@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from bench.results.run import write_predictions
+from bench.results.writer import write_predictions
 from reports.comparison.reproducibility import agreement
 from reports.text.i18n import translator
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from bench.errors import RunError
-from bench.results.run import COLUMNS
+from bench.results.table import COLUMNS
 from reports import export, render_report
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from bench.results.run import CellResult, load_results
+from bench.results.run import load_results
+from bench.results.schema import CellResult
 from reports import render_report
-from reports.exports.tables import export_text
+from reports.exports import export_text
 from reports.sections.gallery import MOST_BARS
-from reports.sections.leaderboard import MOST_CLASSES, confusion
+from reports.sections.models import MOST_CLASSES, confusion
 
 MODELS = [(f"model-{i}_p16", ("vit", "cnn")[i % 2], 16, 10**6 * (i + 1), 2 + i % 5 * 0.5) for i in range(12)]
 

@@ -13,20 +13,21 @@ from typing import get_args
 import pytest
 import yaml
 
-from bench.results.run import Status
+import reports
+from bench.results.schema import Status
 from reports import compare_runs, render_report, sections
 from reports.comparison import reproducibility as reproduced
-from reports.figures import forest as comparison_figures
-from reports.figures import interactive_cost as charts
 from reports.figures import interactive_curves as curves_chart
+from reports.figures import phases
+from reports.inputs import columns
 from reports.page.render import environment as templates
 from reports.sections import dataset as surroundings
-from reports.sections import leaderboard as tables
-from reports.sections import significance as comparisons
+from reports.sections import leaderboard
+from reports.sections import phases as phases_section
 from reports.text import messages as stored_texts
 from reports.text.i18n import LANGUAGES, TEMPLATES, translator
 
-REPORTS = Path(tables.__file__).parent
+REPORTS = Path(reports.__file__).parent
 
 
 def in_templates() -> set[str]:
@@ -41,7 +42,7 @@ def in_templates() -> set[str]:
 
 def in_code() -> set[str]:
     texts = set()
-    for path in REPORTS.glob("*.py"):
+    for path in REPORTS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
                 texts |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
@@ -52,12 +53,12 @@ def in_tables() -> set[str]:
     texts = {status.value.replace("_", " ") for status in Status} | {"not run", "yes", "no", "unknown"}
     texts |= {"supported", "contradicted", "not enough evidence", "train", "validation", "test"}
     texts |= REASONS | {*stored_texts.SENTENCES, *stored_texts.WORDS, "cores", "threads"}
-    texts |= {column.title for column in tables.COLUMNS} | {column.help for column in tables.COLUMNS}
-    texts |= {cost.title for cost in charts.COSTS} | {title for _key, title, _colour in comparison_figures.PHASES}
-    texts |= {title for _key, title in comparisons.STEP_PARTS} | {title for _key, title in curves_chart._SCORES}
+    texts |= {column.title for column in columns.COLUMNS} | {column.help for column in columns.COLUMNS}
+    texts |= {cost.title for cost in columns.COSTS} | {title for _key, title, _colour in phases.PHASES}
+    texts |= {title for _key, title in phases_section.STEP_PARTS} | {title for _key, title in curves_chart._SCORES}
     source = Path(sections.__file__).read_text(encoding="utf-8")
     texts |= set(re.findall(r'^        \("\w+", "([^"]+)", ', source, re.MULTILINE))
-    texts |= {title for _key, title in sections._SETTINGS}
+    texts |= {title for _key, title in leaderboard._SETTINGS}
     texts |= {*get_args(reproduced.Verdict), *reproduced._METRICS.values(), "evaluate"}
     source = Path(surroundings.__file__).read_text(encoding="utf-8")
     return texts | set(re.findall(r'^        \("([A-Z][^"]+)", ', source, re.MULTILINE))
@@ -86,7 +87,7 @@ ALL = sorted(in_templates() | in_code() | in_tables())
 
 
 def test_reasons_are_those_of_the_code():
-    source = "".join(path.read_text(encoding="utf-8") for path in REPORTS.glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in REPORTS.rglob("*.py"))
     assert [reason for reason in REASONS if f'"{reason}"' not in source] == []
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.decode import encode_ppm
-from bench.data.sources.base import DataCard, Record, Source
-from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+from bench.data.sources.base import Record, Source
+from bench.data.sources.synthetic.drawing import draw_cell
+from bench.data.sources.synthetic.traits import KINDS
+from bench.results.dataset import DataCard
 
 __all__ = ["DrawnReader", "open_synthetic"]
 

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bench.data.audit.findings import audit, find_leaks
-from bench.data.audit.near_duplicates import join, near_pairs
+from bench.data.audit.near_duplicates import near_pairs
 from bench.data.audit.scan import Facts, perceptual_hash
 from bench.data.prepare import prepare
-from bench.data.sources import Side
-from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+from bench.data.sources.synthetic.drawing import draw_cell
+from bench.data.sources.synthetic.traits import KINDS
 from bench.data.split.assign import SIDES
-from bench.results.dataset import DatasetManifest, DuplicateGroup, NearPair
+from bench.data.split.subset import join
+from bench.results.dataset import DatasetManifest, DuplicateGroup, NearPair, Side
 from bench.study.dataset import DatasetSpec, DuplicatePolicy, SplitSpec
 
 MakeFolder = Callable[..., Path]

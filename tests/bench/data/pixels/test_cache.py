@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.pixels.cache import cache_folder, compact, load_pixels, new_stage, ready
+from bench.data.cache_dir import cache_folder
+from bench.data.pixels.cache import compact, load_pixels, new_stage, ready
 from bench.data.prepare import pixels, prepare
 from bench.errors import DataError
 from bench.study.dataset import DatasetSpec

@@ -16,9 +16,9 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench.data.sources.synthetic.drawing import KINDS, draw_cell
+from bench.data.sources.synthetic.drawing import draw_cell
 from bench.data.sources.synthetic.shapes import chain_distance, grid, smooth_noise, soft_step
-from bench.data.sources.synthetic.traits import draw_traits
+from bench.data.sources.synthetic.traits import KINDS, draw_traits
 from bench.errors import DataError
 
 Images = npt.NDArray[np.uint8]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.execution.process.cgroup import MemoryGroup
-from bench.results.run import CellResult, Status
+from bench.results.schema import CellResult, Status
 
 RunScript = Callable[..., CellResult]
 

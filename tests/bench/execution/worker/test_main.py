@@ -17,7 +17,7 @@ import pytest
 from bench.errors import RunError
 from bench.execution.local import run_cell
 from bench.execution.messages.job import Job
-from bench.results.run import CellResult, Status
+from bench.results.schema import CellResult, Status
 from bench.study.schema import Budget
 
 FRAME = """

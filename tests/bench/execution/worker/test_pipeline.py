@@ -12,7 +12,7 @@ import torch
 from bench.data.prepare import pixels
 from bench.execution.messages.job import Job
 from bench.execution.worker import pipeline as phases
-from bench.runner.study import prepare_study
+from bench.runner.preparation import prepare_study
 from bench.study.schema import Study
 from bench.training import device as devices
 from bench.training.device import DeviceMemory

@@ -14,10 +14,10 @@ from torch import nn
 
 from bench.study.train import TrainSpec
 from bench.training.heads.baselines import KnnHead, fit_knn, fit_logistic
+from bench.training.heads.features import Plan
 from bench.training.heads.linear_probe import learn
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Watcher, silent
-from bench.training.regimes import Plan
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,8 @@ from bench.errors import StudyError
 from bench.measure.system import machine
 from bench.study.schema import Cell, ModelEntry
 from bench.study.train import TrainSpec
-from bench.training.optim.batch_size import Probe, find_batch_size, highest_worthwhile
+from bench.training.optim.batch_size import find_batch_size, highest_worthwhile
+from bench.training.optim.batch_size_probe import Probe
 from bench.training.optim.batch_size_worker import largest_batch
 
 MIB = 2**20

@@ -13,7 +13,7 @@ from torch import nn
 from bench.study.train import TrainSpec
 from bench.training.optim.layer_decay import layers_of
 from bench.training.optim.optimizer import autocast, learning_rate, make_optimizer, set_rate
-from models_zoo.networks.builder import Classifier, freeze_backbone
+from models_zoo.networks.classifier import Classifier, freeze_backbone
 
 
 def test_the_schedule_by_hand() -> None:

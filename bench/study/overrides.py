@@ -1,0 +1,82 @@
+"""Settings given beside a study file: ``--set key=value``, ``--data`` and ``--device``."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.errors import DataError, StudyError, nearest
+from bench.study.schema import absolute, is_file
+from bench.study.yaml_lines import Location, StrictLoader, kind_of
+
+__all__ = ["assign", "point_at_data", "split_setting"]
+
+
+def split_setting(setting: str) -> tuple[list[str], Any]:
+    key, equals, raw = setting.partition("=")
+    if not equals or not key.strip():
+        raise StudyError(f"--set {setting!r}: write key=value, for example --set train.epochs=5.")
+    try:
+        return key.strip().split("."), yaml.load(raw, StrictLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise StudyError(f"--set {setting[:80]!r}: the value is no YAML ({problem}).") from error
+
+
+def assign(tree: dict[str, Any], key: list[str], value: object) -> Location:
+    """Set a dotted key; below ``models``, an item is named by its number, its name or label, or a pattern."""
+    if key[0] == "models" and len(key) > 2:
+        *middle, last = key[1:]
+        for index in _matching_models(tree, ".".join(middle)):
+            entry = tree["models"][index]
+            if last == "weights" and isinstance(value, str) and is_file(value):
+                value = str(absolute(Path(value), Path.cwd()))  # typed here, so meant from here
+            tree["models"][index] = {**(entry if isinstance(entry, dict) else {"name": entry}), last: value}
+        return ("models", last)
+    place: Any = tree
+    for part in key[:-1]:
+        inner = place.get(part)
+        if inner is None:
+            inner = place[part] = {}
+        if not isinstance(inner, dict):
+            raise StudyError(f"--set {'.'.join(key)}: {part} holds {kind_of(inner)}, so nothing can be set below it.")
+        place = inner
+    place[key[-1]] = value
+    return tuple(key)
+
+
+def _matching_models(tree: dict[str, Any], wanted: str) -> list[int]:
+    models = tree.get("models")
+    entries = models if isinstance(models, list) else []
+    told = [[e.get("name"), e.get("label")] if isinstance(e, dict) else [e] for e in entries]
+    names = [[str(name) for name in known if name] for known in told]
+    numbered = [i for i in range(len(entries)) if str(i) == wanted]
+    exact = [i for i, known in enumerate(names) if wanted in known]
+    alike = [i for i, known in enumerate(names) if any(fnmatchcase(name, wanted) for name in known)]
+    found = exact or numbered or alike  # exact first: a label may be a number, or hold a pattern's [ ] * ?
+    if not found:
+        known = [name for group in names for name in group]
+        raise StudyError(
+            f"--set models.{wanted}: no model of this study has that name.{nearest(wanted, known)} "
+            f"Its models: {', '.join(known)}."
+        )
+    return found
+
+
+def point_at_data(tree: dict[str, Any], path: Path) -> None:
+    if not os.path.exists(absolute(path, Path.cwd())):  # noqa: PTH110 - as above
+        raise DataError(f"--data {str(path)!r}: there is no such file or folder. Check the path.")
+    dataset = tree.get("dataset") or {}
+    if not isinstance(dataset, dict):
+        raise StudyError(f"dataset: this is a mapping (source, path, image_size ...), not {kind_of(dataset)}.")
+    dataset = {**dataset, "path": str(absolute(path, Path.cwd()))}
+    if dataset.get("source") in ("synthetic", None):
+        for key in ("source", "count", "difficulty", "classes"):
+            dataset.pop(key, None)
+    elif dataset["source"] in ("folder", "zip"):
+        dataset.pop("source")
+    tree["dataset"] = dataset

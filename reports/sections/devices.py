@@ -1,0 +1,83 @@
+"""CPU beside GPU."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from bench.stats.timings import Speedup, speedup
+from reports.inputs.columns import COLUMNS, leader_row
+from reports.inputs.report_data import NOT_RUN, Entry, Gathered
+from reports.sections.base import Page
+from reports.text.formatting import Value
+from reports.text.i18n import Translate
+
+__all__ = ["PairRow", "device_pairs"]
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """One model on the CPU and on another device, all else equal."""
+
+    cpu: Entry
+    other: Entry
+    cells: tuple[tuple[Value, Value], ...]
+    """(CPU, other) for accuracy, time to train, time to evaluate, peak RAM."""
+    train_speedup: Value
+    """How many times faster the other device trained."""
+    evaluate_speedup: Value
+    epoch_speedup: Speedup | None
+    """The same from the raw samples of the epochs, with its interval; None where either has none."""
+
+    def setting(self, gathered: Gathered, _: Translate) -> str:
+        """The devices, and what else tells this pair from the others."""
+        varied = [key for key in ("regime", "precision", "seed") if gathered.same_everywhere(key) is None]
+        named = [f"{_('seed')} {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]
+        return " · ".join([*named, f"cpu / {self.other.device}"])
+
+
+def device_pairs(gathered: Gathered) -> list[PairRow]:
+    """Pairs of cells that differ in nothing but the device, one of them on the CPU, with whatever status."""
+    by_key: dict[tuple[Any, ...], dict[str, Entry]] = {}
+    for entry in gathered.entries:
+        key = (entry.label, entry.regime, entry.precision, entry.seed, _made_by(entry))
+        by_key.setdefault(key, {}).setdefault(entry.device, entry)
+    return [
+        _pair(found["cpu"], other)
+        for found in by_key.values()
+        if "cpu" in found
+        for device, other in found.items()
+        if device != "cpu" and NOT_RUN not in (other.status, found["cpu"].status)
+    ]
+
+
+def _made_by(entry: Entry) -> str:
+    """How the cell was built and trained: joined runs may give one label to cells that differ in it."""
+    cell = entry.result.cell if entry.result else {}
+    model = cell.get("model")
+    built = {key: value for key, value in model.items() if key != "weights"} if isinstance(model, dict) else model
+    return json.dumps([built, cell.get("train"), cell.get("weights_sha256")], sort_keys=True, default=str)
+
+
+def _pair(cpu: Entry, other: Entry) -> PairRow:
+    keys = ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib")
+    index = {column.key: position for position, column in enumerate(COLUMNS)}
+    left, right = leader_row(cpu).values, leader_row(other).values
+    cells = tuple((left[index[key]], right[index[key]]) for key in keys)
+    epochs = [entry.result.timings.epoch_seconds if entry.result else () for entry in (cpu, other)]
+    by_epoch = speedup(epochs[0], epochs[1]) if all(epochs) else None
+    return PairRow(cpu, other, cells, _times_faster(*cells[1]), _times_faster(*cells[2]), by_epoch)
+
+
+def _times_faster(slow: Value, fast: Value) -> Value:
+    if not slow.raw or not fast.raw:
+        return Value("–", None, "not measured on both devices")
+    ratio = slow.raw / fast.raw
+    return Value(f"{ratio:.3g} ×" if ratio < 1000 else f"{ratio:.0f} ×", ratio, f"{ratio:.6g}")
+
+
+def build(page: Page) -> dict[str, Any] | None:
+    gathered = page.gathered
+    pairs = device_pairs(gathered)
+    return {"pairs": pairs} if pairs else None

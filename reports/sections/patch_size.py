@@ -1,0 +1,39 @@
+"""What the patch size changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.figures.patch_size import patch_sizes
+from reports.inputs.columns import COLUMNS
+from reports.inputs.report_data import Gathered
+from reports.text.formatting import amount
+from reports.text.i18n import Translate
+
+__all__ = ["patch"]
+
+
+def patch(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+    """The ViTs by the side of their patches."""
+    columns = [
+        c for c in COLUMNS if c.key in ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib", "flops")
+    ]
+    found = [e for e in gathered.ok if e.result and e.group == "vit" and e.result.model.patch]
+    if len({entry.result.model.patch for entry in found if entry.result}) < 2:
+        return None
+    has_seeds = len({entry.seed for entry in found}) > 1
+    rows = [
+        (
+            entry.result.model.patch or 0,
+            gathered.title(entry) + (f" · {_('seed')} {entry.seed}" if has_seeds else ""),
+            amount(entry.result.model.tokens),
+            [column.value(entry.result, "not measured") for column in columns],
+        )
+        for entry in found
+        if entry.result
+    ]
+    return {
+        "picture": patch_sizes(gathered, _),
+        "columns": columns,
+        "rows": sorted(rows, key=lambda row: (row[0], row[1])),
+    }

@@ -1,0 +1,49 @@
+"""Where the time went."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from reports.figures.phases import PHASES, phases
+from reports.inputs.report_data import Entry, Gathered
+from reports.text.formatting import Value, amount, duration, percent
+from reports.text.i18n import Translate
+
+__all__ = ["STEP_PARTS", "time"]
+
+
+def time(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+    """The phases of the cells."""
+    picture = phases(gathered, _)
+    if picture is None:
+        return None
+    rows = [(gathered.title(entry), _phase_values(entry)) for entry in gathered.leading if entry.result]
+    steps = [
+        (gathered.title(e), _step_values(e)) for e in gathered.leading if e.result and e.result.timings.steps_timed
+    ]
+    return {"picture": picture, "phases": PHASES, "rows": rows, "parts": STEP_PARTS, "steps": steps}
+
+
+def _phase_values(entry: Entry) -> list[Value]:
+    assert entry.result is not None  # the caller chose entries with a result
+    timings = entry.result.timings
+    values = [duration(getattr(timings, key)) for key, _title, _colour in PHASES]
+    return [*values, duration(median(timings.epoch_seconds) if timings.epoch_seconds else None)]
+
+
+def _step_values(entry: Entry) -> list[Value]:
+    """The mean length of a step, and each part's share of it."""
+    assert entry.result is not None  # the caller chose entries with a result
+    timings = entry.result.timings
+    whole = sum(timings.step_parts.values())
+    shares = [percent(timings.step_parts.get(key, 0.0) / whole if whole else None) for key, _title in STEP_PARTS]
+    return [amount(timings.steps_timed), duration(whole / timings.steps_timed), *shares]
+
+
+STEP_PARTS = (
+    ("data", "waiting for data"),
+    ("forward", "forward"),
+    ("backward", "backward"),
+    ("optimizer", "optimiser"),
+)
