@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 _STEM_PARTS = ("patch_embed", "pos_embed", "cls_token", "reg_token")
-# Bytes a parameter in float32: its gradient, and the state that the optimiser keeps beside it.
+# Bytes a parameter in float32: its gradient, and the state that the optimizer keeps beside it.
 _OPTIMIZER_BYTES = {"adamw": 8, "sgd": 4}
 _PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -204,7 +204,7 @@ def training_bytes(
 ) -> int:
     """Estimate the memory of training, without the interpreter and its libraries.
 
-    Weights in float32, gradients and the optimiser's state of what is trained (AdamW keeps two numbers a
+    Weights in float32, gradients and the optimizer's state of what is trained (AdamW keeps two numbers a
     parameter, SGD with momentum one), and the activations of a batch. Mixed precision changes the activations
     alone.
     """

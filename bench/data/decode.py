@@ -1,6 +1,6 @@
 """Bytes that claim to be an image -> pixels, or a :class:`~bench.errors.DataError` that says why not.
 
-Every image becomes 8-bit RGB. Transparency is laid on white (the background of a microscope's field), grey is
+Every image becomes 8-bit RGB. Transparency is laid on white (the background of a microscope's field), gray is
 repeated, 16 bits keep their upper 8, CMYK and palettes are converted, and the EXIF rotation is applied. Of an
 animation the first frame counts.
 """
@@ -123,8 +123,8 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     if image.mode.startswith("I"):  # 16 bits, which older Pillow reads as 32
-        grey = (np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
+        gray = (np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8).astype(np.uint8)
+        return Image.fromarray(gray).convert("RGB")
     if image.mode == "F":
         values = np.asarray(image)
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:

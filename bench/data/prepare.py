@@ -118,7 +118,7 @@ def pixels_path(manifest: DatasetManifest, dataset: DatasetSpec, image_size: int
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The images in use, in order, and what was learnt on the way."""
+    """The images in use, in order, and what was learned on the way."""
 
     records: list[Record]
     sides: list[Side]

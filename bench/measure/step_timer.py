@@ -1,4 +1,4 @@
-"""Where the time of an epoch goes: waiting for data, forward, backward, optimiser."""
+"""Where the time of an epoch goes: waiting for data, forward, backward, optimizer."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ class StepTimer:
         """The timed steps, (n, 5): the epoch, and the seconds of `PARTS`; not a number where a part did not happen.
 
         The pieces of a batch that is passed through the model in several have a row each, all but the last without an
-        optimiser's part.
+        optimizer's part.
         """
         return np.array(self._rows, dtype=np.float32).reshape(-1, 1 + len(PARTS))

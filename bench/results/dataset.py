@@ -110,7 +110,7 @@ class AuditFindings(_Stored):
     sizes: dict[str, int] = Field(default_factory=dict)
     """How many images have each ``width x height``, the commonest first."""
     modes: dict[str, int] = Field(default_factory=dict)
-    """How many images have each colour mode, the commonest first."""
+    """How many images have each color mode, the commonest first."""
     odd: tuple[Dropped, ...] = ()
     """Images whose size or mode is not the commonest (a hundred of them at most), with what is odd."""
     odd_images: int = 0
@@ -171,7 +171,7 @@ class DatasetManifest(_Stored):
     leak_pairs: int = 0
     """How many such pairs there are."""
     card: DataCard
-    """Source, licence, citation, and what is not known."""
+    """Source, license, citation, and what is not known."""
     warnings: list[str]
     """What a reader of the results has to know."""
     limited_from: int | None = None
@@ -224,8 +224,8 @@ class DataCard(BaseModel):
     """The kind of source: folder, zip, pbc, ..."""
     path: str | None = None
     """The file or folder that was read, as it was given."""
-    licence: str | None = None
-    """The licence, where it is known."""
+    license: str | None = None
+    """The license, where it is known."""
     citation: str | None = None
     """Whom to cite."""
     url: str | None = None

@@ -85,7 +85,7 @@ class Timings(_Stored):
     epoch_seconds: tuple[float, ...] = ()
     """Raw samples: the training part of each epoch."""
     steps_timed: int = 0
-    """Steps of the optimiser whose parts were told apart: all on a processor, every twentieth elsewhere. Their raw
+    """Steps of the optimizer whose parts were told apart: all on a processor, every twentieth elsewhere. Their raw
     samples are in steps.npy (`bench.results.run.Run.steps`)."""
     step_parts: dict[str, float] = Field(default_factory=dict)
     """Seconds of those steps together by part: data (waiting for the next batch), forward, backward, optimizer."""
@@ -104,7 +104,7 @@ class Memory(_Stored):
     """Proportional set size of the child right after its imports, before data and model."""
     by_phase: dict[str, float] = Field(default_factory=dict)
     """peak_ram_mib of each phase: start (imports), data, model, warm-up, train, evaluate ... What model, data and
-    optimiser take is the difference from baseline_mib."""
+    optimizer take is the difference from baseline_mib."""
     hwm_by_phase: dict[str, float] = Field(default_factory=dict)
     """The child's own VmHWM of each phase; empty where the kernel cannot start the mark anew."""
     method: str | None = None
@@ -149,11 +149,11 @@ class BatchTiming(_Stored):
 
 
 class InferenceProfile(_Stored):
-    """How fast one model runs in one backend: from normalised pixels on the device to logits on the device."""
+    """How fast one model runs in one backend: from normalized pixels on the device to logits on the device."""
 
     backend: str
     prepare_seconds: float | None = None
-    """Making the backend's model: export, quantisation. torch.compile works in the first call."""
+    """Making the backend's model: export, quantization. torch.compile works in the first call."""
     cold_start_seconds: float | None = None
     """The first call of all, with compilation and the libraries' first choices."""
     later_cold_starts: tuple[float, ...] = ()
@@ -241,7 +241,7 @@ class CellResult(_Stored):
     """The child's own surroundings: device name, threads, determinism, versions; under ``during`` what else the machine
     did meanwhile: other_cores, stolen_share, throttling."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """What the loop really did where the study left it open: feature cache, views, batch, normalisation."""
+    """What the loop really did where the study left it open: feature cache, views, batch, normalization."""
     started: str | None = None
     """UTC, ISO 8601."""
     finished: str | None = None

@@ -34,7 +34,7 @@ def further_rounds(
 ) -> None:
     """Make the rounds of ``measure.rounds`` that the stored results do not have yet.
 
-    A nearest-neighbour head is its training images, which a new process does not have: such cells have one round.
+    A nearest-neighbor head is its training images, which a new process does not have: such cells have one round.
 
     tell: called with the result after each round. Raises as `run_cell` does; what is stored stays whole.
     """

@@ -94,7 +94,7 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
 
 
 def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> Temperature:
-    """Fit the one temperature that minimises log loss (Guo et al. 2017, section 4.2).
+    """Fit the one temperature that minimizes log loss (Guo et al. 2017, section 4.2).
 
     Fit on **validation** images and apply to test images: fitted on the test set it would flatter the model. The
     loss is convex in ``1 / T``, so its slope is bisected to 50 halvings between T = 0.05 and T = 20.

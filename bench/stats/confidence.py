@@ -118,9 +118,9 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval | None:
         return None
     z2 = NormalDist().inv_cdf((1 + checked_level(level)) / 2) ** 2
     p = successes / n
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    center = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = (z2 * (p * (1 - p) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
-    return Interval(p, min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half)), level, "Wilson")
+    return Interval(p, min(p, max(0.0, center - half)), max(p, min(1.0, center + half)), level, "Wilson")
 
 
 def _f1_interval(tp: int, errors: int, level: float) -> Interval | None:
@@ -178,7 +178,7 @@ def _cell_weights(matrix: Ints) -> NDArray[np.float64]:
 
 
 def gamma_chunks(alpha: NDArray[np.float64], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Draw Dirichlet weights of parameters ``alpha``, unnormalised, in chunks of shape ``(r, *alpha.shape)``.
+    """Draw Dirichlet weights of parameters ``alpha``, unnormalized, in chunks of shape ``(r, *alpha.shape)``.
 
     All statistics here are ratios, so the division by the sum that would make the draws sum to 1 falls away.
     """

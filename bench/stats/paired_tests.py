@@ -297,18 +297,18 @@ def paired_difference(
 # -------------------------------------------------------------------------------------------- groups
 
 
-def _maximal_cliques(neighbours: Sequence[int]) -> Iterator[int]:
+def _maximal_cliques(neighbors: Sequence[int]) -> Iterator[int]:
     """Yield the maximal cliques of a graph as bit masks (Bron and Kerbosch 1973, with Tomita's pivot)."""
-    stack = [(0, (1 << len(neighbours)) - 1, 0)]
+    stack = [(0, (1 << len(neighbors)) - 1, 0)]
     while stack:
         clique, candidates, excluded = stack.pop()
         if not candidates:
             if not excluded:
                 yield clique
             continue
-        pivot = max(_bits(candidates | excluded), key=lambda v: (candidates & neighbours[v]).bit_count())
-        for v in _bits(candidates & ~neighbours[pivot]):
-            near = neighbours[v]
+        pivot = max(_bits(candidates | excluded), key=lambda v: (candidates & neighbors[v]).bit_count())
+        for v in _bits(candidates & ~neighbors[pivot]):
+            near = neighbors[v]
             stack.append((clique | 1 << v, candidates & near, excluded & near))
             candidates &= ~(1 << v)
             excluded |= 1 << v

@@ -96,7 +96,7 @@ class DatasetSpec(_Frozen):
         kind = self.kind
         if kind == "pbc" and self.classes is not None and self.classes not in PBC_LABELLINGS:
             raise ValueError(
-                f"classes: the pbc set is labelled with 8 classes (from its folders) or 13 (from the file "
+                f"classes: the pbc set is labeled with 8 classes (from its folders) or 13 (from the file "
                 f"names), not {self.classes}"
             )
         if kind == "synthetic":

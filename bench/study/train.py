@@ -22,11 +22,11 @@ class TrainSpec(BaseModel):
 
     epochs: int = Field(default=20, ge=1, le=100_000)
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = 32
-    """The effective batch: images per step of the optimiser. ``auto``: the largest power of two that fits in memory for
+    """The effective batch: images per step of the optimizer. ``auto``: the largest power of two that fits in memory for
     every cell of the study; it is found once, before the first cell, and stands in the run's study.yaml."""
     micro_batch: int | None = Field(default=None, ge=1, le=65_536)
     """Images passed through the model at once, where that is less than the effective batch: their gradients add up.
-    Batch normalisation sees the smaller batch."""
+    Batch normalization sees the smaller batch."""
     inference_batch: int | None = Field(default=None, ge=1, le=65_536)
     """Images at once where nothing learns; null: what is fast, by the size of an image on a processor and at least 256
     elsewhere."""
@@ -38,7 +38,7 @@ class TrainSpec(BaseModel):
     layer_decay: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     """Each layer below the head learns at this fraction of the rate of the layer above it; null: all at the same."""
     weight_decay: float = Field(default=0.01, ge=0, le=10, allow_inf_nan=False)
-    """Not applied to biases and normalisation weights."""
+    """Not applied to biases and normalization weights."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """For sgd."""
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -46,7 +46,7 @@ class TrainSpec(BaseModel):
     """Linear rise of the learning rate over this many epochs, at most half of all."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     augment: Literal["none", "light", "full"] = "none"
-    """``light``: flips, quarter turns and small shifts; ``full``: also brightness, contrast and colour."""
+    """``light``: flips, quarter turns and small shifts; ``full``: also brightness, contrast and color."""
     mixup: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
     """Blend pairs of training images: alpha of the beta distribution that the share is drawn from; 0: off."""
     cutmix: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
@@ -121,7 +121,7 @@ class TrainSpec(BaseModel):
 
     @property
     def step_images(self) -> int:
-        """Images per step of the optimiser; `StudyError` while ``auto`` has not been replaced by what was found."""
+        """Images per step of the optimizer; `StudyError` while ``auto`` has not been replaced by what was found."""
         if self.batch_size == "auto":
             raise StudyError("train.batch_size is still auto: run the study, which finds it before its first cell.")
         return self.batch_size

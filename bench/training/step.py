@@ -1,4 +1,4 @@
-"""One step of the optimiser: forward and backward passes over the pieces of a batch, then the change of the weights."""
+"""One step of the optimizer: forward and backward passes over the pieces of a batch, then the change of the weights."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from torch import nn
 from models_zoo.errors import ModelZooError
 from models_zoo.spec import ModelSpec
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Network", "create_network", "normalisation_of"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Network", "create_network", "normalization_of"]
 
 Triple = tuple[float, float, float]
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
@@ -58,7 +58,7 @@ def create_network(spec: ModelSpec, image_size: int, overrides: Mapping[str, Any
     return _from_torchvision(spec, image_size) if spec.library == "torchvision" else _from_function(spec, image_size)
 
 
-def normalisation_of(architecture: str) -> tuple[Triple, Triple] | None:
+def normalization_of(architecture: str) -> tuple[Triple, Triple] | None:
     """Return timm's mean and deviation of 0..1 RGB for an architecture ``NAME[.TAG]``; None if timm has none."""
     name = architecture.partition(".")[0]
     if not name or not timm.is_model(name):
@@ -166,7 +166,7 @@ def _from_function(spec: ModelSpec, image_size: int) -> Network:
 
     It returns a classifier that ends in an ``nn.Linear``, which is taken off, so that any ``num_classes`` does:
     1000 is asked for, always, so that random weights do not depend on the study's classes. ``mean`` and ``std``
-    on what it returns, three numbers each, are its normalisation; ImageNet's without them.
+    on what it returns, three numbers each, are its normalization; ImageNet's without them.
     """
     function = _import_function(spec)
     offered = {"num_classes": 1000, "image_size": image_size}

@@ -25,7 +25,7 @@ class BuiltModel:
     """A model ready for training, and where it comes from."""
 
     module: Classifier
-    """Normalised images ``(B, 3, H, W)`` to logits ``(B, num_classes)``."""
+    """Normalized images ``(B, 3, H, W)`` to logits ``(B, num_classes)``."""
     spec: ModelSpec
     mean: tuple[float, float, float]
     """What to take off images in 0..1, by channel: red, green, blue."""
@@ -36,7 +36,7 @@ class BuiltModel:
     provenance: dict[str, Any]
     """How the weights came to be; JSON-able. Keys: ``weights`` (``none``, ``default``,
     ``hub`` or ``file``), ``seed``, ``model``, ``library``,
-    ``pooling``, ``feature_blocks``, ``normalisation``, ``notes``; with pretrained weights also ``source``,
+    ``pooling``, ``feature_blocks``, ``normalization``, ``notes``; with pretrained weights also ``source``,
     ``file``, ``sha256``, ``dtype_lifted_from``, ``patch_resampled``, ``position_grid``, ``architecture_followed``
     and ``ignored_keys``."""
 
@@ -78,7 +78,7 @@ def build(
         raise ModelZooError("a model on the meta device has no storage to load weights into.")
     with seeded(seed), torch.device(device):
         network = create_network(spec, image_size)
-        provenance: dict[str, Any] = {"notes": [], "normalisation": f"{spec.library} {spec.library_name}"}
+        provenance: dict[str, Any] = {"notes": [], "normalization": f"{spec.library} {spec.library_name}"}
         if source.kind != "none":
             network, provenance = load_weights(spec, image_size, network, source)
         chosen = pooling or _default_pooling(network, feature_blocks)

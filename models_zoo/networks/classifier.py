@@ -14,7 +14,7 @@ class Classifier(nn.Module):
     """``head(backbone(images))``, so that the features of a frozen backbone can be computed once and kept.
 
     Attributes:
-        backbone: images ``(B, 3, H, W)``, normalised float, to features ``(B, num_features)``.
+        backbone: images ``(B, 3, H, W)``, normalized float, to features ``(B, num_features)``.
         head: features to logits ``(B, num_classes)``.
         frozen: whether the backbone stands still, see ``freeze_backbone``.
     """
@@ -26,7 +26,7 @@ class Classifier(nn.Module):
         self.frozen = False
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(B, num_classes)`` of normalised images ``(B, 3, H, W)``."""
+        """Return logits ``(B, num_classes)`` of normalized images ``(B, 3, H, W)``."""
         logits: Tensor = self.head(self.backbone(images))
         return logits
 

@@ -50,7 +50,7 @@ class Features(nn.Module):
             self.pooling = "cls" if getattr(net, "global_pool", "token") == "token" else "mean"
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features ``(B, num_features)`` of normalised images ``(B, 3, H, W)``."""
+        """Return features ``(B, num_features)`` of normalized images ``(B, 3, H, W)``."""
         if self.pooling == "default" and self.blocks == 1:
             features: Tensor = self.net(images)
             return features

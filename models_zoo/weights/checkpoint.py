@@ -121,7 +121,7 @@ def _unwrap(path: Path, content: object) -> State:
     odd = next((key for key, value in state.items() if value.layout != torch.strided or value.is_quantized), None)
     if odd is not None:
         raise ModelZooError(
-            f"the weights file {path.name!r} holds sparse or quantised tensors ({odd}). Save plain ones: "
+            f"the weights file {path.name!r} holds sparse or quantized tensors ({odd}). Save plain ones: "
             "tensor.to_dense() or tensor.dequantize()."
         )
     largest = max(value.numel() * value.element_size() for value in state.values())
@@ -173,7 +173,7 @@ def fill(module: nn.Module, state: State, *, source: str, model: str) -> None:
     """Load ``state`` into ``module``, whole or not at all.
 
     Raises:
-        ModelZooError: listing what is missing, unexpected, of another shape, no real numbers (quantised or complex
+        ModelZooError: listing what is missing, unexpected, of another shape, no real numbers (quantized or complex
             weights), or not finite, and what to do.
     """
     own = module.state_dict()

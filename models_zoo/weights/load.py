@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from models_zoo.errors import ModelZooError
-from models_zoo.networks.backbones import Network, create_network, normalisation_of
+from models_zoo.networks.backbones import Network, create_network, normalization_of
 from models_zoo.spec import ModelSpec
 from models_zoo.weights.checkpoint import fill, lift_to_float32, read_checkpoint, without_classifier, without_prefixes
 from models_zoo.weights.download import fetch_hub, fetch_url
@@ -63,7 +63,7 @@ def load_weights(
     fill(network.module, state, source=label, model=spec.name)
     provenance["ignored_keys"] = ignored
     names = [metadata.get("architecture", ""), origin_of(raw) or "", *_names_in(label)]
-    return _normalised(spec, network, names, provenance), provenance
+    return _normalized(spec, network, names, provenance), provenance
 
 
 def _locate(spec: ModelSpec, network: Network, source: WeightsSource) -> tuple[Path, str]:
@@ -89,18 +89,18 @@ def _names_in(label: str) -> list[str]:
     return [name, name.partition(".")[0]]
 
 
-def _normalised(spec: ModelSpec, network: Network, names: list[str], provenance: dict[str, Any]) -> Network:
-    """Take the normalisation of the weights where their name tells it, for a resampled ViT may start from any."""
-    provenance["normalisation"] = f"{spec.library} {spec.library_name}"
+def _normalized(spec: ModelSpec, network: Network, names: list[str], provenance: dict[str, Any]) -> Network:
+    """Take the normalization of the weights where their name tells it, for a resampled ViT may start from any."""
+    provenance["normalization"] = f"{spec.library} {spec.library_name}"
     if spec.library != "timm":
         return network
     for name in names:
-        known = normalisation_of(name)
+        known = normalization_of(name)
         if known is not None:
-            provenance["normalisation"] = f"timm {name}"
+            provenance["normalization"] = f"timm {name}"
             return replace(network, mean=known[0], std=known[1])
     provenance["notes"].append(
-        f"the file does not say what it was pretrained with: normalised as timm's {spec.library_name}"
+        f"the file does not say what it was pretrained with: normalized as timm's {spec.library_name}"
     )
     return network
 

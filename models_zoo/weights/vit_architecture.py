@@ -57,7 +57,7 @@ def origin_of(state: Mapping[str, Tensor]) -> str | None:
     """Return timm's name of weights that only DINOv2 can have saved, whatever the file is called; else None.
 
     No other ViT has patch 14, layer scale and positions for 518 pixels together. It matters for the
-    normalisation: what a file is called must not change a result.
+    normalization: what a file is called must not change a result.
     """
     if not looks_like_vit(state):
         return None

@@ -51,7 +51,7 @@ _CONTEXT: dict[str, Any] = {
 
 
 def croissant(run: Run | str | Path) -> str:
-    """The metadata as JSON: name, licence, citation, classes, and each image with its label and side of the split.
+    """The metadata as JSON: name, license, citation, classes, and each image with its label and side of the split.
 
     The images themselves are named, not contained. Raises `RunError` where the run cannot be read.
     """
@@ -68,7 +68,7 @@ def croissant(run: Run | str | Path) -> str:
         "version": f"1.0.0+{str(dataset.get('fingerprint'))[:12]}",
         "recordSet": [_classes(classes), _images(dataset, classes)],
     }
-    for key, stored in (("license", "licence"), ("citeAs", "citation"), ("url", "url")):
+    for key, stored in (("license", "license"), ("citeAs", "citation"), ("url", "url")):
         if card.get(stored):
             found[key] = str(card[stored])
     return escaped(json.dumps(found, indent=1, ensure_ascii=False)) + "\n"

@@ -120,7 +120,7 @@ def _classes(result: CellResult, classes: list[str]) -> str:
 
 def _data(dataset: dict[str, Any]) -> str:
     card = dataset.get("card") or {}
-    facts = [(key, card.get(key)) for key in ("name", "licence", "citation")]
+    facts = [(key, card.get(key)) for key in ("name", "license", "citation")]
     counts = dataset.get("counts") or {}
     sides = {side: sum(row.get(side, 0) for row in counts.values()) for side in ("train", "validation", "test")}
     facts += [("images", ", ".join(f"{count:,} {side}" for side, count in sides.items()))]

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from reports.figures.svg import INK, Names, family_colour, inline, settings
+from reports.figures.svg import INK, Names, family_color, inline, settings
 from reports.inputs.report_data import Entry, Gathered
 from reports.inputs.significance import Evidence
 from reports.text.i18n import Translate
@@ -56,10 +56,10 @@ def _whisker(axes: Axes, entry: Entry, row: int, statistic: str, gathered: Gathe
     span = evidence.interval(entry, statistic)
     if span is None:
         return
-    colour = family_colour(entry.group)
+    color = family_color(entry.group)
     for other in gathered.ok:
         score = other.result.metrics.get(statistic) if other.result else None
         if score is not None and other is not entry and other.configuration == entry.configuration:
-            axes.plot([score], [row], "o", markersize=3.2, markerfacecolor="none", color=colour, markeredgewidth=0.8)
-    axes.plot([span.low, span.high], [row, row], color=colour, linewidth=1.6)
-    axes.plot([span.estimate], [row], MARKERS.get(entry.group, "D"), color=colour, markersize=5.5)
+            axes.plot([score], [row], "o", markersize=3.2, markerfacecolor="none", color=color, markeredgewidth=0.8)
+    axes.plot([span.low, span.high], [row, row], color=color, linewidth=1.6)
+    axes.plot([span.estimate], [row], MARKERS.get(entry.group, "D"), color=color, markersize=5.5)

@@ -63,12 +63,12 @@ def _specification(_: Translate, *, legend: bool) -> dict[str, Any]:
 
     x = alt.X("epoch:Q", axis=alt.Axis(title=_("Epoch"), tickMinStep=1, format="d"))
     names = alt.Legend(orient="bottom", columns=4, title=None, labelLimit=240, symbolOpacity=1) if legend else None
-    colour = alt.Color("title:N", scale=alt.Scale(scheme="tableau20"), legend=names)
+    color = alt.Color("title:N", scale=alt.Scale(scheme="tableau20"), legend=names)
     chart = alt.Chart(alt.NamedData("rows"))
     y = alt.Y("mean:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title="", format="~g"))
     band = chart.mark_area(opacity=0.15).encode(
-        x=x, y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q", color=colour
+        x=x, y=alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high:Q", color=color
     )
-    line = chart.mark_line(point=alt.OverlayMarkDef(size=30)).encode(x=x, y=y, color=colour, tooltip="title:N")
+    line = chart.mark_line(point=alt.OverlayMarkDef(size=30)).encode(x=x, y=y, color=color, tooltip="title:N")
     spec: dict[str, Any] = alt.layer(band, line).properties(width="container", height=360).to_dict()
     return {key: value for key, value in spec.items() if key not in ("config", "datasets")}

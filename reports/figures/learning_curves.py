@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from reports.figures.svg import MUTED, VIT, Names, family_colour, inline, settings
+from reports.figures.svg import MUTED, VIT, Names, family_color, inline, settings
 from reports.inputs.report_data import Entry, Gathered
 from reports.text.i18n import Translate
 
@@ -28,7 +28,7 @@ _PANELS = (
 
 
 def learning_curves(entry: Entry, _: Translate) -> Markup | None:
-    """Loss and scores by epoch on train (grey, dashed) and validation; None where no epoch was finished."""
+    """Loss and scores by epoch on train (gray, dashed) and validation; None where no epoch was finished."""
     if not entry.history:
         return None
     with mpl.rc_context(settings()):
@@ -82,28 +82,28 @@ def _same(a: Entry, b: Entry) -> bool:
 def _band(axes: Axes, entries: Sequence[Entry], group: str) -> None:
     import seaborn as sns
 
-    for part, colour, style in (("train", MUTED, (0, (4, 2))), ("validation", family_colour(group), "-")):
+    for part, color, style in (("train", MUTED, (0, (4, 2))), ("validation", family_color(group), "-")):
         found = [point for entry in entries for point in _series(entry.history, part, "accuracy")]
         if found:
             epochs, scores = zip(*found, strict=True)
             band = ("pi", 100) if part == "validation" and len(entries) > 1 else None
             sns.lineplot(
-                x=list(epochs), y=list(scores), color=colour, linestyle=style, linewidth=1.4, errorbar=band, ax=axes
+                x=list(epochs), y=list(scores), color=color, linestyle=style, linewidth=1.4, errorbar=band, ax=axes
             )
     axes.set(xlabel="", ylabel="")
 
 
 def _panel(axes: Axes, entry: Entry, key: str) -> None:
     best = entry.result.best_epoch if entry.result else None
-    for part, colour, style in (("train", MUTED, (0, (4, 2))), ("validation", VIT, "-")):
+    for part, color, style in (("train", MUTED, (0, (4, 2))), ("validation", VIT, "-")):
         points = [(epoch, value) for epoch, value in _series(entry.history, part, key)]
         if not points:
             continue
         marker = "o" if len(points) < 3 else ""
-        axes.plot(*zip(*points, strict=True), color=colour, linestyle=style, linewidth=1.5, marker=marker, markersize=3)
+        axes.plot(*zip(*points, strict=True), color=color, linestyle=style, linewidth=1.5, marker=marker, markersize=3)
         chosen = [value for epoch, value in points if epoch == best]
         if part == "validation" and chosen and best is not None:
-            axes.plot([best], chosen, "o", color=colour, markersize=5)
+            axes.plot([best], chosen, "o", color=color, markersize=5)
 
 
 def _series(history: list[dict[str, Any]], part: str, key: str) -> list[tuple[float, float]]:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.results.schema import CellResult
 from reports.figures.forest import MARKERS
-from reports.figures.svg import INK, MUTED, Names, family_colour, inline, settings
+from reports.figures.svg import INK, MUTED, Names, family_color, inline, settings
 from reports.inputs.report_data import Gathered
 from reports.text.formatting import amount, duration, plain
 from reports.text.i18n import Translate
@@ -51,9 +51,9 @@ def pareto(
         line = [points[index] for index in line_of]
         axes.step(*zip(*line, strict=True), where="post", color=MUTED, linewidth=1, linestyle=(0, (3, 2)))
         for (entry, *_rest), point in zip(found, points, strict=True):
-            fill = family_colour(entry.group) if entry.device == "cpu" else "none"
+            fill = family_color(entry.group) if entry.device == "cpu" else "none"
             marker = MARKERS.get(entry.group, "D")
-            axes.plot(*point, marker, color=family_colour(entry.group), markerfacecolor=fill, markersize=6)
+            axes.plot(*point, marker, color=family_color(entry.group), markerfacecolor=fill, markersize=6)
         best = {gathered.title(found[index][0]): index for index in line_of}  # of seeds that share a name, the best
         for name, index in best.items():
             token = names.token(name)

@@ -52,8 +52,8 @@ def phases(gathered: Gathered, _: Translate) -> Markup | None:
 def _bar(axes: Axes, row: int, entry: Entry) -> None:
     assert entry.result is not None  # rows were chosen by their timings
     left = 0.0
-    for key, _title, colour in PHASES:
+    for key, _title, color in PHASES:
         seconds = getattr(entry.result.timings, key)
         if seconds:
-            axes.barh(row, seconds, left=left, color=colour, height=0.62, linewidth=0)
+            axes.barh(row, seconds, left=left, color=color, height=0.62, linewidth=0)
             left += seconds

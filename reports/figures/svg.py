@@ -1,6 +1,6 @@
 """matplotlib's SVG made fit to stand inside the page.
 
-The page's policy allows no ``style`` attributes, so they become presentation attributes, whose colours the style
+The page's policy allows no ``style`` attributes, so they become presentation attributes, whose colors the style
 sheet maps to the theme. Ids are prefixed, since matplotlib repeats them from figure to figure. Names of models and
 classes never pass through matplotlib, which would read ``$`` as mathematics: tokens do, and the escaped names take
 their place here.
@@ -19,11 +19,11 @@ from reports.text.formatting import visible
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CNN", "GRID", "INK", "MUTED", "OTHER", "VIT", "Names", "family_colour", "inline", "settings"]
+__all__ = ["CNN", "GRID", "INK", "MUTED", "OTHER", "VIT", "Names", "family_color", "inline", "settings"]
 
 INK, MUTED, GRID = "#1b1f24", "#59636e", "#e3e7eb"
 VIT, CNN, OTHER = "#2f6fdb", "#c4620f", "#7a5ea8"
-"""Colours as they leave matplotlib; report.css maps each of them to the theme's own."""
+"""Colors as they leave matplotlib; report.css maps each of them to the theme's own."""
 
 _STYLE = re.compile(r'style="([^"]*)"')
 _ID = re.compile(r'\bid="([^"]+)"')
@@ -89,8 +89,8 @@ def settings() -> dict[Any, Any]:
     }
 
 
-def family_colour(family: str) -> str:
-    """The colour of a kind of model (vit, cnn or other), the same in every figure."""
+def family_color(family: str) -> str:
+    """The color of a kind of model (vit, cnn or other), the same in every figure."""
     return {"vit": VIT, "cnn": CNN}.get(family, OTHER)
 
 

@@ -79,7 +79,7 @@ class Entry:
 
     @property
     def group(self) -> str:
-        """The kind of model by which figures are coloured: vit, cnn or other."""
+        """The kind of model by which figures are colored: vit, cnn or other."""
         family = self.family.lower()
         return next((kind for kind in ("vit", "cnn") if family.startswith(kind)), "other")
 

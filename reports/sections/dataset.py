@@ -49,7 +49,7 @@ def card_rows(gathered: Gathered, _: Translate) -> list[tuple[str, str]]:
         ("Source", dataset.get("source")),
         ("Kind", _("synthetic: drawn by a program") if gathered.is_synthetic else None),
         ("Used", images if used else None),
-        ("Licence", card.get("licence")),
+        ("License", card.get("license")),
         ("Cite", card.get("citation")),
         ("Address", card.get("url")),
         ("Split", told(str(dataset.get("split_method") or ""), _)),
@@ -81,7 +81,7 @@ def audit_rows(audit: dict[str, Any]) -> list[tuple[str, str]]:
         ("Pairs that look alike", str(audit.get("near_pairs", DASH))),
         ("Pairs that a plain random split would leak", str(leaking)),
         ("Image sizes", _listed(sizes)),
-        ("Colour modes", _listed(modes)),
+        ("Color modes", _listed(modes)),
         ("Images of the largest class for each one of the smallest", f"{imbalance:.3g}" if imbalance else DASH),
     ]
 

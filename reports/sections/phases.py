@@ -28,7 +28,7 @@ def time(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
 def _phase_values(entry: Entry) -> list[Value]:
     assert entry.result is not None  # the caller chose entries with a result
     timings = entry.result.timings
-    values = [duration(getattr(timings, key)) for key, _title, _colour in PHASES]
+    values = [duration(getattr(timings, key)) for key, _title, _color in PHASES]
     return [*values, duration(median(timings.epoch_seconds) if timings.epoch_seconds else None)]
 
 
@@ -45,5 +45,5 @@ STEP_PARTS = (
     ("data", "waiting for data"),
     ("forward", "forward"),
     ("backward", "backward"),
-    ("optimizer", "optimiser"),
+    ("optimizer", "optimizer"),
 )

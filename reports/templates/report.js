@@ -121,8 +121,8 @@
     });
   }
 
-  // What both charts share: the box at the pointer, the theme's colours, and the place that a chart is drawn in.
-  const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
+  // What both charts share: the box at the pointer, the theme's colors, and the place that a chart is drawn in.
+  const color = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   const tip = document.createElement("div");
   tip.id = "tip";
   tip.hidden = true;
@@ -136,8 +136,8 @@
   };
   const embed = async (id, spec, tooltip, label) => {
     const place = document.getElementById(id);
-    const axis = { labelColor: colour("muted"), titleColor: colour("muted"), gridColor: colour("soft"), domainColor: colour("muted"), tickColor: colour("muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
-    const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: colour("ink"), titleColor: colour("muted"), symbolBaseFillColor: colour("muted"), symbolBaseStrokeColor: colour("muted"), labelFontSize: 12 }, view: { stroke: null } };
+    const axis = { labelColor: color("muted"), titleColor: color("muted"), gridColor: color("soft"), domainColor: color("muted"), tickColor: color("muted"), titleFontWeight: "normal", labelFontSize: 12, titleFontSize: 12 };
+    const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: color("ink"), titleColor: color("muted"), symbolBaseFillColor: color("muted"), symbolBaseStrokeColor: color("muted"), labelFontSize: 12 }, view: { stroke: null } };
     place.hidden = false;
     await window.vegaEmbed(place, spec, { mode: "vega-lite", actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip, config });
     // One picture with one name: the cells are read in the tables, not mark by mark.
@@ -180,8 +180,8 @@
         layer.encoding.x.scale.type = control("log").checked ? "log" : "linear";
         layer.encoding.x.axis.title = cost.unit ? `${cost.title} (${cost.unit})` : cost.title;
       });
-      spec.layer[1].encoding.color.scale = { domain: explorer.families, range: explorer.families.map(colour) };
-      spec.layer[0].encoding.color.value = colour("muted");
+      spec.layer[1].encoding.color.scale = { domain: explorer.families, range: explorer.families.map(color) };
+      spec.layer[0].encoding.color.value = color("muted");
       await embed("explorer", spec, tell, `${explorer.title}: ${cost.title}`);
     };
     whenever(["cost", "device", "log"].map(control), () => { drawing = drawing.then(draw); });

@@ -25,5 +25,5 @@ def translator(lang: str) -> Translate:
         )
     if lang == "en":
         return lambda text: text
-    catalogue: dict[str, str] = json.loads((TEMPLATES / f"{lang}.json").read_text(encoding="utf-8"))
-    return lambda text: catalogue.get(text, text)
+    catalog: dict[str, str] = json.loads((TEMPLATES / f"{lang}.json").read_text(encoding="utf-8"))
+    return lambda text: catalog.get(text, text)

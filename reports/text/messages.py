@@ -38,7 +38,7 @@ SENTENCES = (
     "The patient of each image is not known (the names carry no patient id), so images of one patient may lie on both "
     "sides of the split: scores may be optimistic for new patients.",
     "These are drawings, not cells: scores on them say nothing about how a model does on blood.",
-    "Licence and citation: see the page of the data set.",
+    "License and citation: see the page of the data set.",
     "a duplicate of {name}",
     "the same pixels carry different labels: {names}",
     "not in the split file",
@@ -64,7 +64,7 @@ SENTENCES = (
     "a batch of {n} images would take {seconds} s; measure.call_seconds is {allowed}",
     "a batch of {n} images does not fit in memory",
     "{backend} is measured on the processor only",
-    "the model has no linear layers to quantise",
+    "the model has no linear layers to quantize",
     "this build of torch has no engine for int8",
     "torch cannot export the model to ONNX: {why}",
     "{names} not installed: pip install {packages}",

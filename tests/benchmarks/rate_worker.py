@@ -47,7 +47,7 @@ def harness(name: str, precision: str, pixels: Path) -> Callable[[], None]:
 
 
 def plain(name: str, _: str, pixels: Path) -> Callable[[], None]:
-    """One step of the reference script; its images are decoded already, which is in its favour."""
+    """One step of the reference script; its images are decoded already, which is in its favor."""
     count, side = np.load(pixels, mmap_mode="r").shape[:2]
     model = timm.create_model(name, num_classes=8).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)

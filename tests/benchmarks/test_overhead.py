@@ -1,6 +1,6 @@
 """What the harness adds to an epoch: its loop beside a bare PyTorch loop with the same model, data and settings.
 
-Both train the same weights with the same optimiser and score their epoch, the harness from its pixel file, the bare
+Both train the same weights with the same optimizer and score their epoch, the harness from its pixel file, the bare
 loop on tensors that lie in memory ready-made. They take turns within one process, on one thread, and processor seconds
 are compared: on one thread these are what an idle machine would show, and a busy machine does not change them.
 """
@@ -54,7 +54,7 @@ def _harness(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
 
 
 def _bare(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
-    """The same by a loop as one writes it, on normalised tensors that lie in memory."""
+    """The same by a loop as one writes it, on normalized tensors that lie in memory."""
     module = build(name, num_classes=CLASSES, image_size=SIDE).module
     images = torch.from_numpy(np.load(path)).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25).contiguous()
     targets = torch.from_numpy(labels)

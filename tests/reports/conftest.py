@@ -231,7 +231,7 @@ def _surroundings(folder: Path, recipe: Recipe, names: list[str], labels: np.nda
                   "imbalance": 1.0},
         "dropped": [{"name": "<img src=x>.jpg", "reason": "cannot be decoded"}],
         "leaks": [],
-        "card": {"name": "Blood cells <PBC>", "source": recipe.source, "licence": "CC BY 4.0",
+        "card": {"name": "Blood cells <PBC>", "source": recipe.source, "license": "CC BY 4.0",
                  "citation": "Acevedo et al. 2020", "unknown": ["File names carry no patient id."]},
         "warnings": ["1 file could not be read and was left out"],
         "limited_from": None,

@@ -175,6 +175,6 @@ def perceptual_hash(picture: Image.Image) -> int:
     for 6,000 images.
     """
     small = picture.reduce(max(1, min(picture.size) // (2 * _SIDE))).convert("L")
-    grey = np.asarray(small.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), np.float64)
-    low = (_WAVES @ grey @ _WAVES.T).round(6)  # what is 0 in an even picture must not be above or below by chance
+    gray = np.asarray(small.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), np.float64)
+    low = (_WAVES @ gray @ _WAVES.T).round(6)  # what is 0 in an even picture must not be above or below by chance
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")

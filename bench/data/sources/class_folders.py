@@ -18,7 +18,7 @@ __all__ = ["Listing", "label_by_folder"]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The images of a folder or zip, labelled by the folders that they lie in."""
+    """The images of a folder or zip, labeled by the folders that they lie in."""
 
     images: list[tuple[str, Record]]
     """Path below the root and record of each, ordered by name."""

@@ -30,7 +30,7 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
     """List the images of the Hugging Face or torchvision data set called ``name``.
 
     Raises:
-        DataError: there is no such set, it cannot be downloaded, or it is no set of labelled images.
+        DataError: there is no such set, it cannot be downloaded, or it is no set of labeled images.
         DependencyError: the library that brings it is not installed.
     """
     plain = re.sub(r"[^A-Za-z0-9]+", "-", name)
@@ -50,7 +50,7 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
             source=kind,
             path=str(path),
             url=url,
-            unknown=("Licence and citation: see the page of the data set.", *left_out),
+            unknown=("License and citation: see the page of the data set.", *left_out),
         ),
     )
 

@@ -66,7 +66,7 @@ def export(kind: str, name: str, target: Path, raw: Path) -> None:
     if not seen:
         raise SystemExit("has no images in a part called train, validation or test")
     if bare.total() == seen.total():
-        raise SystemExit("none of its images has a label, so nothing can be learnt from it")
+        raise SystemExit("none of its images has a label, so nothing can be learned from it")
 
 
 def _left_out(side: str, bare: int, seen: int) -> str:
@@ -129,7 +129,7 @@ def _column(features: Any, kind: str) -> str:
     for column, feature in features.items():
         if type(feature).__name__ == kind:
             return str(column)
-    raise SystemExit(f"has no column of type {kind}, so it is no set of labelled images")
+    raise SystemExit(f"has no column of type {kind}, so it is no set of labeled images")
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def _card(known: MedMnistSet | None, path: Path) -> DataCard:
         name=known.name,
         source="medmnist",
         path=str(path),
-        licence=known.licence,
+        license=known.license,
         citation=MEDMNIST_CITATION,
         url="https://medmnist.com",
         unknown=tuple(unknown),

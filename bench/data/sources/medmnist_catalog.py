@@ -27,7 +27,7 @@ class MedMnistSet:
     """The name of class 0, 1, ..."""
     md5: tuple[str, str, str, str]
     """The hash of the file of each of ``MEDMNIST_SIZES``."""
-    licence: str = "CC BY 4.0"
+    license: str = "CC BY 4.0"
 
     def file(self, size: int) -> str:
         """Return the name of the file with images of ``size`` x ``size`` pixels."""
@@ -94,7 +94,7 @@ _SETS = (
             "2defd784463fa5243564e855ed717de1",
             "8974907d8e169bef5f5b96bc506ae45d",
         ),
-        licence="CC BY-NC 4.0",
+        license="CC BY-NC 4.0",
     ),
     MedMnistSet(
         "octmnist",

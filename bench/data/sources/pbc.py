@@ -1,4 +1,4 @@
-"""The Barcelona set of normal peripheral blood cells (PBC), labelled with 8 or 13 classes."""
+"""The Barcelona set of normal peripheral blood cells (PBC), labeled with 8 or 13 classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.data.sources.zip_archive import open_zip
 from bench.errors import DataError
 from bench.results.dataset import DataCard
 
-__all__ = ["FOLDERS", "PBC_CITATION", "PBC_LICENCE", "PREFIXES", "open_pbc"]
+__all__ = ["FOLDERS", "PBC_CITATION", "PBC_LICENSE", "PREFIXES", "open_pbc"]
 
 FOLDERS = (
     "basophil",
@@ -33,7 +33,7 @@ PBC_CITATION = (
     "peripheral blood cell images for development of automatic recognition systems. Data in Brief 30, 105474. "
     "doi:10.17632/snkd93bnjr.1"
 )
-PBC_LICENCE = "CC BY 4.0"
+PBC_LICENSE = "CC BY 4.0"
 
 
 def open_pbc(path: Path, classes: int = 8) -> Source:
@@ -60,7 +60,7 @@ def open_pbc(path: Path, classes: int = 8) -> Source:
         name="PBC: normal peripheral blood cells",
         source="pbc",
         path=str(path),
-        licence=PBC_LICENCE,
+        license=PBC_LICENSE,
         citation=PBC_CITATION,
         url="https://data.mendeley.com/datasets/snkd93bnjr/1",
         unknown=(

@@ -36,18 +36,18 @@ def prepare(backend: Backend, module: nn.Module, example: Tensor, device: torch.
 
 
 def _int8(module: nn.Module) -> Forward | str:
-    """Weights of the linear layers as int8, their inputs quantised as they come."""
+    """Weights of the linear layers as int8, their inputs quantized as they come."""
     usable = [name for name in torch.backends.quantized.supported_engines if name != "none"]
     if not usable:
         return "this build of torch has no engine for int8"
     if not any(isinstance(part, nn.Linear) for part in module.modules()):
-        return "the model has no linear layers to quantise"
+        return "the model has no linear layers to quantize"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch points to another package for new code
-        quantised: nn.Module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+        quantized: nn.Module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
             copy.deepcopy(module), {nn.Linear}, dtype=torch.qint8
         )
-    return quantised
+    return quantized
 
 
 def _onnx(module: nn.Module, example: Tensor) -> Forward | str:

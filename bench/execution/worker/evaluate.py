@@ -42,7 +42,7 @@ def evaluate(ready: Ready, clock: Clock, outcome: dict[str, Any], fitted: Fitted
 
 
 def keep_model(ready: Ready, outcome: dict[str, Any]) -> None:
-    """Write the tested weights, with what they were tested with: model, head, classes, image size, normalisation.
+    """Write the tested weights, with what they were tested with: model, head, classes, image size, normalization.
 
     Weights that the format cannot hold are told in the outcome's context; the result stands without them.
     """

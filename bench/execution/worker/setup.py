@@ -113,7 +113,7 @@ def cell_context(device: torch.device, threads: int, determinism: dict[str, obje
 
 
 class Clock:
-    """Puts the seconds of a phase into the outcome, the device synchronised at both ends."""
+    """Puts the seconds of a phase into the outcome, the device synchronized at both ends."""
 
     def __init__(self, timings: dict[str, Any], device: torch.device) -> None:
         self._timings = timings

@@ -1,4 +1,4 @@
-"""Heads that are solved and not trained: logistic regression and nearest neighbours, on features.
+"""Heads that are solved and not trained: logistic regression and nearest neighbors, on features.
 
 Their history is a single epoch whose scores, on the training images too, are those of the solution.
 """
@@ -24,7 +24,7 @@ from bench.training.scores import rank, score_logits
 __all__ = ["KnnHead", "Solved", "fit_knn", "fit_logistic"]
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_NEIGHBOURS = (1, 5, 10, 20)
+_NEIGHBORS = (1, 5, 10, 20)
 _TEMPERATURE = 0.07
 _STEPS = 200
 _ROWS = 1024  # whose likenesses to all training features are held at once; those of all rows may not fit in memory
@@ -48,14 +48,14 @@ class Solved:
 class KnnHead(nn.Module):
     """Weighted votes of the nearest training features, by cosine (Wu et al. 2018, with their temperature of 0.07)."""
 
-    def __init__(self, features: Tensor, labels: Tensor, classes: int, neighbours: int) -> None:
+    def __init__(self, features: Tensor, labels: Tensor, classes: int, neighbors: int) -> None:
         super().__init__()
         self.features: Tensor
         self.labels: Tensor
         self.register_buffer("features", nn.functional.normalize(features))
         self.register_buffer("labels", labels)
         self.classes = classes
-        self.neighbours = neighbours
+        self.neighbors = neighbors
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (b, width) to the logarithm of each class's share of the votes, (b, classes)."""
@@ -76,28 +76,28 @@ class KnnHead(nn.Module):
         return torch.cat(said)
 
     def _votes(self, likeness: Tensor) -> Tensor:
-        near, index = likeness.topk(min(self.neighbours, likeness.shape[1]), dim=1)
+        near, index = likeness.topk(min(self.neighbors, likeness.shape[1]), dim=1)
         votes = torch.zeros(len(likeness), self.classes, device=likeness.device)
         votes.scatter_add_(1, self.labels[index], (near / _TEMPERATURE).softmax(dim=1))
         return (votes + 1e-6).log()
 
 
 def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: Conditions) -> Solved:
-    """Nearest neighbours, their number chosen on validation."""
+    """Nearest neighbors, their number chosen on validation."""
     started = time.perf_counter()
     features, labels = _flat(train)
     found = []
-    for neighbours in _NEIGHBOURS:
-        head = KnnHead(features, labels.to(features.device), conditions.classes, neighbours).to(conditions.device)
+    for neighbors in _NEIGHBORS:
+        head = KnnHead(features, labels.to(features.device), conditions.classes, neighbors).to(conditions.device)
         said = head.leave_one_out(len(train.labels))
-        found.append(_solved(head, said, train, validation, conditions, {"neighbours": neighbours}))
+        found.append(_solved(head, said, train, validation, conditions, {"neighbors": neighbors}))
     return _best(found, spec, started)
 
 
 def fit_logistic(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: Conditions) -> Solved:
     """Multinomial logistic regression with an L2 penalty, its strength chosen on validation.
 
-    The features are standardised for the solver; the head that comes back takes them as they are.
+    The features are standardized for the solver; the head that comes back takes them as they are.
     """
     started = time.perf_counter()
     features, labels = _flat(train)
@@ -125,7 +125,7 @@ def _flat(batches: FeatureBatches) -> tuple[Tensor, Tensor]:
 
 
 def _linear(model: LogisticRegression, mean: np.ndarray, deviation: np.ndarray, classes: int) -> nn.Linear:
-    """The regression as a layer that takes features which are not standardised."""
+    """The regression as a layer that takes features which are not standardized."""
     weights, bias = np.asarray(model.coef_), np.asarray(model.intercept_)
     if len(weights) == 1:  # of two classes scikit-learn gives the second alone
         weights, bias = np.stack([0 * weights[0], weights[0]]), np.array([0.0, bias[0]])

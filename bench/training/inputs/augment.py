@@ -18,19 +18,19 @@ from bench.errors import StudyError, nearest
 __all__ = ["KINDS", "AugmentKind", "augment"]
 
 AugmentKind = Literal["none", "light", "full"]
-"""``none``; ``light``: flips, quarter turns and small shifts; ``full``: also brightness, contrast and colour."""
+"""``none``; ``light``: flips, quarter turns and small shifts; ``full``: also brightness, contrast and color."""
 
 KINDS: tuple[str, ...] = get_args(AugmentKind)
 
 _SHIFT = 1 / 16  # of the image's side
-_BRIGHTNESS, _CONTRAST, _COLOUR = 0.15, 0.2, 0.1
+_BRIGHTNESS, _CONTRAST, _COLOR = 0.15, 0.2, 0.1
 
 
 def augment(batch: Tensor, kind: AugmentKind, generator: torch.Generator) -> Tensor:
     """Return an augmented copy of ``batch``; with ``none`` the batch itself.
 
     Args:
-        batch: B x 3 x H x W; uint8 in 0..255, or floating point in 0..1 (not yet normalised).
+        batch: B x 3 x H x W; uint8 in 0..255, or floating point in 0..1 (not yet normalized).
         kind: how much.
         generator: decides everything that is random; a generator on the CPU.
 
@@ -114,18 +114,18 @@ def _move_on_cpu(batch: Tensor, turn: list[int], down: list[int], right: list[in
 
 
 def _jitter(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Scale the contrast around the image's mean, shift the brightness, and scale each colour."""
+    """Scale the contrast around the image's mean, shift the brightness, and scale each color."""
     count = batch.shape[0]
     draws = (torch.rand((count, 5), generator=generator) * 2 - 1).to(batch.device)
     top = 1.0 if batch.is_floating_point() else 255.0
     mean = batch.mean(dim=(1, 2, 3), dtype=torch.float32)[:, None]
     contrast = 1 + _CONTRAST * draws[:, :1]
-    scale = (1 + _COLOUR * draws[:, 2:5]) * contrast
+    scale = (1 + _COLOR * draws[:, 2:5]) * contrast
     shift = (mean * (1 - contrast) + _BRIGHTNESS * top * draws[:, 1:2]).expand(count, 3)
     if batch.is_floating_point():
         out = batch * scale[:, :, None, None].to(batch.dtype) + shift[:, :, None, None].to(batch.dtype)
         return out.clamp_(0, top)
-    # Of 8-bit pixels there are 256: a table for each image and colour is all the arithmetic there is.
+    # Of 8-bit pixels there are 256: a table for each image and color is all the arithmetic there is.
     levels = torch.arange(256, device=batch.device, dtype=torch.float32)
     table = (levels * scale[:, :, None] + shift[:, :, None]).clamp_(0, top).round_().to(batch.dtype)
     if batch.device.type == "cpu":
@@ -137,9 +137,9 @@ def _look_up_on_cpu(table: Tensor, batch: Tensor) -> Tensor:
     out = torch.empty_like(batch)
     source, target, tables = batch.numpy(), out.numpy(), table.numpy()
     for image in range(batch.shape[0]):
-        for colour in range(3):
-            plane = source[image, colour]
+        for color in range(3):
+            plane = source[image, color]
             # bytes.translate is the fastest table look-up of 8 bits there is in Python.
-            mapped = plane.tobytes().translate(tables[image, colour].tobytes())
-            target[image, colour] = np.frombuffer(mapped, np.uint8).reshape(plane.shape)
+            mapped = plane.tobytes().translate(tables[image, color].tobytes())
+            target[image, color] = np.frombuffer(mapped, np.uint8).reshape(plane.shape)
     return out

@@ -40,7 +40,7 @@ class Batches(Protocol):
 def cut(order: np.ndarray, batch_size: int, *, training: bool) -> list[np.ndarray]:
     """Cut positions into batches. In training, one image left over joins the batch before it.
 
-    Batch normalisation cannot work on a single image, and dropping it would hide it from the model.
+    Batch normalization cannot work on a single image, and dropping it would hide it from the model.
     """
     ends = list(range(batch_size, len(order), batch_size))
     if training and ends and len(order) - ends[-1] == 1:
@@ -84,7 +84,7 @@ class PixelFile:
 
 
 class PixelBatches:
-    """Images as normalised float tensors, (b, 3, side, side)."""
+    """Images as normalized float tensors, (b, 3, side, side)."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class PixelBatches:
         """See `Batches`. Each chunk is augmented by draws of its own, whichever thread reads it."""
         if self._workers == 0:
             for number, positions in enumerate(chunks):
-                yield self._normalised(self._read(positions, epoch, number), positions)
+                yield self._normalized(self._read(positions, epoch, number), positions)
             return
         with ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             waiting: deque[tuple[Future[Tensor], np.ndarray]] = deque()
@@ -127,7 +127,7 @@ class PixelBatches:
                     if not waiting:
                         return
                     future, positions = waiting.popleft()
-                    yield self._normalised(future.result(), positions)
+                    yield self._normalized(future.result(), positions)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -138,11 +138,11 @@ class PixelBatches:
             images = augment(images, self._augmentation, generator(self._seed, "augment", epoch, number))
         return images.pin_memory() if self._device.type == "cuda" else images
 
-    def _normalised(self, images: Tensor, positions: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _normalized(self, images: Tensor, positions: np.ndarray) -> tuple[Tensor, Tensor]:
         moved = images.to(self._device, non_blocking=True)  # as bytes: a quarter of what floats would take
         inputs = moved.to(torch.float32, memory_format=self._format)
         if self._format == torch.channels_last:
-            # A row of pixels at once: with three colours as the innermost dimension, arithmetic is four times as slow.
+            # A row of pixels at once: with three colors as the innermost dimension, arithmetic is four times as slow.
             count, _, height, width = inputs.shape
             rows = inputs.permute(0, 2, 3, 1).view(count, height, 3 * width)
             rows.mul_(self._scale.flatten().repeat(width)).add_(self._shift.flatten().repeat(width))

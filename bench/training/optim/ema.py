@@ -39,7 +39,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Move towards the module's weights, after a step of the optimiser; whole numbers are copied."""
+        """Move towards the module's weights, after a step of the optimizer; whole numbers are copied."""
         self.steps += 1
         keep = min(self._decay, (1 + self.steps) / (10 + self.steps))
         now = learned(self._module)

@@ -1,4 +1,4 @@
-"""Optimiser, learning-rate schedule and precision, from a study's train settings."""
+"""Optimizer, learning-rate schedule and precision, from a study's train settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["autocast", "grad_scaler", "learning_rate", "make_optimizer", "set_ra
 
 
 def make_optimizer(module: nn.Module, spec: TrainSpec) -> torch.optim.Optimizer:
-    """Return the optimiser over what the module has to learn; biases and normalisation weights do not decay.
+    """Return the optimizer over what the module has to learn; biases and normalization weights do not decay.
 
     Each group holds under ``scale`` its share of the study's learning rate, see `set_rate`.
     """

@@ -17,7 +17,7 @@ from reports.inputs.significance import ALPHA, Evidence
 from reports.sections.base import Page
 from reports.sections.claims.devices import device_cases
 from reports.sections.claims.rules import Finding, more, outcome
-from reports.sections.claims.vit import patch_ram, quantised
+from reports.sections.claims.vit import patch_ram, quantized
 from reports.text.formatting import amount, duration, memory
 from reports.text.i18n import Translate
 
@@ -64,8 +64,8 @@ def answers(gathered: Gathered, evidence: Evidence, _: Translate) -> list[Answer
             _("the same model with its backbone frozen and with all weights trained, with scores by epoch"),
         ),
         (
-            _("Low-bit quantised ViTs keep their accuracy."),
-            quantised(gathered, _),
+            _("Low-bit quantized ViTs keep their accuracy."),
+            quantized(gathered, _),
             _("a ViT tested in the int8 backend beside the eager one"),
         ),
     )

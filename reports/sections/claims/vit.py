@@ -15,10 +15,10 @@ from reports.sections.claims.rules import Finding, more, outcome
 from reports.text.formatting import points
 from reports.text.i18n import Translate
 
-__all__ = ["KEPT", "patch_ram", "quantised"]
+__all__ = ["KEPT", "patch_ram", "quantized"]
 
 KEPT = 0.01
-"""A quantised model that loses at most this share of the test images has kept its accuracy."""
+"""A quantized model that loses at most this share of the test images has kept its accuracy."""
 
 _ROUNDING = 1e-6
 """Images; `KEPT` of a number of images need not be a whole number in floating point."""
@@ -63,7 +63,7 @@ def _without_patch(result: CellResult, patch: int) -> tuple[object, ...]:
     return (stem, result.model.image_size, *(model.get(key) for key in _BUILT))
 
 
-def quantised(gathered: Gathered, _: Translate) -> Finding | None:
+def quantized(gathered: Gathered, _: Translate) -> Finding | None:
     """Claim 7, from the int8 backend beside the eager one on the same test images."""
     pairs = [
         (entry.label, found)

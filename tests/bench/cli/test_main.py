@@ -54,7 +54,7 @@ def images(tmp_path: Path) -> Path:
             pixels[..., kind] = 200
             Image.fromarray(pixels).save(folder / name.replace("/", "∕") / f"{index}.png")
     first = folder / "a b"
-    Image.fromarray(rng.integers(0, 255, (20, 20), np.uint8)).save(first / "grey.png")
+    Image.fromarray(rng.integers(0, 255, (20, 20), np.uint8)).save(first / "gray.png")
     Image.new("CMYK", (20, 20), (0, 50, 100, 0)).save(first / "cmyk.jpg")
     Image.new("RGBA", (20, 20), (0, 50, 100, 7)).save(first / "rgba.png")
     Image.new("P", (20, 20), 3).save(first / "palette.png")

@@ -23,8 +23,8 @@ def _saved(image: Image.Image, file_format: str, **options: Any) -> bytes:
 
 
 def _ramp(mode: str) -> Image.Image:
-    grey = Image.fromarray(np.tile(np.arange(0, 240, 10, dtype=np.uint8), (16, 1)))
-    return grey.convert(mode)
+    gray = Image.fromarray(np.tile(np.arange(0, 240, 10, dtype=np.uint8), (16, 1)))
+    return gray.convert(mode)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_transparency_is_laid_on_white() -> None:
     assert decode(_saved(image, "PNG"), "x").tolist() == [[[255, 255, 255], [0, 0, 255]]]
 
 
-def test_transparent_palette_colour_is_laid_on_white() -> None:
+def test_transparent_palette_color_is_laid_on_white() -> None:
     image = Image.new("P", (2, 1), 0)
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((1, 0), 1)
@@ -137,7 +137,7 @@ def test_a_huge_claim_is_refused_before_memory_is_taken(width: int, height: int)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.sampled_from(["squash", "crop"]))
-def test_resize_gives_the_square_and_keeps_a_flat_colour(width: int, height: int, size: int, how: Any) -> None:
+def test_resize_gives_the_square_and_keeps_a_flat_color(width: int, height: int, size: int, how: Any) -> None:
     flat = np.full((height, width, 3), (10, 200, 90), dtype=np.uint8)
     small = resize(flat, size, how)
     assert small.shape == (size, size, 3)

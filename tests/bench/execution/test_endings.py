@@ -60,10 +60,10 @@ def test_a_real_time_signal_has_no_name(run_script: RunScript) -> None:
 
 
 def test_a_traceback_becomes_the_reason(run_script: RunScript) -> None:
-    result = run_script('raise ValueError("no such colour")')
+    result = run_script('raise ValueError("no such color")')
     assert result.status is Status.FAILED
     assert result.error is not None
-    assert (result.error.kind, result.error.message) == ("ValueError", "ValueError: no such colour")
+    assert (result.error.kind, result.error.message) == ("ValueError", "ValueError: no such color")
     assert "Traceback" in result.error.log_tail
 
 

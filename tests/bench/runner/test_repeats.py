@@ -162,7 +162,7 @@ def test_a_result_from_before_there_were_rounds_can_be_read(child: Child, tmp_pa
     assert CellResult.from_json(json.dumps(stored), str(path)).rounds == ()
 
 
-def test_a_head_of_neighbours_has_one_round(child: Child, tmp_path: Path, order: Path) -> None:
+def test_a_head_of_neighbors_has_one_round(child: Child, tmp_path: Path, order: Path) -> None:
     """Its training images are in the process that trained it alone."""
     child(_script(order, "leave(**profile(0.01))"))
     study = _study(3, models=("resnet18",))

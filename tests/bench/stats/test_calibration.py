@@ -33,7 +33,7 @@ def test_the_temperature_that_was_put_in_is_found(true_temperature):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.3, 4), st.integers(2, 8))
-def test_the_fit_agrees_with_a_numerical_minimiser(seed, sharpen, classes):
+def test_the_fit_agrees_with_a_numerical_minimizer(seed, sharpen, classes):
     labels, probabilities = calibrated(seed, 300, sharpen, classes)
     found = calibration.fit_temperature(labels, probabilities)
     own = np.arange(labels.size), labels

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from models_zoo import ModelZooError
-from models_zoo.networks.backbones import normalisation_of
+from models_zoo.networks.backbones import normalization_of
 from models_zoo.networks.builder import build
 from models_zoo.networks.classifier import freeze_backbone
 
@@ -177,8 +177,8 @@ def test_sizes_that_only_the_library_knows_about() -> None:
         build("torchvision:inception_v3", num_classes=3, image_size=32)
 
 
-def test_normalisation_by_name() -> None:
-    assert normalisation_of("vit_small_patch14_dinov2.lvd142m") == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    assert normalisation_of("vit_small_patch16_224.no_such_tag") == ((0.5,) * 3, (0.5,) * 3)
-    assert normalisation_of("weights") is None
-    assert normalisation_of("") is None
+def test_normalization_by_name() -> None:
+    assert normalization_of("vit_small_patch14_dinov2.lvd142m") == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert normalization_of("vit_small_patch16_224.no_such_tag") == ((0.5,) * 3, (0.5,) * 3)
+    assert normalization_of("weights") is None
+    assert normalization_of("") is None

@@ -105,7 +105,7 @@ def test_a_view_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) 
 
 def test_sparse_tensors_are_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.eye(2).to_sparse()}, tmp_path / "sparse.pth")
-    with pytest.raises(ModelZooError, match=r"sparse or quantised tensors \(a\)"):
+    with pytest.raises(ModelZooError, match=r"sparse or quantized tensors \(a\)"):
         read_checkpoint(tmp_path / "sparse.pth")
 
 

@@ -140,7 +140,7 @@ def test_a_revision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     weights = "hub:timm/deit_tiny_patch16_224.fb_in1k@refs/pr/1"
     built = build("vit_tiny_p16", num_classes=2, image_size=64, weights=weights)
     assert built.provenance["source"] == weights
-    assert built.provenance["normalisation"] == "timm deit_tiny_patch16_224.fb_in1k"
+    assert built.provenance["normalization"] == "timm deit_tiny_patch16_224.fb_in1k"
 
 
 def test_a_format_that_is_not_read_is_told() -> None:

@@ -125,7 +125,7 @@ def test_what_the_project_saves_it_reads(tmp_path: Path) -> None:
     save_file(first.module.state_dict(), tmp_path / "model.safetensors")
     second = build("vit_tiny_p32", num_classes=4, image_size=64, weights=tmp_path / "model.safetensors", seed=1)
     assert torch.equal(second.module.backbone.net.norm.weight, first.module.backbone.net.norm.weight)  # type: ignore[union-attr]
-    assert second.provenance["notes"], "the file does not tell its normalisation, and that is said"
+    assert second.provenance["notes"], "the file does not tell its normalization, and that is said"
 
 
 @needs_weights
@@ -163,7 +163,7 @@ def test_dinov2_is_known_by_its_tensors_whatever_the_file_is_called(tmp_path: Pa
     (tmp_path / "mine.safetensors").symlink_to(DINO)
     built = build("vit_small_p64", num_classes=8, image_size=256, weights=tmp_path / "mine.safetensors")
     assert built.mean == (0.485, 0.456, 0.406)
-    assert built.provenance["normalisation"] == "timm vit_small_patch14_dinov2"
+    assert built.provenance["normalization"] == "timm vit_small_patch14_dinov2"
     assert not built.provenance["notes"]
 
 

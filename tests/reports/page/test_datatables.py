@@ -11,12 +11,12 @@ from bench.errors import DependencyError
 from reports import render_report
 from reports.page import datatables
 
-MODULE = 'var a=1,$b="<!-- x";export{a as ITable,$b as default,a as jQuery};\n/*! licence */'
+MODULE = 'var a=1,$b="<!-- x";export{a as ITable,$b as default,a as jQuery};\n/*! license */'
 
 
 def test_the_export_becomes_an_assignment():
     script = datatables.as_script(MODULE)
-    assert script == ('(function(){"use strict";var a=1,$b="<!-- x";window.DataTable=$b;\n/*! licence */\n})();')
+    assert script == ('(function(){"use strict";var a=1,$b="<!-- x";window.DataTable=$b;\n/*! license */\n})();')
 
 
 def test_the_installed_bundle_is_as_expected():
@@ -24,7 +24,7 @@ def test_the_installed_bundle_is_as_expected():
     assert len(re.findall(r"window\.DataTable=[\w$]+;", script)) == 1
     assert not re.search(r"\bexport\s*\{", script)
     assert "DataTables" in script
-    assert "SpryMedia" in script, "the licences stay"
+    assert "SpryMedia" in script, "the licenses stay"
 
 
 @pytest.mark.parametrize(

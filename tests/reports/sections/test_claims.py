@@ -150,13 +150,13 @@ def test_cost_of_a_result_on_both_devices(make_run):
         (6, 0.9, "not enough evidence"),
     ],
 )
-def test_quantised_vits_are_judged_on_the_same_test_images(make_run, lost, same, outcome):
+def test_quantized_vits_are_judged_on_the_same_test_images(make_run, lost, same, outcome):
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), images=320)
-    rewrite(run, lambda result: quantised(result, lost / 320, same))
-    assert outcomes(run)["Low-bit quantised ViTs keep their accuracy."] == outcome
+    rewrite(run, lambda result: quantized(result, lost / 320, same))
+    assert outcomes(run)["Low-bit quantized ViTs keep their accuracy."] == outcome
 
 
-def quantised(result, lost, same):
+def quantized(result, lost, same):
     profile = {"backend": "int8", "accuracy": result["metrics"]["accuracy"] - lost, "agreement": same}
     return result | {"profiles": [*result["profiles"], profile]}
 
@@ -166,14 +166,14 @@ def test_a_loss_of_a_point_is_not_more_than_a_point(make_run, full):
     """10 of 1,000 are 0.01, or a little less or more in floating point, by what the accuracy is."""
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), images=1000, thumbnails=False)
     rewrite(run, lambda result: result | {"metrics": {"accuracy": full}})
-    rewrite(run, lambda result: quantised(result, 0.01, 0.99))
-    assert outcomes(run)["Low-bit quantised ViTs keep their accuracy."] == "not enough evidence"
+    rewrite(run, lambda result: quantized(result, 0.01, 0.99))
+    assert outcomes(run)["Low-bit quantized ViTs keep their accuracy."] == "not enough evidence"
 
 
 def test_models_in_8_bits_are_counted_once_and_blind_ones_not_at_all(make_run):
     run = make_run(models=FAST_VIT[:2], devices=("cpu",), regimes=("frozen", "finetune"), images=320)
-    rewrite(run, lambda result: quantised(result, 0.0, 1.0))
-    claim = "Low-bit quantised ViTs keep their accuracy."
+    rewrite(run, lambda result: quantized(result, 0.0, 1.0))
+    claim = "Low-bit quantized ViTs keep their accuracy."
     assert answered(run)[claim].figures.startswith("2 ViTs in 8 bits")
     rewrite(run, lambda result: blind(result) if result["label"] == "vit_p16" else result)
     assert answered(run)[claim].figures.startswith("2 ViTs in 8 bits")

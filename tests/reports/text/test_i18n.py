@@ -54,7 +54,7 @@ def in_tables() -> set[str]:
     texts |= {"supported", "contradicted", "not enough evidence", "train", "validation", "test"}
     texts |= REASONS | {*stored_texts.SENTENCES, *stored_texts.WORDS, "cores", "threads"}
     texts |= {column.title for column in columns.COLUMNS} | {column.help for column in columns.COLUMNS}
-    texts |= {cost.title for cost in columns.COSTS} | {title for _key, title, _colour in phases.PHASES}
+    texts |= {cost.title for cost in columns.COSTS} | {title for _key, title, _color in phases.PHASES}
     texts |= {title for _key, title in phases_section.STEP_PARTS} | {title for _key, title in curves_chart._SCORES}
     source = Path(sections.__file__).read_text(encoding="utf-8")
     texts |= set(re.findall(r'^        \("\w+", "([^"]+)", ', source, re.MULTILINE))
@@ -99,14 +99,14 @@ def test_texts_are_found():
 
 @pytest.mark.parametrize("lang", [lang for lang in LANGUAGES if lang != "en"])
 def test_every_text_is_translated_with_the_same_places(lang):
-    catalogue = json.loads((TEMPLATES / f"{lang}.json").read_text(encoding="utf-8"))
-    assert [text for text in ALL if text not in catalogue] == []
-    assert [text for text in catalogue if text not in ALL] == []
+    catalog = json.loads((TEMPLATES / f"{lang}.json").read_text(encoding="utf-8"))
+    assert [text for text in ALL if text not in catalog] == []
+    assert [text for text in catalog if text not in ALL] == []
 
     def places(text):
         return sorted(name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name)
 
-    assert [text for text, other in catalogue.items() if places(text) != places(other)] == []
+    assert [text for text, other in catalog.items() if places(text) != places(other)] == []
 
 
 def test_spanish_is_there_and_the_page_says_so(full_run, tmp_path):

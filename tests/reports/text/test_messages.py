@@ -102,7 +102,7 @@ def test_reasons_of_missing_figures_are_told_on_the_page(make_run, tmp_path):
     """In the leaderboard, and in the table of inference."""
     run = make_run(images=80, devices=("cpu",))
     energy = "processor: this system shows no RAPL counters (virtual machines and macOS have none)"
-    backend = "the model has no linear layers to quantise"
+    backend = "the model has no linear layers to quantize"
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text()) | {"energy": {"not_measured": energy}}
         if result["status"] == "ok":

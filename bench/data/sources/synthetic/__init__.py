@@ -42,7 +42,7 @@ def open_synthetic(count: int, size: int, classes: int | None, difficulty: float
             name=f"synthetic blood cells (difficulty {difficulty:g}, seed {seed})",
             source="synthetic",
             synthetic=True,
-            licence="made by patchbench; free to use",
+            license="made by patchbench; free to use",
             unknown=("These are drawings, not cells: scores on them say nothing about how a model does on blood.",),
         ),
     )

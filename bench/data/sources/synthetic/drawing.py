@@ -1,7 +1,7 @@
 """Synthetic blood cells: eight kinds, drawn from a seed, at any size and any difficulty.
 
 They stand in for a real data set in tests and in the quickstart study. They differ as real cells do (size,
-nucleus, granules, colour, red cells behind), but a score on them says nothing about real blood.
+nucleus, granules, color, red cells behind), but a score on them says nothing about real blood.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def _window(x: float, y: float, reach: float, size: int) -> tuple[slice, slice, 
     return slice(top, bottom), slice(left, right), across, down
 
 
-def _blend(image: Field, colour: Field, alpha: Field) -> None:
-    """Lay ``colour`` (3,) or (h, w, 3) over ``image`` (h, w, 3) in place, by ``alpha`` (h, w) from 0 to 1."""
-    image += (colour - image) * alpha[:, :, None]
+def _blend(image: Field, color: Field, alpha: Field) -> None:
+    """Lay ``color`` (3,) or (h, w, 3) over ``image`` (h, w, 3) in place, by ``alpha`` (h, w) from 0 to 1."""
+    image += (color - image) * alpha[:, :, None]
 
 
 def _draw_red_cells(
@@ -159,18 +159,18 @@ def _draw_white_cell(
     patch = image[rows, columns]
     clumps = smooth_noise(rng, max(4, round(reach / 0.028)), height, width)
     cloud = 1 + np.float32(0.05) * smooth_noise(rng, 8, height, width)
-    _blend(patch, _colour(traits, "cytoplasm") * cloud[:, :, None], body)
+    _blend(patch, _color(traits, "cytoplasm") * cloud[:, :, None], body)
     for _ in range(round(traits.vacuoles)):
         far, turn, r = rng.uniform(0.4, 0.9), rng.uniform(0, 2 * math.pi), rng.uniform(0.05, 0.11)
         bubble = soft_step(np.float32(r) - np.hypot(u - far * math.cos(turn), v - far * math.sin(turn)), soft)
         _blend(patch, _VACUOLE, bubble * body * np.float32(0.7))
     shade = 1 + np.float32(0.35 * traits.chromatin) * clumps
-    _blend(patch, _colour(traits, "nucleus") * shade[:, :, None], nucleus * body)
+    _blend(patch, _color(traits, "nucleus") * shade[:, :, None], nucleus * body)
 
     threshold = _quantile(1 - traits.granules)
     alpha = soft_step(grains - np.float32(threshold), 0.55 + 4 * softness)
     hidden = 1 - nucleus * np.float32(1 - traits.granules_above)
-    _blend(patch, _colour(traits, "granule"), alpha * body * hidden * np.float32(0.85))
+    _blend(patch, _color(traits, "granule"), alpha * body * hidden * np.float32(0.85))
 
 
 def _lobes(rng: np.random.Generator, traits: Traits) -> npt.NDArray[np.float64]:
@@ -183,8 +183,8 @@ def _lobes(rng: np.random.Generator, traits: Traits) -> npt.NDArray[np.float64]:
     return points + rng.normal(0, 0.05, (count, 2))
 
 
-def _colour(traits: Traits, part: str) -> Field:
-    """Return the RGB colour (3,) of a ``part`` of the cell."""
+def _color(traits: Traits, part: str) -> Field:
+    """Return the RGB color (3,) of a ``part`` of the cell."""
     return np.array([getattr(traits, f"{part}_{channel}") for channel in ("red", "green", "blue")], np.float32)
 
 

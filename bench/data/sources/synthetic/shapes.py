@@ -1,4 +1,4 @@
-"""Smooth fields to draw cells with: noise, soft edges and the outline of a nucleus, all vectorised."""
+"""Smooth fields to draw cells with: noise, soft edges and the outline of a nucleus, all vectorized."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Field = npt.NDArray[np.float32]
 
 
 def grid(first: int, count: int, size: int, middle: float) -> Field:
-    """Return the coordinates of ``count`` pixel centres from ``first`` on, in half frames from ``middle``.
+    """Return the coordinates of ``count`` pixel centers from ``first`` on, in half frames from ``middle``.
 
     The frame is ``size`` pixels wide and runs from -1 to 1.
     """

@@ -68,7 +68,7 @@ class Traits:
     granule_blue: float
 
 
-# radius elong ragged | lobes lobe_r reach arc pinch opacity chromatin | granules size above vacuoles | colours
+# radius elong ragged | lobes lobe_r reach arc pinch opacity chromatin | granules size above vacuoles | colors
 _KINDS: dict[str, Traits] = {
     "basophil": Traits(
         *(0.45, 1.06, 0.035, 2.6, 0.46, 0.32, 2.4, 0.25, 0.9, 0.5, 0.68, 0.046, 0.85, 0.0),
@@ -105,7 +105,7 @@ _KINDS: dict[str, Traits] = {
 }
 
 # Which kinds a cell can be half way to, as maturing or badly stained cells are on a real smear.
-_NEIGHBOURS: dict[str, tuple[str, ...]] = {
+_NEIGHBORS: dict[str, tuple[str, ...]] = {
     "basophil": ("ig", "lymphocyte", "eosinophil"),
     "eosinophil": ("neutrophil", "ig"),
     "erythroblast": ("lymphocyte", "platelet", "ig"),
@@ -131,14 +131,14 @@ def draw_traits(kind: str, rng: np.random.Generator, difficulty: float) -> Trait
     """Draw the numbers of one cell of ``kind``, one of `KINDS`.
 
     With ``difficulty`` (0 to 1) three things grow: a pull of every kind towards the mean of all, the share of
-    a neighbouring kind that is mixed in, and the spread of single cells around their kind.
+    a neighboring kind that is mixed in, and the spread of single cells around their kind.
     """
     own = _TABLE[kind]
-    neighbour = _TABLE[str(rng.choice(_NEIGHBOURS[kind]))]
+    neighbor = _TABLE[str(rng.choice(_NEIGHBORS[kind]))]
     share = 0.65 * difficulty * rng.random()
-    centre = own + share * (neighbour - own)
-    centre = centre + 0.35 * difficulty * (_MEAN - centre)
+    center = own + share * (neighbor - own)
+    center = center + 0.35 * difficulty * (_MEAN - center)
     spread = (0.25 + 0.75 * difficulty) * _SPREAD
-    spread[0] = (0.25 + 0.75 * difficulty) * _RADIUS_SPREAD * centre[0]
-    values = np.clip(rng.normal(centre, spread), _LOW, _HIGH)
+    spread[0] = (0.25 + 0.75 * difficulty) * _RADIUS_SPREAD * center[0]
+    values = np.clip(rng.normal(center, spread), _LOW, _HIGH)
     return Traits(*values.tolist())

@@ -39,7 +39,7 @@ def test_pbc_has_eight_or_thirteen_labels(small_pbc: Path) -> None:
     assert {record.label for record in thirteen.records} == {"PMY", "MMY", "IG", "BNE", "SNE", "NEUTROPHIL"}
     assert [record.name for record in eight.records] == [record.name for record in thirteen.records]
     assert "patient" in eight.card.unknown[0]
-    assert eight.card.licence == "CC BY 4.0"
+    assert eight.card.license == "CC BY 4.0"
 
 
 def test_pbc_refuses_other_folders(make_folder: MakeFolder) -> None:
@@ -87,17 +87,17 @@ def test_medmnist_brings_its_split_and_names(tmp_path: Path) -> None:
     source = open_source(DatasetSpec(path=path), cache_dir=tmp_path / "cache")
     assert len(source.records) == 80
     assert {record.label for record in source.records} >= {"basophil", "platelet", "immature granulocytes"}
-    assert source.card.licence == "CC BY 4.0"
+    assert source.card.license == "CC BY 4.0"
     with np.load(path) as arrays:
         wanted = arrays["val_images"][7]
     assert (decode(pickle.loads(pickle.dumps(source.reader)).read("val/000007"), "x") == wanted).all()
 
 
-def test_grey_medmnist_is_repeated(tmp_path: Path) -> None:
-    grey = {
+def test_gray_medmnist_is_repeated(tmp_path: Path) -> None:
+    gray = {
         f"{part}_images": np.full((n, 28, 28), 9, np.uint8) for part, n in (("train", 40), ("val", 16), ("test", 24))
     }
-    source = open_source(DatasetSpec(path=_npz(tmp_path / "other.npz", **grey)), cache_dir=tmp_path / "cache")
+    source = open_source(DatasetSpec(path=_npz(tmp_path / "other.npz", **gray)), cache_dir=tmp_path / "cache")
     assert (decode(source.read("train/000000"), "x") == 9).all()
     assert source.records[0].label.startswith("class ")
 

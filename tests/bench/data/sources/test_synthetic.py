@@ -216,7 +216,7 @@ def test_a_chain_is_as_thick_as_its_lobes_and_thinner_between() -> None:
     assert chain_distance(x, y, points[:1], 0.5, 0.4).tolist() == pytest.approx([0.5, -0.5, -1.5, -3.5])
 
 
-def test_the_grid_runs_over_pixel_centres() -> None:
+def test_the_grid_runs_over_pixel_centers() -> None:
     assert grid(0, 4, 4, 0.0).tolist() == [-0.75, -0.25, 0.25, 0.75]
     assert grid(2, 2, 4, 0.25).tolist() == [0.0, 0.5]
 

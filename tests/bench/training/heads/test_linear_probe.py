@@ -1,4 +1,4 @@
-"""Heads on features: tuned, nearest neighbours, logistic regression."""
+"""Heads on features: tuned, nearest neighbors, logistic regression."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CPU = torch.device("cpu")
 def _features(count: int, seed: int, classes: int = 3, views: int = 1) -> FeatureBatches:
     draw = np.random.default_rng(seed)
     labels = draw.integers(0, classes, count)
-    centres = np.random.default_rng(9).normal(size=(classes, 12)) * 1.2
-    features = centres[labels] + draw.normal(size=(views, count, 12))
+    centers = np.random.default_rng(9).normal(size=(classes, 12)) * 1.2
+    features = centers[labels] + draw.normal(size=(views, count, 12))
     return FeatureBatches(torch.from_numpy(features).float() * 5 + 2, labels, CPU)
 
 
@@ -90,7 +90,7 @@ def test_the_regression_takes_a_class_without_training_images(conditions) -> Non
     assert set(solved.validation_logits.argmax(1)) == {0, 1}
 
 
-def test_one_neighbour_is_scikit_learns(conditions) -> None:
+def test_one_neighbor_is_scikit_learns(conditions) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     head = KnnHead(train.features[0], torch.from_numpy(train.labels), 3, 1)
     model = KNeighborsClassifier(1, metric="cosine").fit(train.features[0], train.labels)
@@ -104,13 +104,13 @@ def test_votes_are_shares() -> None:
 
 
 def test_no_image_votes_on_itself(conditions) -> None:
-    """With labels drawn at random, neighbours are at chance on the training images too."""
+    """With labels drawn at random, neighbors are at chance on the training images too."""
     train, validation = _features(300, 0), _features(60, 1)
     shuffled = FeatureBatches(train.features, np.random.default_rng(5).integers(0, 3, 300), CPU)
     assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
 
 
-def test_neighbours_in_parts_are_those_in_one_piece(conditions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbors_in_parts_are_those_in_one_piece(conditions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.training.heads.baselines._ROWS", 32)
     train, validation = _features(150, 0, views=2), _features(70, 1)
     solved = fit_knn(train, validation, TrainSpec(), conditions)
@@ -131,12 +131,12 @@ def test_the_views_of_an_image_do_not_vote_on_each_other(conditions) -> None:
     assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
 
 
-def test_the_neighbours_of_an_only_image() -> None:
+def test_the_neighbors_of_an_only_image() -> None:
     head = KnnHead(torch.ones(1, 4), torch.zeros(1, dtype=torch.long), 3, 5)
     assert torch.isfinite(head.leave_one_out(1)).all()
 
 
-def test_neighbours_take_memory_for_a_part_of_the_rows() -> None:
+def test_neighbors_take_memory_for_a_part_of_the_rows() -> None:
     script = (
         "import re, torch\n"
         "from pathlib import Path\n"

@@ -54,7 +54,7 @@ def test_a_file_that_was_cut_short_is_told(images, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_pixels_are_normalised(images, channels_last: bool) -> None:
+def test_pixels_are_normalized(images, channels_last: bool) -> None:
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
     batches = images.batches(10, 40, mean=mean, std=std, channels_last=channels_last)
     inputs, labels = next(batches([np.array([3, 0])]))

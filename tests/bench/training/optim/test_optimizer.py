@@ -1,4 +1,4 @@
-"""The optimiser's groups, the schedule and the precisions."""
+"""The optimizer's groups, the schedule and the precisions."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_biases_and_norms_do_not_decay(small) -> None:
     assert all(decay[id(p)] == (0.3 if p.ndim > 1 else 0.0) for p in module.parameters())
 
 
-def test_frozen_weights_are_not_in_the_optimiser(small) -> None:
+def test_frozen_weights_are_not_in_the_optimizer(small) -> None:
     module = freeze_backbone(small("vit_tiny_p16").module)
     held = [p for group in make_optimizer(module, TrainSpec()).param_groups for p in group["params"]]
     assert {id(p) for p in held} == {id(p) for p in module.head.parameters()}
