@@ -25,7 +25,7 @@ from models_zoo.errors import ModelZooError
 from models_zoo.networks.builder import build
 from models_zoo.registry import get_spec, list_specs
 
-__all__ = ["BATCH_SIZES", "PRECISIONS", "MemoryEstimate", "ModelCard", "describe", "measure_figures"]
+__all__ = ["BATCH_SIZES", "PRECISIONS", "MemoryEstimate", "ModelSummary", "describe", "measure_figures"]
 
 BATCH_SIZES = (1, 8, 32, 128)
 PRECISIONS = ("fp32", "bf16")
@@ -46,7 +46,7 @@ class MemoryEstimate:
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class ModelSummary:
     """One model at one image size."""
 
     name: str
@@ -75,7 +75,7 @@ class ModelCard:
     default_weights: str | None
 
 
-def describe(name: str, image_size: int | None = None, num_classes: int = 1000) -> ModelCard:
+def describe(name: str, image_size: int | None = None, num_classes: int = 1000) -> ModelSummary:
     """Build ``name`` with random weights and measure it.
 
     Args:
@@ -104,7 +104,7 @@ def describe(name: str, image_size: int | None = None, num_classes: int = 1000) 
         for frozen in [Activations(per_image=working_bytes(module, size, precision), fixed=0)]
         for batch in BATCH_SIZES
     )
-    return ModelCard(
+    return ModelSummary(
         name=spec.name,
         family=spec.family,
         library=spec.library,

@@ -13,7 +13,7 @@ def doctor() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bench.measure.system.doctor import hindrances
+    from bench.measure.system.doctor import check_environment
     from bench.measure.system.environment import environment
 
     facts = environment(["patchbench", "doctor"])
@@ -22,7 +22,7 @@ def doctor() -> None:
     for key, value in _flat(facts).items():
         table.add_row(Text(key), Text("not known" if value is None else str(value)))
     console.print(table)
-    for hindrance in hindrances(facts):
+    for hindrance in check_environment(facts):
         console.print(Text(f"warning: {hindrance}", style="yellow"), soft_wrap=True)
 
 

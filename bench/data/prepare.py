@@ -14,12 +14,12 @@ import PIL
 from PIL import features
 
 from bench.data.audit.findings import find, find_leaks
-from bench.data.audit.scan import Facts, Stage, examine
+from bench.data.audit.scan import ImageInfo, Stage, examine
 from bench.data.audit.scan_cache import load_facts, save_facts
 from bench.data.cache_dir import cache_folder
 from bench.data.pixels import cache
 from bench.data.sources import open_source
-from bench.data.sources.base import Record, Source
+from bench.data.sources.base import Sample, Source
 from bench.data.split.assign import SIDES, split, split_hash
 from bench.data.split.csv_file import read_split
 from bench.data.split.subset import drop_bad, subset, units
@@ -120,7 +120,7 @@ def pixels_path(manifest: DatasetManifest, dataset: DatasetSpec, image_size: int
 class _Chosen:
     """The images in use, in order, and what was learned on the way."""
 
-    records: list[Record]
+    records: list[Sample]
     sides: list[Side]
     findings: AuditFindings
     dropped: list[Dropped]
@@ -162,7 +162,7 @@ def _stage(dataset: DatasetSpec, source: Source, folder: Path) -> Stage | None:
     return cache.new_stage(folder / "pixels", rows, dataset.image_size, dataset.resize)
 
 
-def _look(source: Source, stage: Stage | None, progress: Progress | None) -> list[Facts]:
+def _look(source: Source, stage: Stage | None, progress: Progress | None) -> list[ImageInfo]:
     names = [record.name for record in source.records]
 
     def tell(done: int) -> None:
@@ -176,7 +176,7 @@ def _choose(
     dataset: DatasetSpec,
     spec: SplitSpec,
     source: Source,
-    facts: Sequence[Facts],
+    facts: Sequence[ImageInfo],
     given: dict[str, Side],
     method: SplitMethod,
 ) -> _Chosen:
@@ -210,7 +210,7 @@ def _choose(
     return _Chosen(records, sides, findings, dropped, warnings, limited_from)
 
 
-def _check_classes(source: Source, records: Sequence[Record]) -> None:
+def _check_classes(source: Source, records: Sequence[Sample]) -> None:
     """Raise where a class of the source has no usable image left."""
     left = {record.label for record in records}
     empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
@@ -222,7 +222,7 @@ def _check_classes(source: Source, records: Sequence[Record]) -> None:
         )
 
 
-def _groups(records: Sequence[Record], spec: SplitSpec) -> list[str | None]:
+def _groups(records: Sequence[Sample], spec: SplitSpec) -> list[str | None]:
     if spec.group_column is not None:
         if any(record.group is None for record in records):
             raise DataError(
@@ -248,7 +248,7 @@ def _groups(records: Sequence[Record], spec: SplitSpec) -> list[str | None]:
 def _manifest(
     dataset: DatasetSpec,
     source: Source,
-    facts: Sequence[Facts],
+    facts: Sequence[ImageInfo],
     chosen: _Chosen,
     method: SplitMethod,
     seconds: float,
@@ -283,7 +283,7 @@ def _manifest(
     )
 
 
-def _fingerprint(records: Sequence[Record], classes: Sequence[str], facts: Sequence[Facts]) -> str:
+def _fingerprint(records: Sequence[Sample], classes: Sequence[str], facts: Sequence[ImageInfo]) -> str:
     # Of the files and not of their pixels, which another version of a JPEG decoder may round otherwise.
     bytes_hash = {fact.name: fact.bytes_hash for fact in facts}
     digest = hashlib.sha256()

@@ -22,11 +22,11 @@ from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import DISK_EXIT, Outcome, read_outcome, read_so_far
 from bench.execution.process.cgroup import MemoryGroup
 from bench.execution.process.child import Child
-from bench.execution.process.exit_status import Ending, judge, log_tail, signal_name
+from bench.execution.process.exit_status import ExitInfo, classify_exit, log_tail, signal_name
 from bench.execution.process.tree import descendants, end_marked
-from bench.measure.latency import headline
+from bench.measure.latency import summary_metrics
 from bench.measure.memory import APART, START
-from bench.measure.monitor import Watch
+from bench.measure.monitor import Monitor
 from bench.results.files import write_atomic
 from bench.results.schema import CellResult, Status, Timings
 from bench.study.schema import Budget
@@ -89,10 +89,10 @@ def run_cell(
     _clear(job.folder)
     begun = datetime.now(UTC)
     kills = _oom_kills()
-    watch = Watch(job.cell.device)
+    watch = Monitor(job.cell.device)
     child = _start(job, command or CHILD)
     watch.follow(lambda: descendants(child.pid))
-    ending, interrupted = Ending(), False
+    ending, interrupted = ExitInfo(), False
     group = _limit_by_kernel(job, budget, child.pid)
     try:
         _watch(child, watch, budget, job.folder, on_tick, ending, group)
@@ -163,11 +163,11 @@ def _limit_text(budget: Budget) -> str:
 
 def _watch(
     child: Child,
-    watch: Watch,
+    watch: Monitor,
     budget: Budget,
     folder: Path,
     on_tick: Tick,
-    ending: Ending,
+    ending: ExitInfo,
     group: MemoryGroup | None,
 ) -> None:
     """Sleep, sample and compare with the limits until the child ends or has to be ended."""
@@ -176,7 +176,7 @@ def _watch(
     progress, told = _Progress(folder / "progress.json"), 0.0
     pause = _PAUSE / 5  # the first looks follow each other closely: a trivial cell is over soon
     while not child.wait(pause if deadline is None else min(pause, deadline - time.monotonic())):
-        used = watch.look(progress.phase, limit_mib)
+        used = watch.poll(progress.phase, limit_mib)
         now = time.monotonic()
         if limit_mib is not None and used is not None and used > limit_mib:
             ending.limit = Status.OUT_OF_MEMORY
@@ -204,9 +204,9 @@ def _oom_kills() -> int:
     return 0
 
 
-def _result(job: Job, watch: Watch, ending: Ending, begun: datetime, price: float | None) -> CellResult:
+def _result(job: Job, watch: Monitor, ending: ExitInfo, begun: datetime, price: float | None) -> CellResult:
     left = read_outcome(job.folder)
-    status, error = judge(job.folder, ending, left)
+    status, error = classify_exit(job.folder, ending, left)
     known = left if isinstance(left, Outcome) else read_so_far(job.folder, status)
     done = status is Status.OK
     context = {**known.context, "during": watch.during()}
@@ -226,7 +226,7 @@ def _result(job: Job, watch: Watch, ending: Ending, begun: datetime, price: floa
         memory=watch.memory(known.memory),
         energy=watch.energy(),
         model=known.model,
-        inference=headline(known.profiles),
+        inference=summary_metrics(known.profiles),
         profiles=known.profiles,
         price_per_hour=price,
         context=context,
@@ -236,7 +236,7 @@ def _result(job: Job, watch: Watch, ending: Ending, begun: datetime, price: floa
     )
 
 
-def _timings(known: Outcome, ending: Ending) -> Timings:
+def _timings(known: Outcome, ending: ExitInfo) -> Timings:
     """The child's phases and the whole; an inference profile after the result is told apart."""
     if known.ended_after is None or ending.phase != APART:
         return known.timings.model_copy(update={"total_seconds": ending.seconds})
@@ -244,7 +244,7 @@ def _timings(known: Outcome, ending: Ending) -> Timings:
     return known.timings.model_copy(update={"total_seconds": known.ended_after, "inference_seconds": profiling})
 
 
-def _late_ending(ending: Ending) -> str:
+def _late_ending(ending: ExitInfo) -> str:
     if ending.limit is not None:
         return f"the inference profile was cut short: {ending.why}"
     how = signal_name(-ending.code) if ending.code is not None and ending.code < 0 else f"code {ending.code}"

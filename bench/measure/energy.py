@@ -71,7 +71,7 @@ class GpuCounter:
 
 @dataclass
 class EnergyWatch:
-    """Reads the counters while a cell runs. Call `look` often; `energy` gives the sum up to the cell's result."""
+    """Reads the counters while a cell runs. Call `poll` often; `energy` gives the sum up to the cell's result."""
 
     counters: Sequence[Counter]
     reasons: Sequence[str]
@@ -83,7 +83,7 @@ class EnergyWatch:
     _before: list[float] = field(default_factory=list)
     _broken: str | None = None
 
-    def look(self, phase: str, now: float) -> None:
+    def poll(self, phase: str, now: float) -> None:
         """Read the counters where it is due. phase: what the child is doing. now: seconds of a steady clock."""
         if self._broken or not self.counters or (phase == self._phase and now - self._time < _EVERY):
             return
@@ -103,7 +103,7 @@ class EnergyWatch:
         """Read for the last time."""
         if self._phase is not None:
             self._time = now - 2 * _EVERY
-            self.look(self._phase, now)
+            self.poll(self._phase, now)
 
     @property
     def energy_missing(self) -> str | None:

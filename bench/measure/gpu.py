@@ -14,7 +14,7 @@ _EVERY = 0.5
 
 @dataclass
 class GpuWatch:
-    """Looks at one GPU from outside. Call `look` often; it asks the driver twice a second."""
+    """Looks at one GPU from outside. Call `poll` often; it asks the driver twice a second."""
 
     gpu: Gpu
     memory_mib: float | None = None
@@ -35,7 +35,7 @@ class GpuWatch:
         except OSError as error:
             self._broken = str(error)
 
-    def look(self, pids: set[int], now: float) -> None:
+    def poll(self, pids: set[int], now: float) -> None:
         """Ask the driver if it is time. pids: the cell's processes. now: seconds of a steady clock."""
         if self._broken or now < self._next:
             return

@@ -14,7 +14,7 @@ from bench.measure.sampling import sample
 from bench.results.schema import BatchTiming, InferenceProfile
 from bench.study.measure import MeasureSpec
 
-__all__ = ["headline", "percentile", "profile"]
+__all__ = ["percentile", "profile", "summary_metrics"]
 
 LATENCY_SAMPLES = 100
 """Below this many samples there is no 99th percentile."""
@@ -79,7 +79,7 @@ def percentile(samples: Sequence[float], share: float) -> float:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-def headline(profiles: Sequence[InferenceProfile]) -> dict[str, float | None]:
+def summary_metrics(profiles: Sequence[InferenceProfile]) -> dict[str, float | None]:
     """The figures of the tables, from the eager profile: latency at batch 1 and the best throughput."""
     eager = next((p for p in profiles if p.backend == "eager" and p.batches), None)
     if eager is None:

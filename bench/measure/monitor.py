@@ -13,11 +13,11 @@ from bench.measure.nvml import Nvml
 from bench.measure.system.load import LoadWatch, snapshot
 from bench.results.schema import Energy, Memory
 
-__all__ = ["Watch"]
+__all__ = ["Monitor"]
 
 
-class Watch:
-    """Open it before the child starts; `look` while it runs; `close` it when the child has ended."""
+class Monitor:
+    """Open it before the child starts; `poll` while it runs; `close` it when the child has ended."""
 
     def __init__(self, device: str, nvml: Nvml | None = None) -> None:
         """Read what has to be read before. device: as in a study."""
@@ -41,13 +41,13 @@ class Watch:
         """Say which processes count, the child first."""
         self._memory = MemoryWatch(processes)
 
-    def look(self, phase: str, limit_mib: float | None = None) -> float | None:
+    def poll(self, phase: str, limit_mib: float | None = None) -> float | None:
         """Look at everything once; returns the processes' memory in MiB when it was read (see `MemoryWatch.sample`)."""
         assert self._memory is not None
         now = time.monotonic()
-        self._energy.look(phase, now)
+        self._energy.poll(phase, now)
         if self._gpu is not None:
-            self._gpu.look(set(self._memory.pids), now)
+            self._gpu.poll(set(self._memory.pids), now)
         return self._memory.sample(phase, limit_mib)
 
     def close(self) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 from bench.results.schema import CellResult
 
-__all__ = ["Reached", "reach", "validated"]
+__all__ = ["TimeToAccuracy", "reach", "validated"]
 
 
 @dataclass(frozen=True)
-class Reached:
+class TimeToAccuracy:
     """What training took until a validation accuracy was first reached."""
 
     epoch: int
@@ -24,7 +24,7 @@ class Reached:
     """The training's measured energy in the share of those seconds, as if its power had been even; None unmeasured."""
 
 
-def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) -> Reached | None:
+def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) -> TimeToAccuracy | None:
     """Return when the cell's validation accuracy was first at least ``accuracy``; None when it never was.
 
     history: the cell's epochs, as `Run.history` returns them; one that was not validated takes its time and reaches
@@ -38,7 +38,7 @@ def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) ->
         if score is not None and score >= accuracy:
             seconds = before + sum(spent[: index + 1])
             price, energy = result.price_per_hour, result.energy.by_phase.get("train")
-            return Reached(
+            return TimeToAccuracy(
                 epoch=int(line["epoch"]),
                 seconds=seconds,
                 cost_usd=None if price is None else seconds / 3600 * price,

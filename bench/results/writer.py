@@ -22,7 +22,7 @@ from bench.study.schema import Study
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["FOUND_BATCH", "claim", "open_folder", "write_predictions"]
+__all__ = ["FOUND_BATCH", "acquire_lock", "open_folder", "write_predictions"]
 
 _FIXED = ("name", "dataset", "split", "train")
 """What makes a study the same study; the grid's axes, limits and prices may grow or change between calls."""
@@ -34,7 +34,7 @@ _DESCRIPTION = ("study.yaml", FOUND_BATCH, "dataset.json", "environment.json", "
 
 
 @contextmanager
-def claim(folder: Path) -> Iterator[None]:
+def acquire_lock(folder: Path) -> Iterator[None]:
     """Hold a run folder while it is written to; a second process is told so at once. Raises `RunError`."""
     lock = folder / ".lock"
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.execution.local import run_cell
 from bench.execution.messages.job import Job
-from bench.measure.latency import headline
+from bench.measure.latency import summary_metrics
 from bench.measure.pooling import pool
 from bench.results.files import write_atomic
 from bench.results.run import Run
@@ -71,7 +71,7 @@ def _round(job: Job, study: Study, result: CellResult, number: int) -> CellResul
         lost=lost,
     )
     profiles = result.profiles if lost else pool(result.profiles, found.profiles, study.measure.tolerance)
-    told = {"profiles": profiles, "inference": headline(profiles), "rounds": (*result.rounds, made)}
+    told = {"profiles": profiles, "inference": summary_metrics(profiles), "rounds": (*result.rounds, made)}
     return result.model_copy(update=told)
 
 

@@ -16,7 +16,7 @@ from bench.results.dataset import DatasetManifest
 from bench.results.files import write_atomic
 from bench.results.run import Run
 from bench.results.schema import CellResult, Failure, Status
-from bench.results.writer import FOUND_BATCH, claim, keep_predictions, open_folder
+from bench.results.writer import FOUND_BATCH, acquire_lock, keep_predictions, open_folder
 from bench.runner.events import Event, OnEvent, ignore_event
 from bench.runner.preparation import Prepared, describe_run, pixel_arrays, prepare_study, weights_of, with_batch_size
 from bench.runner.repeats import further_rounds
@@ -53,7 +53,7 @@ def run_study(
     elif data is not None or devices or settings:
         raise StudyError("data, devices and settings are for a study given by name or file; this one is complete.")
     folder = Path(out).expanduser() if out is not None else Path("runs") / study.name
-    with claim(folder):
+    with acquire_lock(folder):
         prepared = prepare_study(study, cache=cache, on_event=tell)
         prepared, found = with_batch_size(prepared, folder, tell)
         run = open_folder(folder, prepared.study, prepared.manifest)
@@ -67,7 +67,7 @@ def run_study(
         absent: dict[tuple[str, str], CellResult] = {}  # fp16 can be missing where fp32 is not
         for cell in in_turns(prepared):
             if cell.id in todo and (cell.device, cell.precision) in absent:
-                _pass_over(run, cell, absent[cell.device, cell.precision], tell)
+                _store_unavailable(run, cell, absent[cell.device, cell.precision], tell)
             elif cell.id in todo:
                 result = _run_one(run, cell, prepared, arrays, tell)
                 if result.status is Status.UNAVAILABLE:
@@ -95,7 +95,7 @@ def _is_due(run: Run, cell: Cell, retry: Retry) -> bool:
     return retry == "failed" and result.status is not Status.OK
 
 
-def _pass_over(run: Run, cell: Cell, first: CellResult, tell: OnEvent) -> None:
+def _store_unavailable(run: Run, cell: Cell, first: CellResult, tell: OnEvent) -> None:
     """Store a cell whose device a cell before it did not find: no child has to be started to find that again."""
     result = CellResult(
         id=cell.id,

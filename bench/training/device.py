@@ -14,10 +14,10 @@ __all__ = [
     "DeviceMemory",
     "describe",
     "inference_batch_for",
-    "make_repeatable",
     "memory_peak",
-    "open_device",
     "reset_peak",
+    "resolve_device",
+    "set_deterministic",
     "synchronize",
     "threads_for_head",
     "workers_for",
@@ -32,7 +32,7 @@ class DeviceMemory:
     reserved_mib: float | None
 
 
-def open_device(name: str, precision: str = "fp32") -> torch.device:
+def resolve_device(name: str, precision: str = "fp32") -> torch.device:
     """Return the device; `DeviceError` says what is here when it is not, or that it cannot have the precision."""
     device = torch.device(name)
     if precision == "fp16" and device.type != "cuda":
@@ -80,7 +80,7 @@ def describe(device: torch.device) -> str | None:
     return "Apple GPU" if device.type == "mps" else None
 
 
-def make_repeatable(seed: int) -> dict[str, object]:
+def set_deterministic(seed: int) -> dict[str, object]:
     """Seed torch and choose repeatable algorithms where there are some; returns what was set, for the record."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)

@@ -17,24 +17,24 @@ from bench.measure.step_timer import PARTS, StepTimer
 from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
 from bench.training.device import synchronize
-from bench.training.inputs.batches import Batches, cut, pieces
+from bench.training.inputs.batches import Batches, make_batches, split_microbatches
 from bench.training.inputs.class_balance import class_weights, epoch_order
 from bench.training.inputs.mixup import Mixer
 from bench.training.inputs.random_streams import seed_of
-from bench.training.optim.ema import MovingAverage, copied, learned, load_learned
+from bench.training.optim.ema import MovingAverage, copied, load_trainable_state_dict, trainable_state_dict
 from bench.training.optim.optimizer import learning_rate
 from bench.training.predict import predict
 from bench.training.scores import Scores, rank, score_logits, score_predicted
 from bench.training.step import Diverged, Step
 
-__all__ = ["Conditions", "Diverged", "Epoch", "Fitted", "Watcher", "fit", "silent"]
+__all__ = ["Diverged", "Epoch", "TrainCallbacks", "TrainContext", "TrainResult", "fit", "silent"]
 
 _TIMED = 20
 """On a device that works while Python runs ahead, every so many steps it is waited for."""
 
 
 @dataclass(frozen=True)
-class Conditions:
+class TrainContext:
     """Under which a module is trained, beside the study's train settings."""
 
     classes: int
@@ -70,7 +70,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Watcher:
+class TrainCallbacks:
     """Who is told how far the training is."""
 
     on_epoch: Callable[[Epoch], None]
@@ -83,12 +83,12 @@ def _tell_nobody(*facts: object) -> None:
     """Be silent."""
 
 
-silent = Watcher(_tell_nobody, _tell_nobody)
+silent = TrainCallbacks(_tell_nobody, _tell_nobody)
 """Tells nobody."""
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TrainResult:
     """The outcome of training; the module holds the best epoch's weights."""
 
     best_epoch: int
@@ -115,10 +115,10 @@ def fit(
     train: Batches,
     validation: Batches,
     spec: TrainSpec,
-    conditions: Conditions,
-    watcher: Watcher = silent,
+    conditions: TrainContext,
+    watcher: TrainCallbacks = silent,
     checkpoint: Checkpoint | None = None,
-) -> Fitted:
+) -> TrainResult:
     """Train a module and leave the weights of its best epoch in it.
 
     module: inputs to logits (b, classes), on the device. checkpoint: where to save, and to go on from.
@@ -131,9 +131,9 @@ def fit(
         if checkpoint is not None and not training.done and checkpoint.due():
             checkpoint.save(training.state())
     assert training.best is not None  # a study has at least one epoch
-    load_learned(module, training.best.weights)
+    load_trainable_state_dict(module, training.best.weights)
     best = training.best
-    return Fitted(best.record.epoch, tuple(training.history), best.logits, resumed_after, training.timer.samples)
+    return TrainResult(best.record.epoch, tuple(training.history), best.logits, resumed_after, training.timer.samples)
 
 
 class _Training:
@@ -145,8 +145,8 @@ class _Training:
         train: Batches,
         validation: Batches,
         spec: TrainSpec,
-        conditions: Conditions,
-        watcher: Watcher,
+        conditions: TrainContext,
+        watcher: TrainCallbacks,
     ) -> None:
         self.history: list[Epoch] = []
         self.best: _Best | None = None
@@ -186,7 +186,7 @@ class _Training:
         if not math.isfinite(validated.loss):
             raise Diverged(f"the validation loss of epoch {number} is {validated.loss}")
         if self.best is None or rank(validated, self._spec) > rank(self.best.record.validation, self._spec):
-            self.best = _Best(record, copied(learned(self._module)), logits)
+            self.best = _Best(record, copied(trainable_state_dict(self._module)), logits)
         if self._average is not None:
             self._average.swap()
 
@@ -199,7 +199,7 @@ class _Training:
         """One pass over the training images; returns its scores and the last learning rate."""
         spec, device = self._spec, self._conditions.device
         order = epoch_order(self._train.labels, spec, self._conditions.seed, number)
-        batches = cut(order, spec.step_images, training=True)
+        batches = make_batches(order, spec.step_images, training=True)
         parts = [part for batch in batches for part in _parts(batch, spec.micro_batch)]
         mix = Mixer(spec, self._conditions.seed, number)
         self._module.train()
@@ -239,7 +239,7 @@ class _Training:
         average = self._average
         return {
             "history": [record.to_dict() for record in self.history],
-            "module": learned(self._module),
+            "module": trainable_state_dict(self._module),
             "optimizer": self._step.optimizer.state_dict(),
             "scaler": self._step.scaler.state_dict(),
             "average": None if average is None else {"state": average.state, "steps": average.steps},
@@ -256,7 +256,7 @@ class _Training:
         held = checkpoint.load() if checkpoint is not None else None
         if held is None:
             return None
-        load_learned(self._module, held["module"])
+        load_trainable_state_dict(self._module, held["module"])
         self._step.optimizer.load_state_dict(held["optimizer"])
         self._step.scaler.load_state_dict(held["scaler"])
         if self._average is not None:
@@ -282,7 +282,7 @@ class _Part:
 
 
 def _parts(batch: np.ndarray, micro_batch: int | None) -> list[_Part]:
-    found = pieces(batch, micro_batch)
+    found = split_microbatches(batch, micro_batch)
     return [_Part(piece, len(piece) / len(batch), piece is found[-1]) for piece in found]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.training.inputs.batches import Batches, cut
+from bench.training.inputs.batches import Batches, make_batches
 from bench.training.optim.optimizer import autocast
 
 __all__ = ["predict"]
@@ -19,7 +19,7 @@ def predict(
     module.eval()
     found: list[Tensor] = []
     with torch.inference_mode():
-        for inputs, _ in batches(cut(order, batch_size, training=False)):
+        for inputs, _ in batches(make_batches(order, batch_size, training=False)):
             with autocast(device, precision):
                 found.append(module(inputs).float())
     return torch.cat(found).cpu().numpy()

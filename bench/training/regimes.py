@@ -10,7 +10,7 @@ import torch
 
 from bench.study.schema import Cell
 from bench.training.device import synchronize
-from bench.training.heads.features import Lowered, Plan, extract, room_for
+from bench.training.heads.features import HalfPrecisionBackbone, Plan, allocate_features, extract
 from bench.training.inputs.batches import FeatureBatches, PixelBatches
 from models_zoo.networks.classifier import Classifier, freeze_backbone
 
@@ -25,7 +25,7 @@ def freeze(cell: Cell, model: Classifier) -> None:
         return
     freeze_backbone(model)
     if cell.precision in _HALF:
-        model.backbone = Lowered(model.backbone, _HALF[cell.precision])
+        model.backbone = HalfPrecisionBackbone(model.backbone, _HALF[cell.precision])
 
 
 def plan(
@@ -49,7 +49,7 @@ def plan(
         return Plan(model, train, validation, "fp32", None, settings)
     started = time.perf_counter()
     views, width = cell.train.views, model.head.in_features
-    learned, where = room_for((views, len(train.labels), width), device, folder / "features.bin")
+    learned, where = allocate_features((views, len(train.labels), width), device, folder / "features.bin")
     for view in range(views):
         augmented = cell.train.augment != "none" and (view > 0 or views == 1)
         extract(model.backbone, train, inference_batch, view + 1 if augmented else None, learned[view])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bench.measure.step_timer import StepTimer
 from bench.study.train import TrainSpec
 from bench.training.cpu_kernels.attention import fast_attention
-from bench.training.inputs.mixup import Mixed
+from bench.training.inputs.mixup import MixedBatch
 from bench.training.optim.optimizer import autocast, grad_scaler, make_optimizer, set_rate
 
 __all__ = ["Diverged", "Step"]
@@ -48,7 +48,7 @@ class Step:
         self._timer = timer or StepTimer(lambda: None, every=sys.maxsize)
         self._weights = None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
-    def add(self, piece: Mixed, share: float) -> tuple[Tensor, Tensor]:
+    def add(self, piece: MixedBatch, share: float) -> tuple[Tensor, Tensor]:
         """Add a piece's gradients.
 
         share: what the piece is of its batch, images by images. Returns the mean loss of the piece, a scalar, and
@@ -74,7 +74,7 @@ class Step:
         self.optimizer.zero_grad(set_to_none=True)
         self._timer.end("optimizer")
 
-    def _loss(self, logits: Tensor, piece: Mixed) -> Tensor:
+    def _loss(self, logits: Tensor, piece: MixedBatch) -> Tensor:
         loss = self._entropy(logits, piece.first)
         if piece.share == 1:
             return loss

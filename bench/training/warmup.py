@@ -13,7 +13,7 @@ from torch import nn
 from bench.measure.sampling import warm_up_until_steady
 from bench.study.train import TrainSpec
 from bench.training.device import synchronize
-from bench.training.inputs.batches import PixelBatches, cut, pieces
+from bench.training.inputs.batches import PixelBatches, make_batches, split_microbatches
 from bench.training.optim.optimizer import autocast
 
 __all__ = ["WarmUp", "warm_up"]
@@ -82,9 +82,11 @@ def _sizes(count: int, spec: TrainSpec, inference_batch: int, learns: bool) -> l
     """Sizes of all batches to come, each with whether it is for learning, the commonest first."""
     found: dict[tuple[int, bool], None] = {}
     if learns:
-        for batch in cut(np.arange(count), spec.step_images, training=True):
-            found.update({(len(piece), True): None for piece in pieces(batch, spec.micro_batch)})
-    found.update({(len(chunk), False): None for chunk in cut(np.arange(count), inference_batch, training=False)})
+        for batch in make_batches(np.arange(count), spec.step_images, training=True):
+            found.update({(len(piece), True): None for piece in split_microbatches(batch, spec.micro_batch)})
+    found.update(
+        {(len(chunk), False): None for chunk in make_batches(np.arange(count), inference_batch, training=False)}
+    )
     return list(found)
 
 

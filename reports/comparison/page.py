@@ -8,7 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from bench.results.files import write_atomic
-from reports.comparison.runs import Compared, Judged
+from reports.comparison.runs import Compared, MetricChange
 from reports.page.render import environment
 from reports.text.csp import policy
 from reports.text.i18n import TEMPLATES, Translate
@@ -50,7 +50,7 @@ def lines(compared: Compared, _: Translate) -> Iterator[tuple[str, str]]:
     yield "title", summary(compared, _)
 
 
-def _line(item: Judged, words: dict[str, str]) -> str:
+def _line(item: MetricChange, words: dict[str, str]) -> str:
     change = f" ({item.change})" if item.change else ""
     why = f": {item.why}" if item.why else ""
     return f"{item.measure}: {item.before.text} → {item.after.text}{change}, {words[item.outcome]}{why}"

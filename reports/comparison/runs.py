@@ -16,12 +16,12 @@ from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.paired_tests import Comparison, compare_pair, holm
 from bench.stats.timings import speedup
-from reports.inputs.report_data import NOT_RUN, Entry, Gathered, gather
+from reports.inputs.report_data import NOT_RUN, Entry, ReportData, gather
 from reports.inputs.significance import ALPHA, paired
 from reports.text.formatting import Value, duration, memory, percent, points
 from reports.text.i18n import Translate
 
-__all__ = ["Compared", "Judged", "Outcome", "Pair", "compare"]
+__all__ = ["Compared", "MetricChange", "Outcome", "Pair", "compare"]
 
 Outcome = Literal["better", "worse", "same", "unknown"]
 
@@ -34,7 +34,7 @@ TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
-class Judged:
+class MetricChange:
     """One figure of a cell in both runs."""
 
     measure: str
@@ -47,7 +47,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Tested(Judged):
+class _Tested(MetricChange):
     """An accuracy with its test, which waits for the correction over all cells."""
 
     comparison: Comparison
@@ -60,7 +60,7 @@ class Pair:
     title: str
     before: Entry | None
     after: Entry | None
-    judged: tuple[Judged, ...]
+    judged: tuple[MetricChange, ...]
 
     @property
     def worse(self) -> bool:
@@ -72,7 +72,7 @@ class Pair:
 class Compared:
     """Two runs beside each other."""
 
-    gathered: Gathered
+    gathered: ReportData
     pairs: tuple[Pair, ...]
     hardware: tuple[str, str]
 
@@ -114,7 +114,7 @@ def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tol
     return Compared(gathered, tuple(_corrected(pairs, _)), hardware)
 
 
-def _cells(gathered: Gathered, run: Run) -> dict[tuple[str, ...], Entry]:
+def _cells(gathered: ReportData, run: Run) -> dict[tuple[str, ...], Entry]:
     """A run's cells; planned ones come first and stand, where an older one outside the plan is called the same."""
     found: dict[tuple[str, ...], Entry] = {}
     for entry in gathered.entries:
@@ -127,7 +127,7 @@ def _key(entry: Entry) -> tuple[str, ...]:
     return (*entry.configuration, str(entry.seed))
 
 
-def _hardware(gathered: Gathered, index: int, _: Translate) -> str:
+def _hardware(gathered: ReportData, index: int, _: Translate) -> str:
     """The processor, its cores, and the GPUs of a run's machine."""
     facts = gathered.environments[index]
     cpu = facts.get("cpu") or {}
@@ -150,25 +150,25 @@ def _pair(
     return Pair(title, before, after, tuple(judged))
 
 
-def _ending(before: Entry, after: Entry, _: Translate) -> Judged:
+def _ending(before: Entry, after: Entry, _: Translate) -> MetricChange:
     old, new = (Value(_(entry.status.replace("_", " ")), 1.0 if entry.is_ok else 0.0) for entry in (before, after))
     outcome: Outcome = "same"
     if before.status != after.status:
         outcome = "better" if after.is_ok else "worse" if before.is_ok else "unknown"
         if before.status in _NOT_JUDGED or after.status in _NOT_JUDGED:
             outcome = "unknown"
-    return Judged(_("Status"), old, new, "", outcome, _(after.reason))
+    return MetricChange(_("Status"), old, new, "", outcome, _(after.reason))
 
 
-def _accuracy(before: Entry, after: Entry, _: Translate) -> Judged:
+def _accuracy(before: Entry, after: Entry, _: Translate) -> MetricChange:
     """The outcome stands for this cell alone until `_corrected` has seen all of them."""
     old, new = (percent(entry.result.metrics.get("accuracy") if entry.result else None) for entry in (before, after))
     labels, said = paired([before, after])
     if len(said) < 2:
-        return Judged(_("Accuracy"), old, new, "", "unknown", _("no predictions on the same images are stored"))
+        return MetricChange(_("Accuracy"), old, new, "", "unknown", _("no predictions on the same images are stored"))
     found = compare_pair(labels, said[after.key], said[before.key])
     if not (found.only_a or found.only_b):
-        return Judged(_("Accuracy"), old, new, points(0.0), "same", _("the same images are right"))
+        return MetricChange(_("Accuracy"), old, new, points(0.0), "same", _("the same images are right"))
     return _Tested(_("Accuracy"), old, new, points(found.difference.estimate), "same", "", found)
 
 
@@ -183,16 +183,16 @@ def _corrected(pairs: list[Pair], _: Translate) -> list[Pair]:
     return decided
 
 
-def _decided(item: _Tested, p: float, _: Translate) -> Judged:
+def _decided(item: _Tested, p: float, _: Translate) -> MetricChange:
     span = item.comparison.difference
     outcome: Outcome = "same" if p >= ALPHA else "better" if span.estimate > 0 else "worse"
     why = _("95 % interval {low} to {high} points, p = {p} after correction (McNemar, Holm)").format(
         low=points(span.low), high=points(span.high), p=f"{p:.2g}"
     )
-    return Judged(item.measure, item.before, item.after, item.change, outcome, why)
+    return MetricChange(item.measure, item.before, item.after, item.change, outcome, why)
 
 
-def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[Judged]:
+def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[MetricChange]:
     times = [
         (_("An epoch, median"), before.timings.epoch_seconds, after.timings.epoch_seconds),
         (_("Latency, median"), _latencies(before), _latencies(after)),
@@ -202,7 +202,7 @@ def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, 
         old, new = (getattr(result.timings, key) for result in (before, after))
         if old and new is not None:
             why = _("a single sample in each run")
-            judged.append(Judged(name, duration(old), duration(new), f"× {new / old:.3g}", "unknown", why))
+            judged.append(MetricChange(name, duration(old), duration(new), f"× {new / old:.3g}", "unknown", why))
     return [*judged, *_peak(before, after, same, tolerance, _)]
 
 
@@ -214,14 +214,14 @@ def _latencies(result: CellResult) -> tuple[float, ...]:
 
 def _time(
     name: str, before: tuple[float, ...], after: tuple[float, ...], same: bool, tolerance: float, _: Translate
-) -> Judged:
+) -> MetricChange:
     found = speedup(before, after)
     old, new = duration(median(before)), duration(median(after))
     change = f"× {1 / found.ratio:.3g}"
     if not same:
-        return Judged(name, old, new, change, "unknown", _("the machines differ"))
+        return MetricChange(name, old, new, change, "unknown", _("the machines differ"))
     if found.low is None or found.high is None:
-        return Judged(name, old, new, change, "unknown", _("too few samples for an interval"))
+        return MetricChange(name, old, new, change, "unknown", _("too few samples for an interval"))
     outcome: Outcome = "unknown"  # the interval holds both a difference that counts and none
     if found.low > 1 + tolerance:
         outcome = "better"
@@ -232,10 +232,10 @@ def _time(
     why = _("95 % interval of the ratio {low} to {high}; beyond {tolerance} counts").format(
         low=f"{1 / found.high:.3g}", high=f"{1 / found.low:.3g}", tolerance=percent(tolerance, digits=0).text
     )
-    return Judged(name, old, new, change, outcome, why)
+    return MetricChange(name, old, new, change, outcome, why)
 
 
-def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[Judged]:
+def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[MetricChange]:
     found = []
     for name, key in ((_("Peak RAM"), "peak_ram_mib"), (_("Peak GPU memory"), "peak_vram_mib")):
         a, b = (getattr(result.memory, key) for result in (before, after))
@@ -250,5 +250,5 @@ def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _
         why = _("beyond {tolerance} counts").format(tolerance=percent(tolerance, digits=0).text)
         if not same:
             outcome, why = "unknown", _("the machines differ")
-        found.append(Judged(name, memory(a), memory(b), f"× {ratio:.3g}", outcome, why))
+        found.append(MetricChange(name, memory(a), memory(b), f"× {ratio:.3g}", outcome, why))
     return found

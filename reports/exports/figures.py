@@ -21,8 +21,8 @@ from reports.figures.patch_size import patch_sizes
 from reports.figures.phases import phases
 from reports.figures.svg import INK, Names, inline, settings
 from reports.inputs.columns import COSTS
-from reports.inputs.report_data import Entry, Gathered, gather
-from reports.inputs.significance import weigh
+from reports.inputs.report_data import Entry, ReportData, gather
+from reports.inputs.significance import compute_significance
 from reports.text.i18n import translator
 
 __all__ = ["write_figures"]
@@ -58,10 +58,10 @@ def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
     return written
 
 
-def _figures(gathered: Gathered) -> Iterator[tuple[str, Markup]]:
+def _figures(gathered: ReportData) -> Iterator[tuple[str, Markup]]:
     _ = translator("en")
     found = {
-        "scores": forest(gathered, weigh(gathered), _),
+        "scores": forest(gathered, compute_significance(gathered), _),
         "phases": phases(gathered, _),
         "patch-size": patch_sizes(gathered, _),
         "learning-curves": all_curves(gathered.leading, gathered, _),
@@ -81,7 +81,7 @@ def _file_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "model"
 
 
-def _confusion(entry: Entry, gathered: Gathered) -> Markup | None:
+def _confusion(entry: Entry, gathered: ReportData) -> Markup | None:
     """The confusion matrix: counts, shaded by the share of the true class."""
     if entry.result is None or not entry.result.confusion:
         return None

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from reports.figures.svg import INK, Names, family_color, inline, settings
-from reports.inputs.report_data import Entry, Gathered
-from reports.inputs.significance import Evidence
+from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.significance import Significance
 from reports.text.i18n import Translate
 
 __all__ = ["forest"]
@@ -20,7 +20,7 @@ _STATISTICS = (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accurac
 MARKERS = {"vit": "o", "cnn": "s"}
 
 
-def forest(gathered: Gathered, evidence: Evidence, _: Translate) -> Markup | None:
+def forest(gathered: ReportData, evidence: Significance, _: Translate) -> Markup | None:
     """Accuracy, balanced accuracy and kappa of every tested model with 95 % intervals; other seeds as small rings."""
     rows = [entry for entry in gathered.ok if evidence.interval(entry) and _leads(entry, evidence)][:MOST_ROWS]
     if not rows:
@@ -48,11 +48,11 @@ def forest(gathered: Gathered, evidence: Evidence, _: Translate) -> Markup | Non
         return inline(figure, "forest", text, names)
 
 
-def _leads(entry: Entry, evidence: Evidence) -> bool:
+def _leads(entry: Entry, evidence: Significance) -> bool:
     return not evidence.tested or entry.key in evidence.by_key
 
 
-def _whisker(axes: Axes, entry: Entry, row: int, statistic: str, gathered: Gathered, evidence: Evidence) -> None:
+def _whisker(axes: Axes, entry: Entry, row: int, statistic: str, gathered: ReportData, evidence: Significance) -> None:
     span = evidence.interval(entry, statistic)
     if span is None:
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 from reports.figures.svg import CNN, MUTED, OTHER, VIT
 from reports.inputs.columns import COLUMNS, COSTS
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
 
 __all__ = ["explorer"]
@@ -20,7 +20,7 @@ __all__ = ["explorer"]
 _KINDS = ("vit", "cnn", "other")
 
 
-def explorer(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def explorer(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """The data of the explorer: costs that two cells or more have, the cells, and the specification to draw."""
     found = [entry for entry in gathered.ok if entry.result and entry.result.metrics.get("accuracy") is not None]
     measured = {cost.key: [bool(e.result and (cost.value(e.result) or 0) > 0) for e in found] for cost in COSTS}

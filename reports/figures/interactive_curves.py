@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.i18n import Translate
 
 __all__ = ["curves_chart"]
@@ -17,7 +17,7 @@ _IN_LEGEND = 12
 _SIDES = ("validation", "train")
 
 
-def curves_chart(entries: Sequence[Entry], gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def curves_chart(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """The data of the chart: scores by epoch of each configuration, the mean over its seeds with lowest and highest.
 
     entries: the first seed of each configuration. None where no epoch was finished.
@@ -37,7 +37,7 @@ def curves_chart(entries: Sequence[Entry], gathered: Gathered, _: Translate) -> 
     }
 
 
-def _rows(entry: Entry, gathered: Gathered) -> list[dict[str, Any]]:
+def _rows(entry: Entry, gathered: ReportData) -> list[dict[str, Any]]:
     twins = [e for e in gathered.ok if e.configuration == entry.configuration and e.run_name == entry.run_name]
     found: dict[int, list[dict[str, Any]]] = {}
     for twin in twins:

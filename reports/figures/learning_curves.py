@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.figures.svg import MUTED, VIT, Names, family_color, inline, settings
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.i18n import Translate
 
 __all__ = ["all_curves", "learning_curves"]
@@ -45,7 +45,7 @@ def learning_curves(entry: Entry, _: Translate) -> Markup | None:
         return inline(figure, f"lc-{entry.key}", text)
 
 
-def all_curves(entries: Sequence[Entry], gathered: Gathered, _: Translate) -> Markup | None:
+def all_curves(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> Markup | None:
     """Validation and training accuracy by epoch, a small panel for each configuration, with a band over its seeds."""
     seeds = {id(entry): [e for e in gathered.ok if _same(e, entry)] for entry in entries}
     drawn = [entry for entry in entries if any(_series(e.history, "validation", "accuracy") for e in seeds[id(entry)])]

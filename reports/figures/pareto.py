@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from bench.results.schema import CellResult
 from reports.figures.forest import MARKERS
 from reports.figures.svg import INK, MUTED, Names, family_color, inline, settings
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.text.formatting import amount, duration, plain
 from reports.text.i18n import Translate
 
@@ -31,7 +31,7 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def pareto(
-    gathered: Gathered, cost: Callable[[CellResult], float | None], title: str, is_time: bool, _: Translate
+    gathered: ReportData, cost: Callable[[CellResult], float | None], title: str, is_time: bool, _: Translate
 ) -> Markup | None:
     """Accuracy against a cost on a log axis, with the front line; the picture behind the explorer."""
     found = [

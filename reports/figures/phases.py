@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from reports.figures.forest import MOST_ROWS
 from reports.figures.svg import CNN, MUTED, OTHER, VIT, Names, inline, settings
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import duration
 from reports.text.i18n import Translate
 
@@ -27,7 +27,7 @@ PHASES = (
 )
 
 
-def phases(gathered: Gathered, _: Translate) -> Markup | None:
+def phases(gathered: ReportData, _: Translate) -> Markup | None:
     """Seconds of each phase of the first seed of every configuration, at most `MOST_ROWS` of them."""
     rows = [e for e in gathered.leading if e.result and e.result.timings.train_seconds is not None][:MOST_ROWS]
     if not rows:

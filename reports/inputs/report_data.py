@@ -13,7 +13,7 @@ from bench.results.run import Predictions, Run, load_results
 from bench.results.schema import CellResult, Status
 from reports.text.formatting import visible
 
-__all__ = ["DETAILED", "NOT_RUN", "Entry", "Gathered", "detailed", "gather"]
+__all__ = ["DETAILED", "NOT_RUN", "Entry", "ReportData", "detailed", "gather"]
 
 Purpose = Literal["report", "comparison"]
 _REFUSALS: dict[Purpose, tuple[str, str]] = {
@@ -95,7 +95,7 @@ class Entry:
         return str(found).replace("\\", "/").rsplit("/", 1)[-1] if found else ""
 
     @property
-    def is_blind(self) -> bool:
+    def has_random_frozen_backbone(self) -> bool:
         """Whether the backbone was frozen with random weights, so that the scores say nothing about the model."""
         return self.regime == "frozen" and self.start == "random"
 
@@ -135,7 +135,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Gathered:
+class ReportData:
     """Everything that the page is made from."""
 
     runs: tuple[Run, ...]
@@ -229,7 +229,7 @@ def _score(entry: Entry) -> float:
     return -1.0 if score is None else score
 
 
-def gather(runs: Sequence[Run | str | Path], purpose: Purpose = "report") -> Gathered:
+def gather(runs: Sequence[Run | str | Path], purpose: Purpose = "report") -> ReportData:
     """Read runs for one report.
 
     Several runs are joined when their data sets have the same fingerprint and split; otherwise `RunError` names
@@ -245,7 +245,7 @@ def gather(runs: Sequence[Run | str | Path], purpose: Purpose = "report") -> Gat
     entries: list[Entry] = []
     for run, name in zip(opened, names, strict=True):
         entries += _entries(run, name, len(entries))
-    return Gathered(
+    return ReportData(
         runs=tuple(opened),
         run_names=tuple(names),
         studies=tuple(run.study for run in opened),
@@ -297,7 +297,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def detailed(gathered: Gathered) -> list[Entry]:
+def detailed(gathered: ReportData) -> list[Entry]:
     """The cells that are shown one by one: the first seed of each configuration before the others."""
     leading = set(map(id, gathered.leading))
     shown = [entry for entry in gathered.ok if entry.history or (entry.result and entry.result.confusion)]

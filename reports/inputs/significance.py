@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.stats.confidence import Interval, intervals
 from bench.stats.paired_tests import CochranQ, Comparison, Groups, cochran_q, compare_all, groups
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 
-__all__ = ["ALPHA", "TESTED", "Evidence", "paired", "weigh"]
+__all__ = ["ALPHA", "TESTED", "Significance", "compute_significance", "paired"]
 
 ALPHA = 0.05
 TESTED = 60
@@ -19,7 +19,7 @@ TESTED = 60
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Significance:
     """Intervals and paired tests; entries are named by their ``key``."""
 
     intervals: dict[str, dict[str, Interval | None]]
@@ -55,7 +55,7 @@ class Evidence:
         return (self.groups.letters or {}).get(entry.key, "")
 
 
-def weigh(gathered: Gathered) -> Evidence:
+def compute_significance(gathered: ReportData) -> Significance:
     """Compute the intervals and the tests of what was gathered."""
     found = {e.key: intervals(e.result.confusion) for e in gathered.ok if e.result and e.result.confusion}
     first: dict[tuple[str, str, str], Entry] = {}
@@ -67,7 +67,7 @@ def weigh(gathered: Gathered) -> Evidence:
     labels, said = paired(candidates[:TESTED])
     tested = tuple(entry for entry in candidates if entry.key in said)
     comparisons = compare_all(labels, said) if len(said) > 1 else []
-    return Evidence(
+    return Significance(
         intervals=found,
         tested=tested,
         left_out=len(candidates) - len(tested),

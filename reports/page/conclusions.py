@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.inputs.report_data import Entry, Gathered
-from reports.inputs.significance import ALPHA, Evidence
+from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.significance import ALPHA, Significance
 from reports.sections.devices import device_pairs
 from reports.text.formatting import duration, percent, points
 from reports.text.i18n import Translate
@@ -13,7 +13,7 @@ from reports.text.i18n import Translate
 __all__ = ["verdict"]
 
 
-def verdict(gathered: Gathered, evidence: Evidence, _: Translate) -> list[str]:
+def verdict(gathered: ReportData, evidence: Significance, _: Translate) -> list[str]:
     """Return the sentences, the most important first."""
     if not gathered.ok:
         return [_("No cell ended with scores, so nothing can be compared yet. The leaderboard says why.")]
@@ -29,7 +29,7 @@ def verdict(gathered: Gathered, evidence: Evidence, _: Translate) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _best(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+def _best(gathered: ReportData, evidence: Significance, _: Translate) -> str:
     """The winner where the tests name one, otherwise who is tied for the first place."""
     order = [evidence.by_key[key] for key in evidence.groups.order]
     if len(order) < 2:
@@ -50,7 +50,7 @@ def _best(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
     return text.format(**values, tied=_listed(tied, gathered, _))
 
 
-def _alone(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+def _alone(gathered: ReportData, evidence: Significance, _: Translate) -> str:
     """What can be said where no two models were tested on the same images."""
     scored = [entry for entry in gathered.ok if _accuracy(entry) is not None]
     if not scored:
@@ -66,7 +66,7 @@ def _alone(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
     return text.format(low=percent(_accuracy(scored[-1])).text, high=percent(_accuracy(scored[0])).text)
 
 
-def _below(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+def _below(gathered: ReportData, evidence: Significance, _: Translate) -> str:
     """Who is behind the first beyond chance."""
     tied = set(evidence.groups.tied_with_best)
     behind = [evidence.by_key[key] for key in evidence.groups.order if key not in tied]
@@ -76,7 +76,7 @@ def _below(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
     return text.format(models=_listed(behind, gathered, _), alpha=ALPHA, pairs=len(evidence.comparisons))
 
 
-def _seeds(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+def _seeds(gathered: ReportData, evidence: Significance, _: Translate) -> str:
     """That one seed of each model was tested, and how far its others lie from it."""
     tested = {entry.configuration for entry in evidence.tested}
     scores: dict[tuple[str, ...], list[float]] = {}
@@ -93,7 +93,7 @@ def _seeds(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
     return text.format(d=f"{spread * 100:.1f}")
 
 
-def _incomplete(gathered: Gathered, _: Translate) -> str:
+def _incomplete(gathered: ReportData, _: Translate) -> str:
     """What the verdict cannot speak of."""
     judged = {entry.label for entry in gathered.ok}
     absent = list(dict.fromkeys(entry.label for entry in gathered.entries if entry.label not in judged))
@@ -103,7 +103,7 @@ def _incomplete(gathered: Gathered, _: Translate) -> str:
     return _("Nothing can be said of {models}: no cell of these has scores.").format(models=names)
 
 
-def _families(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+def _families(gathered: ReportData, evidence: Significance, _: Translate) -> str:
     """The most accurate ViT beside the most accurate CNN."""
     order = [evidence.by_key[key] for key in evidence.groups.order]
     vit = next((entry for entry in order if entry.group == "vit"), None)
@@ -133,7 +133,7 @@ def _families(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
     )
 
 
-def _cheapest(gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+def _cheapest(gathered: ReportData, evidence: Significance, _: Translate) -> str:
     """On each device, who trained fastest among those that are tied for the first place: measured once, not tested."""
     tied = {_kind(evidence.by_key[key]) for key in evidence.groups.tied_with_best}
     parts = []
@@ -159,7 +159,7 @@ def _kind(entry: Entry) -> tuple[str, str, str]:
     return (entry.label, entry.regime, entry.precision)
 
 
-def _speedup(gathered: Gathered, _: Translate) -> str:
+def _speedup(gathered: ReportData, _: Translate) -> str:
     """Over how wide a range the other device was faster than the CPU."""
     pairs = device_pairs(gathered)
     parts = []
@@ -177,7 +177,7 @@ def _accuracy(entry: Entry) -> float | None:
     return entry.result.metrics.get("accuracy") if entry.result else None
 
 
-def _with_interval(entry: Entry, evidence: Evidence, _: Translate) -> str:
+def _with_interval(entry: Entry, evidence: Significance, _: Translate) -> str:
     text = percent(_accuracy(entry)).text
     span = evidence.interval(entry)
     if span is None:
@@ -186,7 +186,7 @@ def _with_interval(entry: Entry, evidence: Evidence, _: Translate) -> str:
     return f"{text} ({ends})"
 
 
-def _listed(entries: Sequence[Entry], gathered: Gathered, _: Translate, most: int = 6) -> str:
+def _listed(entries: Sequence[Entry], gathered: ReportData, _: Translate, most: int = 6) -> str:
     names = [gathered.title(entry) for entry in entries]
     if len(names) > most:
         return ", ".join(names[:most]) + _(" and {n} more").format(n=len(names) - most)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
 
 __all__ = ["facts"]
 
 
-def facts(gathered: Gathered, _: Translate) -> list[tuple[str, str]]:
+def facts(gathered: ReportData, _: Translate) -> list[tuple[str, str]]:
     """Pairs of a name and a text: models, regimes, devices, seeds, cells, data, split, training."""
     entries = gathered.entries
     models = list(dict.fromkeys(entry.label for entry in entries))
@@ -30,12 +30,12 @@ def _short(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + (f" … (+{len(names) - most})" if len(names) > most else "")
 
 
-def _setting(gathered: Gathered, _: Translate) -> str:
+def _setting(gathered: ReportData, _: Translate) -> str:
     found = (dict.fromkeys(getattr(e, key) for e in gathered.entries) for key in ("regime", "device", "precision"))
     return " · ".join(" + ".join(value for value in values if value) for values in found)
 
 
-def _data(gathered: Gathered, _: Translate) -> str:
+def _data(gathered: ReportData, _: Translate) -> str:
     card = gathered.dataset.get("card") or {}
     name = str(card.get("name") or gathered.dataset.get("source") or "?")
     splits = gathered.dataset.get("splits") or []
@@ -45,7 +45,7 @@ def _data(gathered: Gathered, _: Translate) -> str:
     return f"{name}{synthetic}: {text}" if splits else f"{name}{synthetic}"
 
 
-def _training(gathered: Gathered, _: Translate) -> str:
+def _training(gathered: ReportData, _: Translate) -> str:
     train = gathered.study.get("train") or {}
     parts = [
         _("{n} epochs").format(n=train["epochs"]) if "epochs" in train else "",

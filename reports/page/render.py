@@ -12,8 +12,8 @@ from markupsafe import Markup
 from bench.results.files import write_atomic
 from bench.results.run import Run
 from reports.exports.tables import csv_text
-from reports.inputs.report_data import Gathered, gather
-from reports.inputs.significance import weigh
+from reports.inputs.report_data import ReportData, gather
+from reports.inputs.significance import compute_significance
 from reports.page.conclusions import verdict
 from reports.page.datatables import datatables
 from reports.page.header import facts
@@ -37,7 +37,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     """
     _ = translator(lang)
     gathered = gather(runs)
-    evidence = weigh(gathered)
+    evidence = compute_significance(gathered)
     target = Path(out) if out else gathered.runs[0].path / "report.html"
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     built = sections(Page(gathered, evidence, _))
@@ -62,7 +62,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     return target
 
 
-def _words(gathered: Gathered, _: Translate) -> dict[str, object]:
+def _words(gathered: ReportData, _: Translate) -> dict[str, object]:
     """What the scripts write into the page; ``tables`` is DataTables' option ``language``."""
     return {
         "dark": _("Dark"),

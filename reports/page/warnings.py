@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.results.schema import CellResult
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
 from reports.text.messages import told
 
@@ -29,7 +29,7 @@ class Alert:
     detail: str
 
 
-def alerts(gathered: Gathered, _: Translate) -> list[Alert]:
+def alerts(gathered: ReportData, _: Translate) -> list[Alert]:
     """Return the alerts, warnings first."""
     found = [
         *_of_data(gathered, _),
@@ -39,7 +39,7 @@ def alerts(gathered: Gathered, _: Translate) -> list[Alert]:
     return sorted(found, key=lambda alert: alert.level != "warning")
 
 
-def _of_data(gathered: Gathered, _: Translate) -> list[Alert]:
+def _of_data(gathered: ReportData, _: Translate) -> list[Alert]:
     found = []
     if gathered.is_synthetic:
         text = _("The images were drawn by a program. The scores say nothing about real images.")
@@ -59,14 +59,14 @@ def _of_data(gathered: Gathered, _: Translate) -> list[Alert]:
     return found
 
 
-def _test_counts(gathered: Gathered) -> dict[str, int]:
+def _test_counts(gathered: ReportData) -> dict[str, int]:
     for entry in gathered.ok:
         if entry.result and entry.result.confusion:
             return {name: sum(row) for name, row in zip(gathered.classes, entry.result.confusion, strict=False)}
     return {}
 
 
-def _of_cells(gathered: Gathered, _: Translate) -> list[Alert]:
+def _of_cells(gathered: ReportData, _: Translate) -> list[Alert]:
     found = []
     by_status = Counter(entry.status for entry in gathered.not_ok)
     missing = by_status.pop("not_run", 0)
@@ -77,7 +77,7 @@ def _of_cells(gathered: Gathered, _: Translate) -> list[Alert]:
         parts = ", ".join(f"{count} × {_(status.replace('_', ' '))}" for status, count in sorted(by_status.items()))
         text = _("Without scores: {parts}. They stand in the leaderboard with the reason.")
         found.append(Alert("warning", _("Cells without scores"), text.format(parts=parts)))
-    random = list(dict.fromkeys(entry.label for entry in gathered.ok if entry.is_blind))
+    random = list(dict.fromkeys(entry.label for entry in gathered.ok if entry.has_random_frozen_backbone))
     if random:
         text = _(
             "{models}: the backbone was frozen with random weights, so the scores say nothing about what the model "
@@ -101,7 +101,7 @@ def _is_busy(environment: dict[str, Any]) -> bool:
     return isinstance(load, int | float) and isinstance(cores, int) and load > cores / 2
 
 
-def _of_machine(gathered: Gathered, _: Translate) -> list[Alert]:
+def _of_machine(gathered: ReportData, _: Translate) -> list[Alert]:
     found = []
     dirty = [
         name
@@ -123,7 +123,7 @@ def _of_machine(gathered: Gathered, _: Translate) -> list[Alert]:
     return found
 
 
-def _of_load(gathered: Gathered, _: Translate) -> list[Alert]:
+def _of_load(gathered: ReportData, _: Translate) -> list[Alert]:
     """Whether others took the machine's time, when the run began or while a cell ran."""
     parts = []
     if any(_is_busy(environment) for environment in gathered.environments):
@@ -150,7 +150,7 @@ def _lost_cores(result: CellResult) -> float:
     return float(taken) if isinstance(taken, int | float) else 0.0
 
 
-def _of_hardware(gathered: Gathered, _: Translate) -> list[Alert]:
+def _of_hardware(gathered: ReportData, _: Translate) -> list[Alert]:
     """Whether figures of one device come from different hardware."""
     found = []
     if len({str((environment.get("cpu") or {}).get("model")) for environment in gathered.environments}) > 1:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.inputs.report_data import Gathered
-from reports.inputs.significance import Evidence
+from reports.inputs.report_data import ReportData
+from reports.inputs.significance import Significance
 from reports.text.i18n import Translate
 
 __all__ = ["Page", "Section"]
@@ -16,8 +16,8 @@ __all__ = ["Page", "Section"]
 class Page:
     """What every section is built from."""
 
-    gathered: Gathered
-    evidence: Evidence
+    gathered: ReportData
+    evidence: Significance
     translate: Translate
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from bench.errors import DataError, RunError
 from bench.stats.calibration import Temperature, apply_temperature, fit_temperature, reliability
 from bench.stats.metrics import summary
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import Value, number
 from reports.text.i18n import Translate
 
@@ -51,7 +51,7 @@ class CalibrationRow:
     """The same scores once the probabilities of the test images were brought to that temperature."""
 
 
-def calibration(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def calibration(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """One cell of each model, regime and precision; None where no predictions are stored."""
     first: dict[tuple[str, str, str], Entry] = {}
     for entry in gathered.leading:
@@ -60,7 +60,7 @@ def calibration(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
     return {"rows": rows} if rows else None
 
 
-def _row(entry: Entry, gathered: Gathered) -> CalibrationRow:
+def _row(entry: Entry, gathered: ReportData) -> CalibrationRow:
     metrics = entry.result.metrics if entry.result else {}
     before = tuple(number(metrics.get(key)) for key in _SCORES)
     fitted, found = fitted_temperature(entry, gathered), entry.predictions
@@ -74,7 +74,7 @@ def _row(entry: Entry, gathered: Gathered) -> CalibrationRow:
     return CalibrationRow(entry, before, temperature, tuple(number(after[key]) for key in _SCORES))
 
 
-def fitted_temperature(entry: Entry, gathered: Gathered) -> Temperature | None:
+def fitted_temperature(entry: Entry, gathered: ReportData) -> Temperature | None:
     """The temperature that fits the model's answers on the validation images; None where those are not stored."""
     path = entry.run.cell_folder(entry.cell_id) / "validation.npy"
     if not path.is_file():

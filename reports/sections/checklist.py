@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.i18n import Translate
 
 __all__ = ["Check", "checks"]
@@ -20,7 +20,7 @@ class Check:
     detail: str = ""
 
 
-def checks(gathered: Gathered, _: Translate) -> list[Check]:
+def checks(gathered: ReportData, _: Translate) -> list[Check]:
     """Answer each point from what the run stores."""
     environments, dataset = gathered.environments, gathered.dataset
     git = [environment.get("git") or {} for environment in environments]
@@ -76,5 +76,5 @@ def _has_predictions(entry: Entry) -> bool:
     return (entry.run.cell_folder(entry.cell_id) / "predictions.parquet").is_file()
 
 
-def _chosen_on_validation(gathered: Gathered) -> bool:
+def _chosen_on_validation(gathered: ReportData) -> bool:
     return all(entry.result.best_epoch is not None for entry in gathered.ok if entry.result)

@@ -7,7 +7,7 @@ from typing import Any
 from reports.figures.interactive_cost import explorer
 from reports.figures.pareto import front, pareto
 from reports.inputs.columns import COSTS
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.sections.base import Page
 from reports.sections.time_to_accuracy import reaching
 from reports.text.csp import json_for_script
@@ -22,7 +22,7 @@ def build(page: Page) -> dict[str, Any] | None:
     return found and {**found, "data": json_for_script(found["explorer"]), "reached": reached}
 
 
-def cost(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def cost(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """The explorer of accuracy against cost, with a static picture behind it and its fronts in words."""
     found = explorer(gathered, _)
     if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.sections.base import Page
 from reports.text.formatting import DASH
 from reports.text.i18n import Translate
@@ -15,7 +15,7 @@ __all__ = ["audit_rows", "card_rows", "data_facts"]
 _SIDES = ("train", "validation", "test")
 
 
-def data_facts(gathered: Gathered, _: Translate) -> dict[str, Any]:
+def data_facts(gathered: ReportData, _: Translate) -> dict[str, Any]:
     """Counts by class and side, the data card, the audit's findings, what was dropped."""
     dataset = gathered.dataset
     audit = dataset.get("audit") or {}
@@ -35,7 +35,7 @@ def data_facts(gathered: Gathered, _: Translate) -> dict[str, Any]:
     }
 
 
-def card_rows(gathered: Gathered, _: Translate) -> list[tuple[str, str]]:
+def card_rows(gathered: ReportData, _: Translate) -> list[tuple[str, str]]:
     """Where the images come from and how they were split; what is not stored is left out."""
     dataset, split = gathered.dataset, gathered.study.get("split") or {}
     card = dataset.get("card") or {}

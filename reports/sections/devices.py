@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.stats.timings import Speedup, speedup
 from reports.inputs.columns import COLUMNS, leader_row
-from reports.inputs.report_data import NOT_RUN, Entry, Gathered
+from reports.inputs.report_data import NOT_RUN, Entry, ReportData
 from reports.sections.base import Page
 from reports.text.formatting import Value
 from reports.text.i18n import Translate
@@ -30,14 +30,14 @@ class PairRow:
     epoch_speedup: Speedup | None
     """The same from the raw samples of the epochs, with its interval; None where either has none."""
 
-    def setting(self, gathered: Gathered, _: Translate) -> str:
+    def setting(self, gathered: ReportData, _: Translate) -> str:
         """The devices, and what else tells this pair from the others."""
         varied = [key for key in ("regime", "precision", "seed") if gathered.same_everywhere(key) is None]
         named = [f"{_('seed')} {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]
         return " · ".join([*named, f"cpu / {self.other.device}"])
 
 
-def device_pairs(gathered: Gathered) -> list[PairRow]:
+def device_pairs(gathered: ReportData) -> list[PairRow]:
     """Pairs of cells that differ in nothing but the device, one of them on the CPU, with whatever status."""
     by_key: dict[tuple[Any, ...], dict[str, Entry]] = {}
     for entry in gathered.entries:

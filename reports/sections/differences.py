@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.sections.base import Page
 
 __all__ = ["differences"]
@@ -17,7 +17,7 @@ def build(page: Page) -> dict[str, Any] | None:
     return {"columns": columns, "rows": rows}
 
 
-def differences(gathered: Gathered) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def differences(gathered: ReportData) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Settings that are not the same in every configuration, beside those that name it: columns, and a row each."""
     flat = [(gathered.title(entry), _flat(entry)) for entry in gathered.leading]
     keys = sorted({key for _title, values in flat for key in values})

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from reports.inputs.report_data import Entry, Gathered, detailed
+from reports.inputs.report_data import Entry, ReportData, detailed
 from reports.sections.base import Page
 
-__all__ = ["MOST_BARS", "Answer", "Picture", "disagreements", "pictures_of"]
+__all__ = ["MOST_BARS", "Picture", "Prediction", "disagreements", "pictures_of"]
 
 MOST_BARS = 20
 """At most so many classes of an answer are shown, and the true one."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What one model said of one image."""
 
     entry: Entry
@@ -45,10 +45,10 @@ class Picture:
     true: str
     kind: str
     """right, wrong or disagree."""
-    answers: tuple[Answer, ...]
+    answers: tuple[Prediction, ...]
 
 
-def pictures_of(entry: Entry, gathered: Gathered, turn: int = 0, each: int = 4) -> list[Picture]:
+def pictures_of(entry: Entry, gathered: ReportData, turn: int = 0, each: int = 4) -> list[Picture]:
     """Images for one model: its most confident errors, then right ones of middling confidence.
 
     ``turn`` decides with which class the right ones start, so that several models show different classes.
@@ -78,7 +78,7 @@ def _typical_right(labels: np.ndarray, said: np.ndarray, confidence: np.ndarray,
     return chosen
 
 
-def disagreements(entries: Sequence[Entry], gathered: Gathered, most: int = 8) -> list[Picture]:
+def disagreements(entries: Sequence[Entry], gathered: ReportData, most: int = 8) -> list[Picture]:
     """Images of which the models said the most different things, those that about half got right first."""
     found = [(entry, entry.predictions) for entry in entries]
     known = [(entry, p) for entry, p in found if p is not None and p.images == _images(entries)]
@@ -100,7 +100,7 @@ def _images(entries: Sequence[Entry]) -> list[str]:
     return []
 
 
-def _picture(index: int, kind: str, entries: Sequence[Entry], gathered: Gathered) -> Picture:
+def _picture(index: int, kind: str, entries: Sequence[Entry], gathered: ReportData) -> Picture:
     first = entries[0].predictions
     assert first is not None  # the callers chose the index from these predictions
     name = first.images[index]
@@ -116,14 +116,14 @@ def _picture(index: int, kind: str, entries: Sequence[Entry], gathered: Gathered
     )
 
 
-def _answer(entry: Entry, index: int, true: int, classes: list[str]) -> Answer:
+def _answer(entry: Entry, index: int, true: int, classes: list[str]) -> Prediction:
     found = entry.predictions
     assert found is not None  # entries without predictions were left out
     row = found.probabilities[index]
     order = sorted(range(len(row)), key=lambda i: (-float(row[i]), i))
     shown = [i for place, i in enumerate(order) if place < MOST_BARS or i == true]
     probabilities = tuple((_name(classes, i), float(row[i]), i == true) for i in shown)
-    return Answer(entry, _name(classes, order[0]), probabilities, order[0] == true)
+    return Prediction(entry, _name(classes, order[0]), probabilities, order[0] == true)
 
 
 def _name(classes: list[str], index: int) -> str:

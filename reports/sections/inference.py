@@ -11,7 +11,7 @@ import numpy as np
 from bench.results.schema import BatchTiming, InferenceProfile, Round
 from bench.stats.confidence import Interval
 from bench.stats.timings import median_interval
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.text.formatting import Value, duration, percent, plain
 from reports.text.i18n import Translate
 from reports.text.messages import told
@@ -42,7 +42,7 @@ class BackendRow:
     """(batch, median of a call, images a second) for every batch that was measured."""
 
 
-def inference(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def inference(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """Every backend of every model whose inference was profiled; None where none was."""
     profiled = [(entry, profile) for entry in gathered.leading if entry.result for profile in entry.result.profiles]
     rows = [

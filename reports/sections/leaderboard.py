@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from reports.inputs.columns import COLUMNS, LeaderRow, leader_row
-from reports.inputs.report_data import Gathered, detailed
+from reports.inputs.report_data import ReportData, detailed
 from reports.sections.base import Page
 from reports.text.i18n import Translate
 
 __all__ = ["leaderboard"]
 
 
-def leaderboard(gathered: Gathered) -> list[LeaderRow]:
+def leaderboard(gathered: ReportData) -> list[LeaderRow]:
     """Every cell, whatever its status: those with scores first, by accuracy, then the others as planned."""
     return [leader_row(entry) for entry in [*gathered.ok, *gathered.not_ok]]
 
@@ -60,6 +60,6 @@ _SETTINGS = (
 )
 
 
-def _values(gathered: Gathered, key: str) -> list[Any]:
+def _values(gathered: ReportData, key: str) -> list[Any]:
     values = (getattr(entry, key) for entry in gathered.entries)
     return list(dict.fromkeys(value for value in values if value not in (None, "")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import memory
 from reports.text.i18n import Translate
 from reports.text.messages import told
@@ -12,7 +12,7 @@ from reports.text.messages import told
 __all__ = ["memory_phases"]
 
 
-def memory_phases(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def memory_phases(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """Peak memory of each phase of the first seed of every configuration; None where no run has it."""
     found: list[tuple[Entry, dict[str, float]]] = [
         (entry, entry.result.memory.by_phase) for entry in gathered.leading if entry.result

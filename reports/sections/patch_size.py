@@ -6,14 +6,14 @@ from typing import Any
 
 from reports.figures.patch_size import patch_sizes
 from reports.inputs.columns import COLUMNS
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.text.formatting import amount
 from reports.text.i18n import Translate
 
 __all__ = ["patch"]
 
 
-def patch(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def patch(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """The ViTs by the side of their patches."""
     columns = [
         c for c in COLUMNS if c.key in ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib", "flops")

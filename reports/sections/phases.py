@@ -6,14 +6,14 @@ from statistics import median
 from typing import Any
 
 from reports.figures.phases import PHASES, phases
-from reports.inputs.report_data import Entry, Gathered
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import Value, amount, duration, percent
 from reports.text.i18n import Translate
 
 __all__ = ["STEP_PARTS", "time"]
 
 
-def time(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def time(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """The phases of the cells."""
     picture = phases(gathered, _)
     if picture is None:

@@ -7,22 +7,22 @@ from typing import Any
 from bench.errors import DataError
 from bench.stats.confidence import Interval, interval
 from bench.stats.metrics import accuracy, balanced_accuracy, checked_matrix, cohen_kappa
-from reports.inputs.report_data import Gathered
-from reports.inputs.significance import Evidence
+from reports.inputs.report_data import ReportData
+from reports.inputs.significance import Significance
 from reports.text.formatting import duration, number, percent
 from reports.text.i18n import Translate
 
 __all__ = ["published"]
 
 
-def published(gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any] | None:
+def published(gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any] | None:
     """Rows that others reported, each with where it stands among the measured ones; None where there is none."""
     if not gathered.published:
         return None
     return {"rows": [_row(row, gathered, evidence, _) for row in gathered.published]}
 
 
-def _row(row: dict[str, Any], gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any]:
+def _row(row: dict[str, Any], gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any]:
     matrix = row.get("confusion")
     scores = _from_matrix(matrix)
     score = _first(row.get("accuracy"), scores, "accuracy")
@@ -72,7 +72,7 @@ def _span(matrix: Any) -> Interval | None:
     return interval(matrix, "accuracy")
 
 
-def _split(row: dict[str, Any], gathered: Gathered, _: Translate) -> str:
+def _split(row: dict[str, Any], gathered: ReportData, _: Translate) -> str:
     """Whether the reported test images are those of this run, as far as their number tells."""
     tested, ours = _tested_images(row), gathered.test_images
     differ = _("no: {theirs} test images there, {ours} here")
@@ -94,7 +94,7 @@ def _tested_images(row: dict[str, Any]) -> int | None:
         return None
 
 
-def _standing(score: float | None, gathered: Gathered, evidence: Evidence, _: Translate) -> str:
+def _standing(score: float | None, gathered: ReportData, evidence: Significance, _: Translate) -> str:
     """Which of the measured intervals hold the reported figure, and which lie above or below it."""
     if score is None:
         return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.inputs.report_data import Entry, Gathered
-from reports.inputs.significance import ALPHA, Evidence
+from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.significance import ALPHA, Significance
 from reports.text.formatting import points
 from reports.text.i18n import Translate
 
@@ -26,7 +26,7 @@ class TestCell:
     kind: str
 
 
-def tests(gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any] | None:
+def tests(gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any] | None:
     """The significance matrix, and Cochran's Q over all models."""
     order = [evidence.by_key[key] for key in evidence.groups.order][:MOST_TESTED]
     if len(order) < 2:
@@ -41,7 +41,7 @@ def tests(gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any
     return {"rows": rows, "titles": [gathered.title(entry) for entry in order], "cochran": text, "left_out": left_out}
 
 
-def _test_cell(a: Entry, b: Entry, evidence: Evidence, _: Translate) -> TestCell | None:
+def _test_cell(a: Entry, b: Entry, evidence: Significance, _: Translate) -> TestCell | None:
     found = evidence.pair(a, b)
     if found is None:
         return None

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results.time_to_accuracy import Reached, reach, validated
-from reports.inputs.report_data import Entry, Gathered
+from bench.results.time_to_accuracy import TimeToAccuracy, reach, validated
+from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import Value, duration, percent, plain
 from reports.text.i18n import Translate
 
@@ -31,7 +31,7 @@ class ReachedRow:
     energy: Value
 
 
-def reaching(gathered: Gathered, _: Translate) -> dict[str, Any] | None:
+def reaching(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
     """The rows, the highest accuracy first and the quickest first within it; None where no history reaches any."""
     trained = [entry for entry in gathered.leading if entry.result and entry.history]
     rows = []
@@ -59,7 +59,7 @@ def _levels(trained: Sequence[Entry]) -> list[float]:
     return sorted({level for level in highest if level is not None}, reverse=True)
 
 
-def _row(title: str, level: float, at: Reached | None, _: Translate) -> ReachedRow:
+def _row(title: str, level: float, at: TimeToAccuracy | None, _: Translate) -> ReachedRow:
     why = _("not reached")
     epoch, seconds, cost, joules = (at.epoch, at.seconds, at.cost_usd, at.joules) if at else (None,) * 4
     return ReachedRow(

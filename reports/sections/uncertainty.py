@@ -6,14 +6,14 @@ from typing import Any
 
 from bench.stats.confidence import SeedSpread, seed_spread
 from reports.figures.forest import forest
-from reports.inputs.report_data import Entry, Gathered
-from reports.inputs.significance import Evidence
+from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.significance import Significance
 from reports.text.i18n import Translate
 
 __all__ = ["quality", "seed_rows"]
 
 
-def quality(gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, Any] | None:
+def quality(gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any] | None:
     """The forest plot, and the spread over seeds where there are several."""
     picture = forest(gathered, evidence, _)
     if picture is None:
@@ -22,7 +22,7 @@ def quality(gathered: Gathered, evidence: Evidence, _: Translate) -> dict[str, A
     return {"forest": picture, "seeds": seed_rows(gathered), "has_other": has_other}
 
 
-def seed_rows(gathered: Gathered) -> list[tuple[str, SeedSpread]]:
+def seed_rows(gathered: ReportData) -> list[tuple[str, SeedSpread]]:
     """The spread of the accuracy over seeds of every configuration that has two or more."""
     by_configuration: dict[tuple[str, ...], list[Entry]] = {}
     for entry in gathered.ok:

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from bench.study.train import TrainSpec
 from bench.training.inputs.batches import PixelBatches, PixelFile
-from bench.training.loop import Conditions, fit, silent
+from bench.training.loop import TrainContext, fit, silent
 from models_zoo.networks.builder import build
 
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def _harness(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
     """Returns the seconds of an epoch's training and validation by the harness's loop."""
     module = build(name, num_classes=CLASSES, image_size=SIDE).module
     spec = TrainSpec(epochs=1, batch_size=BATCH)
-    conditions = Conditions(CLASSES, CPU, "fp32", 0, BATCH)
+    conditions = TrainContext(CLASSES, CPU, "fp32", 0, BATCH)
     stats = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "device": CPU}
     sides = [np.arange(IMAGES), np.arange(IMAGES, 2 * IMAGES)]
     train, validation = (PixelBatches(PixelFile(path), rows, labels[rows], **stats) for rows in sides)

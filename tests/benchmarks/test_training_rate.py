@@ -21,7 +21,7 @@ import torch
 from bench.measure.system.process_env import LARGE_PAGES
 from bench.study.train import TrainSpec
 from bench.training.device import inference_batch_for
-from bench.training.heads.features import Lowered
+from bench.training.heads.features import HalfPrecisionBackbone
 from models_zoo.complexity import count_flops
 from models_zoo.networks.builder import build
 
@@ -112,7 +112,7 @@ def test_bf16_inference_reaches_half_of_the_matmul_rate(
         pytest.skip("this processor has no bf16 instructions")
     module = build("vit_base_p32", num_classes=8, image_size=SIDE).module.eval()
     flops = count_flops(module, SIDE).flops
-    backbone = Lowered(module.backbone, torch.bfloat16)
+    backbone = HalfPrecisionBackbone(module.backbone, torch.bfloat16)
     images = torch.randn(inference_batch_for(CPU, TrainSpec(), SIDE), 3, SIDE, SIDE)
     left, right = (torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2))
     with torch.inference_mode():

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.audit.near_duplicates import near_pairs
-from bench.data.audit.scan import Facts, examine
+from bench.data.audit.scan import ImageInfo, examine
 from bench.data.sources import open_source
 from bench.data.sources.base import Source
 from bench.results.dataset import LISTED_PAIRS, AuditFindings, DataCard, Dropped, DuplicateGroup, NearPair
@@ -65,7 +65,7 @@ def audit(
     return AuditReport(source.card, findings, time.perf_counter() - start)
 
 
-def find(source: Source, facts: Sequence[Facts], *, near_threshold: int) -> AuditFindings:
+def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> AuditFindings:
     """Draw the findings from what was seen; ``facts[i]`` is of ``source.records[i]``."""
     labels = {record.name: record.label for record in source.records}
     good = [fact for fact in facts if not fact.error and labels[fact.name]]
@@ -104,8 +104,8 @@ def find(source: Source, facts: Sequence[Facts], *, near_threshold: int) -> Audi
     )
 
 
-def _exact(facts: Sequence[Facts], labels: Mapping[str, str]) -> list[DuplicateGroup]:
-    alike: dict[object, list[Facts]] = defaultdict(list)
+def _exact(facts: Sequence[ImageInfo], labels: Mapping[str, str]) -> list[DuplicateGroup]:
+    alike: dict[object, list[ImageInfo]] = defaultdict(list)
     for fact in facts:
         alike[_identity(fact)].append(fact)
     return [
@@ -119,12 +119,12 @@ def _exact(facts: Sequence[Facts], labels: Mapping[str, str]) -> list[DuplicateG
     ]
 
 
-def _one_of_each(facts: Sequence[Facts]) -> list[Facts]:
+def _one_of_each(facts: Sequence[ImageInfo]) -> list[ImageInfo]:
     """The first image of every set of identical ones: exact duplicates are not near duplicates as well."""
     return list({_identity(fact): fact for fact in reversed(facts)}.values())[::-1]
 
 
-def _identity(fact: Facts) -> object:
+def _identity(fact: ImageInfo) -> object:
     return (fact.width, fact.height, fact.pixel_hash) if fact.pixel_hash else fact.name
 
 
@@ -132,7 +132,7 @@ def _commonest(words: object) -> dict[str, int]:
     return dict(Counter(words).most_common())  # type: ignore[call-overload]
 
 
-def _odd(facts: Sequence[Facts]) -> list[Dropped]:
+def _odd(facts: Sequence[ImageInfo]) -> list[Dropped]:
     if not facts:
         return []
     size = Counter((fact.width, fact.height) for fact in facts).most_common(1)[0][0]
@@ -164,7 +164,7 @@ def _imbalance(counts: Mapping[str, int]) -> float | None:
 
 
 def _would_leak(
-    facts: Sequence[Facts],
+    facts: Sequence[ImageInfo],
     labels: Mapping[str, str],
     exact: Sequence[DuplicateGroup],
     near: Sequence[NearPair],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.audit.scan import Facts
+from bench.data.audit.scan import ImageInfo
 
 __all__ = ["near_pairs"]
 
@@ -16,7 +16,7 @@ _BLOCK = 256
 _BITS_IN_16 = np.array([bin(value).count("1") for value in range(1 << 16)], dtype=np.uint8)
 
 
-def near_pairs(facts: Sequence[Facts], threshold: int, *, most: int) -> tuple[list[tuple[str, str, int]], int]:
+def near_pairs(facts: Sequence[ImageInfo], threshold: int, *, most: int) -> tuple[list[tuple[str, str, int]], int]:
     """Return the pairs of names whose hashes differ in at most ``threshold`` of 64 bits, the closest first.
 
     Every pair is compared: 17,000 images take about a second. At most ``most`` pairs are returned, with how many

@@ -18,7 +18,7 @@ from bench.data.parallel import map_chunks, worker_count
 from bench.data.sources.base import Reader
 from bench.errors import DataError
 
-__all__ = ["Facts", "Stage", "examine", "perceptual_hash"]
+__all__ = ["ImageInfo", "Stage", "examine", "perceptual_hash"]
 
 _CHUNK = 32
 _SIDE = 32  # of the picture that the perceptual hash sees
@@ -27,7 +27,7 @@ _WORTH_PROCESSES = 400  # below this many images, starting processes takes longe
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ImageInfo:
     """What one look at an image tells. Either ``error`` is set or everything else is."""
 
     name: str
@@ -64,7 +64,7 @@ def examine(
     stage: Stage | None = None,
     hashes: bool = True,
     progress: Callable[[int], None] | None = None,
-) -> list[Facts]:
+) -> list[ImageInfo]:
     """Read and decode every image once, in parallel, and return what was seen, in the order of ``names``.
 
     Args:
@@ -75,7 +75,7 @@ def examine(
         progress: called with how many images are done.
     """
     look = _Look(reader, stage, hashes)
-    facts: list[Facts] = []
+    facts: list[ImageInfo] = []
     workers = 1 if len(names) < _WORTH_PROCESSES else worker_count()
     try:
         for part in map_chunks(look, enumerate(names), chunk=_CHUNK, workers=workers):
@@ -87,7 +87,7 @@ def examine(
     return _told_apart(reader, facts, workers) if hashes else facts
 
 
-def _told_apart(reader: Reader, facts: list[Facts], workers: int) -> list[Facts]:
+def _told_apart(reader: Reader, facts: list[ImageInfo], workers: int) -> list[ImageInfo]:
     """Add the pixel hash where it can matter: hashing all the pixels would cost a sixth of the whole look."""
     alike: dict[tuple[int, int, int], list[int]] = defaultdict(list)
     for row, fact in enumerate(facts):
@@ -98,7 +98,7 @@ def _told_apart(reader: Reader, facts: list[Facts], workers: int) -> list[Facts]
     workers = 1 if len(names) < _WORTH_PROCESSES else workers
     hashed = [one for part in map_chunks(_HashPixels(reader), names, chunk=_CHUNK, workers=workers) for one in part]
     for row, (pixel_hash, error) in zip(rows, hashed, strict=True):
-        facts[row] = Facts(facts[row].name, error=error) if error else replace(facts[row], pixel_hash=pixel_hash)
+        facts[row] = ImageInfo(facts[row].name, error=error) if error else replace(facts[row], pixel_hash=pixel_hash)
     return facts
 
 
@@ -129,19 +129,19 @@ class _Look:
     def __getstate__(self) -> dict[str, object]:
         return {"reader": self.reader, "stage": self.stage, "hashes": self.hashes, "_file": None}
 
-    def __call__(self, part: list[tuple[int, str]]) -> list[Facts]:
+    def __call__(self, part: list[tuple[int, str]]) -> list[ImageInfo]:
         return [self._look(row, name) for row, name in part]
 
-    def _look(self, row: int, name: str) -> Facts:
+    def _look(self, row: int, name: str) -> ImageInfo:
         try:
             data = self.reader.read(name)
             seen = decode_full(data, name)
         except DataError as error:
-            return Facts(name, error=str(error).removeprefix(f"{name}: "))
+            return ImageInfo(name, error=str(error).removeprefix(f"{name}: "))
         if self.stage is not None:
             self._write(row, shrink(seen.picture, self.stage.size, self.stage.how).tobytes())
         width, height = seen.picture.size
-        facts = Facts(name, "", "", 0, width, height, seen.mode, seen.format, seen.rotated)
+        facts = ImageInfo(name, "", "", 0, width, height, seen.mode, seen.format, seen.rotated)
         if not self.hashes:
             return facts
         return replace(facts, bytes_hash=hashlib.sha256(data).hexdigest(), phash=perceptual_hash(seen.picture))

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.data.audit.scan import Facts
+from bench.data.audit.scan import ImageInfo
 from bench.data.sources.base import Source
 
 __all__ = ["load_facts", "save_facts"]
@@ -23,7 +23,7 @@ __all__ = ["load_facts", "save_facts"]
 _VERSION = 4
 
 
-def load_facts(source: Source, folder: Path) -> list[Facts] | None:
+def load_facts(source: Source, folder: Path) -> list[ImageInfo] | None:
     """Return what was seen earlier in these very files, or None."""
     path = _path(source, folder)
     if path is None:
@@ -32,19 +32,19 @@ def load_facts(source: Source, folder: Path) -> list[Facts] | None:
         digest, _, text = path.read_text(encoding="utf-8").partition("\n")
         if hashlib.sha256(text.encode()).hexdigest() != digest:
             return None
-        facts = [Facts(*row) for row in json.loads(text)]
+        facts = [ImageInfo(*row) for row in json.loads(text)]
     except (OSError, ValueError, TypeError):
         return None
     names = [record.name for record in source.records]
     return facts if [fact.name for fact in facts] == names else None
 
 
-def save_facts(source: Source, facts: Sequence[Facts], folder: Path) -> None:
+def save_facts(source: Source, facts: Sequence[ImageInfo], folder: Path) -> None:
     """Keep what was seen. A cache that cannot be written is done without."""
     path = _path(source, folder)
     if path is None:
         return
-    fields = [field.name for field in dataclasses.fields(Facts)]
+    fields = [field.name for field in dataclasses.fields(ImageInfo)]
     text = json.dumps([[getattr(fact, field) for field in fields] for fact in facts])
     # Only time is lost without it; the pixel cache tells the user where the folder is at fault.
     with contextlib.suppress(OSError):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.sources.base import Reader, Record, Source, check_classes, check_path
+from bench.data.sources.base import Reader, Sample, Source, check_classes, check_path
 from bench.errors import DataError
 from bench.results.dataset import DataCard, Side
 
 if TYPE_CHECKING:  # the processes that read images do without: building the specifications' checks takes 80 ms
     from bench.study.dataset import DatasetSpec
 
-__all__ = ["DataCard", "Reader", "Record", "Side", "Source", "open_source"]
+__all__ = ["DataCard", "Reader", "Sample", "Side", "Source", "open_source"]
 
 
 def open_source(spec: DatasetSpec, *, cache_dir: Path | None = None, group_column: str | None = None) -> Source:

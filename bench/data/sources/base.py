@@ -12,7 +12,7 @@ from typing import Protocol
 from bench.errors import DataError
 from bench.results.dataset import DataCard, Side
 
-__all__ = ["MAX_FILE_BYTES", "Reader", "Record", "Source", "check_classes", "check_path", "is_litter", "side_named"]
+__all__ = ["MAX_FILE_BYTES", "Reader", "Sample", "Source", "check_classes", "check_path", "is_litter", "side_named"]
 
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -38,7 +38,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Sample:
     """One image: the name that identifies it, and its label."""
 
     name: str
@@ -55,7 +55,7 @@ class Record:
 class Source:
     """A data set that was opened and listed, but not read."""
 
-    records: tuple[Record, ...]
+    records: tuple[Sample, ...]
     """Every image, ordered by name."""
     reader: Reader
     """Reads them."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from bench.data.decode import EXTENSIONS
-from bench.data.sources.base import Record, check_classes, is_litter, side_named
+from bench.data.sources.base import Sample, check_classes, is_litter, side_named
 from bench.errors import DataError
 from bench.results.dataset import storable
 
@@ -20,7 +20,7 @@ __all__ = ["Listing", "label_by_folder"]
 class Listing:
     """The images of a folder or zip, labeled by the folders that they lie in."""
 
-    images: list[tuple[str, Record]]
+    images: list[tuple[str, Sample]]
     """Path below the root and record of each, ordered by name."""
     aside: list[tuple[str, str]]
     """Files that were left aside: path and reason."""
@@ -87,10 +87,10 @@ def _empty(images: list[PurePosixPath], folders: Iterable[str]) -> list[str]:
     )
 
 
-def _record(path: PurePosixPath, root: PurePosixPath, split: bool) -> Record:
+def _record(path: PurePosixPath, root: PurePosixPath, split: bool) -> Sample:
     inner = path.relative_to(root)
     side = side_named(inner.parts[0]) if split else None
-    return Record(
+    return Sample(
         name=unicodedata.normalize("NFC", str(inner)),
         label=unicodedata.normalize("NFC", path.parent.name),
         side=side,

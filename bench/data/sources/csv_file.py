@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data.sources.base import Record, Source, side_named
+from bench.data.sources.base import Sample, Source, side_named
 from bench.data.sources.folder import FolderReader
 from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard
@@ -52,7 +52,7 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
         info = (folder / line.name).stat()
         digest.update(f"{line.name}\0{line.label}\0{info.st_size}\0{info.st_mtime_ns}\n".encode())
     records = [
-        Record(
+        Sample(
             name=line.name,
             label=line.label,
             side=side_named(line.side) if spec.split_column else None,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.decode import encode_ppm
-from bench.data.sources.base import Record, Source
+from bench.data.sources.base import Sample, Source
 from bench.data.sources.medmnist_catalog import MEDMNIST, MEDMNIST_CITATION, MEDMNIST_SIZES, MedMnistSet
 from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard, Side
@@ -74,7 +74,7 @@ def open_medmnist(path: Path | None, name: str | None, image_size: int, cache_di
     path = path.expanduser()
     labels, stamp = _labels(path)
     unpacked = _unpack(path, cache_folder(cache_dir) / "npz" / stamp[:32])
-    records: list[Record] = []
+    records: list[Sample] = []
     for part, values in labels.items():
         shape = np.load(unpacked / f"{part}.npy", mmap_mode="r", allow_pickle=False).shape
         if shape[0] != len(values):
@@ -83,7 +83,7 @@ def open_medmnist(path: Path | None, name: str | None, image_size: int, cache_di
         if values.min() < 0 or values.max() >= len(names):
             raise DataError(f"{path}: a label of {part} lies outside 0..{len(names) - 1}")
         records += [
-            Record(name=f"{part}/{row:06d}", label=names[int(value)], side=_PARTS[part])
+            Sample(name=f"{part}/{row:06d}", label=names[int(value)], side=_PARTS[part])
             for row, value in enumerate(values)
         ]
     return Source(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path, PurePosixPath
 
-from bench.data.sources.base import Record, Source
+from bench.data.sources.base import Sample, Source
 from bench.data.sources.folder import open_folder
 from bench.data.sources.zip_archive import open_zip
 from bench.errors import DataError
@@ -71,7 +71,7 @@ def open_pbc(path: Path, classes: int = 8) -> Source:
     return dataclasses.replace(source, records=records, card=card)
 
 
-def _prefix(record: Record) -> str:
+def _prefix(record: Sample) -> str:
     """The label in the file name; empty where it has none, which the audit then reports."""
     prefix = PurePosixPath(record.name).name.partition("_")[0].upper()
     return prefix if prefix in PREFIXES else ""

@@ -10,13 +10,13 @@ from bench.execution.messages.outcome import BROKEN, Outcome
 from bench.measure.memory import APART, START
 from bench.results.schema import Failure, Status
 
-__all__ = ["Ending", "judge", "log_tail", "signal_name"]
+__all__ = ["ExitInfo", "classify_exit", "log_tail", "signal_name"]
 
 _TAIL = 4000
 
 
 @dataclass
-class Ending:
+class ExitInfo:
     """How the child ended, as seen from outside."""
 
     code: int | None = None
@@ -30,7 +30,7 @@ class Ending:
     """Whether the kernel killed a process for want of memory while it ran, and it ended by SIGKILL."""
 
 
-def judge(folder: Path, ending: Ending, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:
+def classify_exit(folder: Path, ending: ExitInfo, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:
     """The status, and the reason where it is not ok.
 
     outcome: see `read_outcome`. A limit counts before what the child wrote, except in the inference profile: the

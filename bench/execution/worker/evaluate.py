@@ -15,7 +15,7 @@ from bench.measure.memory import high_water_mib
 from bench.results.dataset import DatasetManifest
 from bench.stats import metrics
 from bench.training import device as devices
-from bench.training.loop import Fitted
+from bench.training.loop import TrainResult
 from bench.training.predict import predict
 from bench.training.scores import softmax
 from models_zoo.complexity import count_flops
@@ -24,7 +24,7 @@ from models_zoo.networks.builder import BuiltModel
 __all__ = ["evaluate", "keep_model", "model_facts", "note_device_memory"]
 
 
-def evaluate(ready: Ready, clock: Clock, outcome: dict[str, Any], fitted: Fitted) -> None:
+def evaluate(ready: Ready, clock: Clock, outcome: dict[str, Any], fitted: TrainResult) -> None:
     """The one pass over the test images, and what is stored of it."""
     test, built, folder = ready.test, ready.built, ready.job.folder
     everything = np.arange(len(test.labels))

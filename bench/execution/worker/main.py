@@ -44,11 +44,11 @@ def main(arguments: list[str]) -> int:
     try:
         reporter = ProgressWriter(job.folder, job.cell.train.epochs, marks, outcome)
         later = _ending(job, outcome, reporter)
-        _leave(job, outcome, marks)
+        _write_outcome(job, outcome, marks)
         if later is not None:
             reporter.phase(APART)  # what goes wrong from here on does not undo the result
-            later(lambda: _leave(job, outcome, marks))
-            _leave(job, outcome, marks)
+            later(lambda: _write_outcome(job, outcome, marks))
+            _write_outcome(job, outcome, marks)
     except (OSError, RunError) as error:
         if not _is_disk(error):
             raise
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _leave(job: Job, outcome: dict[str, Any], marks: PhaseMarks) -> None:
+def _write_outcome(job: Job, outcome: dict[str, Any], marks: PhaseMarks) -> None:
     """Write the outcome as far as it is known."""
     marks.enter(marks.phase)
     outcome["memory"].update(hwm_by_phase=marks.peaks, peak_ram_hwm_mib=marks.highest)

@@ -23,7 +23,7 @@ from bench.training.checkpoint import Checkpoint
 from bench.training.cpu_kernels import use_fast_gradients
 from bench.training.heads.linear_probe import learn
 from bench.training.inputs.batches import PixelFile
-from bench.training.loop import Conditions, Fitted, Watcher
+from bench.training.loop import TrainCallbacks, TrainContext, TrainResult
 from bench.training.regimes import freeze, plan
 from bench.training.warmup import warm_up
 
@@ -41,8 +41,8 @@ def run(
     cell = job.cell
     outcome["memory"]["baseline_mib"] = pss_mib()
     torch.set_num_threads(threads)
-    device = devices.open_device(cell.device, cell.precision)
-    determinism = devices.make_repeatable(cell.seed)
+    device = devices.resolve_device(cell.device, cell.precision)
+    determinism = devices.set_deterministic(cell.seed)
     outcome["context"] = cell_context(device, threads, determinism)
     devices.reset_peak(device)
     clock = Clock(outcome["timings"], device)
@@ -82,7 +82,7 @@ def run(
     reporter.phase("train", epoch=0)
     outcome["settings"] = {**_settings(ready), **faster}
     checkpoint = _checkpoint(job)
-    fitted = _train(ready, clock, outcome, Watcher(reporter.epoch, reporter.step), checkpoint)
+    fitted = _train(ready, clock, outcome, TrainCallbacks(reporter.epoch, reporter.step), checkpoint)
     reporter.phase("evaluate")
     evaluate(ready, clock, outcome, fitted)
     if checkpoint is not None:
@@ -143,8 +143,8 @@ def _warm_up(ready: Ready, clock: Clock, outcome: dict[str, Any], reporter: Repo
 
 
 def _train(
-    ready: Ready, clock: Clock, outcome: dict[str, Any], watcher: Watcher, checkpoint: Checkpoint | None
-) -> Fitted:
+    ready: Ready, clock: Clock, outcome: dict[str, Any], watcher: TrainCallbacks, checkpoint: Checkpoint | None
+) -> TrainResult:
     cell, built, device = ready.job.cell, ready.built, ready.device
     prepared = plan(
         cell,
@@ -161,7 +161,7 @@ def _train(
         size = cell.train.step_images, built.num_features, ready.classes
         settings["head_threads"] = devices.threads_for_head(ready.threads, *size)
         torch.set_num_threads(settings["head_threads"])
-    conditions = Conditions(ready.classes, device, ready.precision, cell.seed, ready.inference_batch)
+    conditions = TrainContext(ready.classes, device, ready.precision, cell.seed, ready.inference_batch)
     trained = learn(prepared, cell.train, conditions, watcher, checkpoint)
     torch.set_num_threads(ready.threads)
     if prepared.learner is built.module.head:

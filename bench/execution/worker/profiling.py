@@ -16,7 +16,7 @@ from bench.measure.latency import profile
 from bench.results.schema import InferenceProfile
 from bench.study.measure import MeasureSpec
 from bench.training.device import synchronize
-from bench.training.inputs.batches import Batches, cut
+from bench.training.inputs.batches import Batches, make_batches
 from bench.training.optim.optimizer import autocast
 
 __all__ = ["Subject", "first_call", "measure_inference"]
@@ -122,7 +122,7 @@ def _predict(subject: Subject, forward: Callable[[Tensor], Tensor]) -> np.ndarra
     """The class of every test image, (n,)."""
     found = []
     with torch.inference_mode():
-        for inputs, _ in subject.images(cut(np.arange(len(subject.images.labels)), 32, training=False)):
+        for inputs, _ in subject.images(make_batches(np.arange(len(subject.images.labels)), 32, training=False)):
             with autocast(subject.device, subject.precision):
                 found.append(forward(inputs).float().argmax(1).cpu())
     return torch.cat(found).numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["MOUNT", "cpu_quota", "held_back", "memory_limit", "memory_room", "own_group"]
+__all__ = ["MOUNT", "cpu_quota", "cpu_throttled", "memory_limit", "memory_room", "own_group"]
 
 MOUNT = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60
@@ -89,7 +89,7 @@ def cpu_quota(mount: Path = MOUNT, own: str | None = None) -> float | None:
     return min(quotas, default=None)
 
 
-def held_back(mount: Path = MOUNT, own: str | None = None) -> float | None:
+def cpu_throttled(mount: Path = MOUNT, own: str | None = None) -> float | None:
     """Seconds for which a quota has kept this process's group from running; None where there is no such account."""
     for folder in _upwards("cpu", mount, own):
         for key, unit in (("throttled_usec", 1e6), ("throttled_time", 1e9)):

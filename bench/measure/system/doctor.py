@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["hindrances"]
+__all__ = ["check_environment"]
 
 _BUSY_SHARE = 0.3
 _SMALL_MIB = 2048
 
 
-def hindrances(environment: Mapping[str, Any]) -> list[str]:
+def check_environment(environment: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each thing that makes figures worse or less repeatable, with what to do about it.
 
     environment: as `bench.measure.system.environment.environment` returns it; what is missing in it hinders nothing.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.measure.system.cgroups import held_back
+from bench.measure.system.cgroups import cpu_throttled
 
 __all__ = ["LoadWatch", "Snapshot", "snapshot"]
 
@@ -25,7 +25,7 @@ class Snapshot:
     """Of this process and of those of its children that have ended."""
     throttles: int | None
     """How often a core was slowed down because of heat."""
-    held_back: float | None
+    cpu_throttled: float | None
     """Seconds for which the control group's quota kept this process from running."""
 
 
@@ -34,7 +34,7 @@ def snapshot(proc: Path = Path("/proc"), system: Path = Path("/sys")) -> Snapsho
     busy, stolen = _processors(proc)
     times = os.times()
     own = times.user + times.system + times.children_user + times.children_system
-    return Snapshot(busy, stolen, own, _throttles(system), held_back(system / "fs" / "cgroup"))
+    return Snapshot(busy, stolen, own, _throttles(system), cpu_throttled(system / "fs" / "cgroup"))
 
 
 def _processors(proc: Path) -> tuple[float | None, float | None]:
@@ -73,7 +73,7 @@ class LoadWatch:
             "other_cores": None if busy is None else round(max(0.0, busy - own) / seconds, 3),
             "stolen_share": None if stolen is None else round(stolen / seconds / (os.cpu_count() or 1), 4),
             "thermal_throttles": _less(after.throttles, self.before.throttles),
-            "held_back_seconds": _less(after.held_back, self.before.held_back),
+            "held_back_seconds": _less(after.cpu_throttled, self.before.cpu_throttled),
         }
 
 

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from bench.study.train import TrainSpec
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import Conditions, Epoch, Fitted
+from bench.training.loop import Epoch, TrainContext, TrainResult
 from bench.training.scores import rank, score_logits
 
-__all__ = ["KnnHead", "Solved", "fit_knn", "fit_logistic"]
+__all__ = ["HeadResult", "KnnHead", "fit_knn", "fit_logistic"]
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _NEIGHBORS = (1, 5, 10, 20)
@@ -31,7 +31,7 @@ _ROWS = 1024  # whose likenesses to all training features are held at once; thos
 
 
 @dataclass(frozen=True)
-class Solved:
+class HeadResult:
     """A head, what it says of the validation images, and the setting that was chosen on them."""
 
     head: nn.Module
@@ -40,9 +40,9 @@ class Solved:
     settings: dict[str, Any]
 
     @property
-    def fitted(self) -> Fitted:
+    def fitted(self) -> TrainResult:
         """The same as the loop would tell it."""
-        return Fitted(1, (self.epoch,), self.validation_logits)
+        return TrainResult(1, (self.epoch,), self.validation_logits)
 
 
 class KnnHead(nn.Module):
@@ -82,7 +82,7 @@ class KnnHead(nn.Module):
         return (votes + 1e-6).log()
 
 
-def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: Conditions) -> Solved:
+def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: TrainContext) -> HeadResult:
     """Nearest neighbors, their number chosen on validation."""
     started = time.perf_counter()
     features, labels = _flat(train)
@@ -94,7 +94,9 @@ def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, 
     return _best(found, spec, started)
 
 
-def fit_logistic(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: Conditions) -> Solved:
+def fit_logistic(
+    train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: TrainContext
+) -> HeadResult:
     """Multinomial logistic regression with an L2 penalty, its strength chosen on validation.
 
     The features are standardized for the solver; the head that comes back takes them as they are.
@@ -144,21 +146,21 @@ def _solved(
     train_logits: Tensor,
     train: FeatureBatches,
     validation: FeatureBatches,
-    conditions: Conditions,
+    conditions: TrainContext,
     settings: dict[str, Any],
-) -> Solved:
+) -> HeadResult:
     with torch.inference_mode():
         parts = [head(part.to(conditions.device)) for part in torch.split(validation.features[0], _ROWS)]
     logits = torch.cat(parts).cpu().numpy()
     labels = np.tile(train.labels, len(train_logits) // len(train.labels))
     learned = score_logits(train_logits.cpu().numpy(), labels, conditions.classes)
     checked = score_logits(logits, validation.labels, conditions.classes)
-    return Solved(head, Epoch(1, 0.0, learned, checked, 0.0, 0.0, 0.0), logits, settings)
+    return HeadResult(head, Epoch(1, 0.0, learned, checked, 0.0, 0.0, 0.0), logits, settings)
 
 
-def _best(found: list[Solved], spec: TrainSpec, started: float) -> Solved:
+def _best(found: list[HeadResult], spec: TrainSpec, started: float) -> HeadResult:
     """The best on validation; its epoch gets the seconds that all of them took together."""
     best = max(found, key=lambda solved: rank(solved.epoch.validation, spec))
     seconds = time.perf_counter() - started
     record = best.epoch.to_dict() | {"train_seconds": seconds}
-    return Solved(best.head, Epoch.from_dict(record), best.validation_logits, best.settings)
+    return HeadResult(best.head, Epoch.from_dict(record), best.validation_logits, best.settings)

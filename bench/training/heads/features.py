@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from bench.errors import RunError
 from bench.results.files import reserve
-from bench.training.inputs.batches import Batches, PixelBatches, cut
+from bench.training.inputs.batches import Batches, PixelBatches, make_batches
 
-__all__ = ["Lowered", "Plan", "extract", "room_for"]
+__all__ = ["HalfPrecisionBackbone", "Plan", "allocate_features", "extract"]
 
 _LARGE = 2**30
 """Bytes of features beyond which they are kept in a file."""
 
 
-class Lowered(nn.Module):
+class HalfPrecisionBackbone(nn.Module):
     """A frozen backbone whose weights and activations are half as wide; its features come out as float32."""
 
     def __init__(self, backbone: nn.Module, dtype: torch.dtype) -> None:
@@ -35,7 +35,9 @@ class Lowered(nn.Module):
         return features.float()
 
 
-def room_for(shape: tuple[int, ...], device: torch.device, file: Path, large: int = _LARGE) -> tuple[Tensor, str]:
+def allocate_features(
+    shape: tuple[int, ...], device: torch.device, file: Path, large: int = _LARGE
+) -> tuple[Tensor, str]:
     """Return an empty float32 tensor of a shape and where it lies: ``memory``, or ``file`` when it is large.
 
     The file has no name any more when this returns: it goes away with the process, however that ends. Its room is
@@ -63,7 +65,7 @@ def extract(backbone: nn.Module, batches: PixelBatches, batch_size: int, epoch: 
     backbone.eval()
     done = 0
     with torch.inference_mode():
-        for images, _ in batches(cut(np.arange(len(batches.labels)), batch_size, training=False), epoch):
+        for images, _ in batches(make_batches(np.arange(len(batches.labels)), batch_size, training=False), epoch):
             out[done : done + len(images)] = backbone(images)
             done += len(images)
 

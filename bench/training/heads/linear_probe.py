@@ -13,30 +13,30 @@ from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
 from bench.training.heads.features import Plan
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import Conditions, Fitted, Watcher, fit
-from bench.training.optim.ema import copied, learned, load_learned
+from bench.training.loop import TrainCallbacks, TrainContext, TrainResult, fit
+from bench.training.optim.ema import copied, load_trainable_state_dict, trainable_state_dict
 from bench.training.scores import rank
 
-__all__ = ["Learned", "learn"]
+__all__ = ["HeadResult", "learn"]
 
 _RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 _DECAYS = (1e-4, 1e-2, 1e-1)
 
 
 @dataclass(frozen=True)
-class Learned:
+class HeadResult:
     """What became of a plan."""
 
     learner: nn.Module
     """The plan's, trained, or what has taken its place."""
-    fitted: Fitted
+    fitted: TrainResult
     settings: dict[str, Any]
     """What was chosen, for the record."""
 
 
 def learn(
-    plan: Plan, spec: TrainSpec, conditions: Conditions, watcher: Watcher, checkpoint: Checkpoint | None
-) -> Learned:
+    plan: Plan, spec: TrainSpec, conditions: TrainContext, watcher: TrainCallbacks, checkpoint: Checkpoint | None
+) -> HeadResult:
     """Train what a plan says, with the head that the study asks for where the features are cached."""
     train, validation = plan.train, plan.validation
     if isinstance(train, FeatureBatches) and isinstance(validation, FeatureBatches):
@@ -50,14 +50,14 @@ def learn(
             solve = baselines.fit_knn if spec.head == "knn" else baselines.fit_logistic
             solved = solve(train, validation, spec, conditions)
             watcher.on_epoch(solved.epoch)
-            return Learned(solved.head, solved.fitted, {"head": spec.head, **solved.settings})
+            return HeadResult(solved.head, solved.fitted, {"head": spec.head, **solved.settings})
     fitted = fit(plan.learner, train, validation, spec, conditions, watcher, checkpoint)
-    return Learned(plan.learner, fitted, {"head": "linear"})
+    return HeadResult(plan.learner, fitted, {"head": "linear"})
 
 
 def _on_standardized(
-    plan: Plan, spec: TrainSpec, conditions: Conditions, watcher: Watcher, checkpoint: Checkpoint | None
-) -> Learned:
+    plan: Plan, spec: TrainSpec, conditions: TrainContext, watcher: TrainCallbacks, checkpoint: Checkpoint | None
+) -> HeadResult:
     """Train the head on features of mean 0 and deviation 1, and then have it take them as they were.
 
     The features in memory are changed in place, and are not used after this.
@@ -74,7 +74,7 @@ def _on_standardized(
     with torch.no_grad():
         head.weight.div_(deviation.to(head.weight.device))
         head.bias.sub_(head.weight @ mean.to(head.weight.device))
-    return Learned(head, found.fitted, {**found.settings, "standardized": True})
+    return HeadResult(head, found.fitted, {**found.settings, "standardized": True})
 
 
 def _tune(
@@ -82,29 +82,29 @@ def _tune(
     train: FeatureBatches,
     validation: FeatureBatches,
     spec: TrainSpec,
-    conditions: Conditions,
-    watcher: Watcher,
-) -> Learned:
+    conditions: TrainContext,
+    watcher: TrainCallbacks,
+) -> HeadResult:
     """Train the head with each learning rate and weight decay of a grid; keep the best by its validation score.
 
     The study's own pair is one of the grid. All start from the same weights and see the same batches. The history is
     that of the best.
     """
     started = time.perf_counter()
-    start = copied(learned(head))
+    start = copied(trainable_state_dict(head))
     own = (spec.head_lr or spec.lr, spec.weight_decay)
     pairs = list(dict.fromkeys([own, *((lr, decay) for lr in _RATES for decay in _DECAYS)]))
-    tried: list[tuple[Fitted, dict[str, Tensor]]] = []
+    tried: list[tuple[TrainResult, dict[str, Tensor]]] = []
     for lr, decay in pairs:
-        load_learned(head, start)
+        load_trainable_state_dict(head, start)
         candidate = spec.model_copy(update={"lr": lr, "weight_decay": decay, "head_lr": None})
-        tried.append((fit(head, train, validation, candidate, conditions), copied(learned(head))))
+        tried.append((fit(head, train, validation, candidate, conditions), copied(trainable_state_dict(head))))
     scores = [rank(fitted.history[fitted.best_epoch - 1].validation, spec) for fitted, _ in tried]
     place = scores.index(max(scores))
     fitted, weights = tried[place]
-    load_learned(head, weights)
+    load_trainable_state_dict(head, weights)
     for record in fitted.history:
         watcher.on_epoch(record)
     lr, decay = pairs[place]
     chosen = {"lr": lr, "weight_decay": decay, "tried": len(pairs), "tuning_seconds": time.perf_counter() - started}
-    return Learned(head, fitted, {"head": "linear", "head_tuned": chosen})
+    return HeadResult(head, fitted, {"head": "linear", "head_tuned": chosen})

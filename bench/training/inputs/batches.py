@@ -20,7 +20,7 @@ from bench.errors import DataError
 from bench.training.inputs.augment import AugmentKind, augment
 from bench.training.inputs.random_streams import generator
 
-__all__ = ["Batches", "FeatureBatches", "PixelBatches", "PixelFile", "cut", "pieces"]
+__all__ = ["Batches", "FeatureBatches", "PixelBatches", "PixelFile", "make_batches", "split_microbatches"]
 
 
 class Batches(Protocol):
@@ -37,7 +37,7 @@ class Batches(Protocol):
         ...
 
 
-def cut(order: np.ndarray, batch_size: int, *, training: bool) -> list[np.ndarray]:
+def make_batches(order: np.ndarray, batch_size: int, *, training: bool) -> list[np.ndarray]:
     """Cut positions into batches. In training, one image left over joins the batch before it.
 
     Batch normalization cannot work on a single image, and dropping it would hide it from the model.
@@ -48,7 +48,7 @@ def cut(order: np.ndarray, batch_size: int, *, training: bool) -> list[np.ndarra
     return np.split(order, ends)
 
 
-def pieces(batch: np.ndarray, micro_batch: int | None) -> list[np.ndarray]:
+def split_microbatches(batch: np.ndarray, micro_batch: int | None) -> list[np.ndarray]:
     """Cut a batch into the fewest pieces of at most ``micro_batch`` positions, all of about the same length."""
     if micro_batch is None or len(batch) <= micro_batch:
         return [batch]

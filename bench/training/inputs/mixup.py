@@ -12,11 +12,11 @@ from torch import Tensor
 from bench.study.train import TrainSpec
 from bench.training.inputs.random_streams import numbers
 
-__all__ = ["Mixed", "Mixer", "unmixed"]
+__all__ = ["MixedBatch", "Mixer", "unmixed"]
 
 
 @dataclass(frozen=True)
-class Mixed:
+class MixedBatch:
     """A batch whose images each show two labels, ``share`` of the first and the rest of the second."""
 
     inputs: Tensor
@@ -30,9 +30,9 @@ class Mixed:
         return self.first if self.share >= 0.5 else self.second
 
 
-def unmixed(inputs: Tensor, labels: Tensor) -> Mixed:
+def unmixed(inputs: Tensor, labels: Tensor) -> MixedBatch:
     """A batch as it is."""
-    return Mixed(inputs, labels, labels, 1.0)
+    return MixedBatch(inputs, labels, labels, 1.0)
 
 
 class Mixer:
@@ -42,7 +42,7 @@ class Mixer:
         self._mixup, self._cutmix = spec.mixup, spec.cutmix
         self._draw = numbers(seed, "mix", epoch)
 
-    def __call__(self, inputs: Tensor, labels: Tensor) -> Mixed:
+    def __call__(self, inputs: Tensor, labels: Tensor) -> MixedBatch:
         """Return the batch (b, channels, height, width), each image blended with another one's; inputs may change."""
         if not self._mixup and not self._cutmix:
             return unmixed(inputs, labels)
@@ -54,7 +54,7 @@ class Mixer:
             share = _paste(inputs, inputs[order], share, self._draw)
         else:
             inputs = inputs.lerp(inputs[order], 1 - share)
-        return Mixed(inputs, labels, labels[order], share)
+        return MixedBatch(inputs, labels, labels[order], share)
 
 
 def _paste(target: Tensor, source: Tensor, share: float, draw: np.random.Generator) -> float:

@@ -21,14 +21,14 @@ from bench.study.schema import Cell
 from bench.training.optim.batch_size_probe import MEMORY_SHARE, Probe
 from bench.training.optim.batch_size_worker import main
 
-__all__ = ["Found", "find_batch_size", "highest_worthwhile"]
+__all__ = ["BatchSizeResult", "find_batch_size", "highest_worthwhile"]
 
 _HIGHEST = 1024
 _STEPS_PER_EPOCH = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class BatchSizeResult:
     """The batch for a whole study, and the cells that decided it."""
 
     batch_size: int
@@ -44,7 +44,7 @@ def highest_worthwhile(train_images: int) -> int:
 
 def find_batch_size(
     cells: Sequence[tuple[Cell, str]], *, classes: int, train_images: int, memory_limit: int | None
-) -> Found:
+) -> BatchSizeResult:
     """Ask, in a process of its own, for each kind of cell how large its batch can be, and return the least answer.
 
     cells: with the weights that each starts from. memory_limit: the study's, in bytes. Cells that only differ in their
@@ -68,7 +68,7 @@ def find_batch_size(
             f"train.batch_size: auto found no batch for {title}: a single image does not fit in "
             f"{limit * MEMORY_SHARE / 2**20:,.0f} MiB. Take a smaller model or image, or a larger budget.memory_limit."
         )
-    return Found(least, largest)
+    return BatchSizeResult(least, largest)
 
 
 def _ask(probe: Probe) -> int | None:

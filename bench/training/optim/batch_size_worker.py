@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench.training.device import open_device
+from bench.training.device import resolve_device
 from bench.training.optim.batch_size_probe import MEMORY_SHARE, Probe
 from bench.training.optim.optimizer import autocast, make_optimizer
 from models_zoo.complexity import measure_activations, training_bytes, working_bytes
@@ -22,7 +22,7 @@ __all__ = ["largest_batch", "main"]
 def largest_batch(probe: Probe, limit_bytes: int) -> int:
     """The largest power of two, up to the probe's highest, whose step fits in ``limit_bytes``; 0 where none does."""
     cell = probe.cell
-    device = open_device(cell.device, cell.precision)
+    device = resolve_device(cell.device, cell.precision)
     entry = cell.model
     module = build(
         entry.name,

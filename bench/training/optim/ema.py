@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["MovingAverage", "copied", "learned", "load_learned"]
+__all__ = ["MovingAverage", "copied", "load_trainable_state_dict", "trainable_state_dict"]
 
 
-def learned(module: nn.Module) -> dict[str, Tensor]:
+def trainable_state_dict(module: nn.Module) -> dict[str, Tensor]:
     """Views of what training changes, by name: parameters with gradients, and buffers (batch statistics)."""
     fixed = {name for name, p in module.named_parameters() if not p.requires_grad}
     return {name: value.detach() for name, value in module.state_dict().items() if name not in fixed}
@@ -19,8 +19,8 @@ def copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in state.items()}
 
 
-def load_learned(module: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put back what `learned` gave."""
+def load_trainable_state_dict(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Put back what `trainable_state_dict` gave."""
     module.load_state_dict(state, strict=False)
 
 
@@ -32,7 +32,7 @@ class MovingAverage:
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
-        self.state = copied(learned(module))
+        self.state = copied(trainable_state_dict(module))
         self.steps = 0
         self._module = module
         self._decay = decay
@@ -42,7 +42,7 @@ class MovingAverage:
         """Move towards the module's weights, after a step of the optimizer; whole numbers are copied."""
         self.steps += 1
         keep = min(self._decay, (1 + self.steps) / (10 + self.steps))
-        now = learned(self._module)
+        now = trainable_state_dict(self._module)
         floating = [name for name, value in now.items() if value.is_floating_point()]
         torch._foreach_lerp_([self.state[n] for n in floating], [now[n] for n in floating], 1 - keep)
         for name in now.keys() - set(floating):
@@ -50,8 +50,8 @@ class MovingAverage:
 
     def swap(self) -> None:
         """Exchange the module's weights and the average's."""
-        kept = copied(learned(self._module))
-        load_learned(self._module, self.state)
+        kept = copied(trainable_state_dict(self._module))
+        load_trainable_state_dict(self._module, self.state)
         self.state = kept
 
     def restore(self, state: dict[str, Tensor], steps: int) -> None:

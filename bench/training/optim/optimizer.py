@@ -61,7 +61,7 @@ def learning_rate(step: int, steps_per_epoch: int, spec: TrainSpec) -> float:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """Return the context in which a forward pass has the precision, on a device that `open_device` gave for it."""
+    """Return the context in which a forward pass has the precision, on a device that `resolve_device` gave for it."""
     if precision == "fp32":
         return nullcontext()
     dtype = torch.bfloat16 if precision == "bf16" else torch.float16

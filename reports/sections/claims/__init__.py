@@ -12,8 +12,8 @@ from statistics import median
 from typing import Any
 
 from bench.results.schema import CellResult
-from reports.inputs.report_data import Entry, Gathered
-from reports.inputs.significance import ALPHA, Evidence
+from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.significance import ALPHA, Significance
 from reports.sections.base import Page
 from reports.sections.claims.devices import device_cases
 from reports.sections.claims.rules import Finding, more, outcome
@@ -21,11 +21,11 @@ from reports.sections.claims.vit import patch_ram, quantized
 from reports.text.formatting import amount, duration, memory
 from reports.text.i18n import Translate
 
-__all__ = ["Answer", "answers"]
+__all__ = ["ClaimResult", "answers"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClaimResult:
     """What the run says on one claim. ``outcome``: supported, contradicted or not enough evidence."""
 
     claim: str
@@ -33,7 +33,7 @@ class Answer:
     figures: str
 
 
-def answers(gathered: Gathered, evidence: Evidence, _: Translate) -> list[Answer]:
+def answers(gathered: ReportData, evidence: Significance, _: Translate) -> list[ClaimResult]:
     """Answer every claim, with what it takes where the run holds nothing on it; empty where it holds nothing at all."""
     cases = (
         (_("A larger patch needs more RAM."), patch_ram(gathered, _), _("ViTs that differ in the patch alone")),
@@ -73,14 +73,16 @@ def answers(gathered: Gathered, evidence: Evidence, _: Translate) -> list[Answer
         return []
     lacking = _("The run does not hold what it takes: {needs}.")
     return [
-        Answer(claim, *finding) if finding else Answer(claim, "not enough evidence", lacking.format(needs=needs))
+        ClaimResult(claim, *finding)
+        if finding
+        else ClaimResult(claim, "not enough evidence", lacking.format(needs=needs))
         for claim, finding, needs in cases
     ]
 
 
-def _vit_time(gathered: Gathered, evidence: Evidence, _: Translate) -> Finding | None:
+def _vit_time(gathered: ReportData, evidence: Significance, _: Translate) -> Finding | None:
     """Claim 2, for each regime, precision and device: the fastest ViT and the fastest CNN that reach the best CNN."""
-    order = [entry for key in evidence.groups.order if not (entry := evidence.by_key[key]).is_blind]
+    order = [entry for key in evidence.groups.order if not (entry := evidence.by_key[key]).has_random_frozen_backbone]
     holds: list[bool | None] = []
     parts, sentences = [], []
     for setting in dict.fromkeys((entry.regime, entry.precision) for entry in order):
@@ -108,13 +110,13 @@ def _vit_time(gathered: Gathered, evidence: Evidence, _: Translate) -> Finding |
     return outcome(holds), " ".join(sentences)
 
 
-def _is_below(a: Entry, b: Entry, evidence: Evidence) -> bool:
+def _is_below(a: Entry, b: Entry, evidence: Significance) -> bool:
     """Whether the test places ``a`` below ``b``."""
     found = evidence.pair(a, b)
     return found is not None and found[0].separated(ALPHA) and found[0].difference.estimate * found[1] < 0
 
 
-def _fastest(gathered: Gathered, level: list[Entry], kind: str, device: str) -> tuple[float, Entry] | None:
+def _fastest(gathered: ReportData, level: list[Entry], kind: str, device: str) -> tuple[float, Entry] | None:
     """Seconds and cell of the quickest training on a device among the configurations of a kind in ``level``."""
     wanted = {(entry.label, entry.regime, entry.precision) for entry in level if entry.group == kind}
     timed = [
@@ -126,7 +128,7 @@ def _fastest(gathered: Gathered, level: list[Entry], kind: str, device: str) -> 
     return min(known, key=lambda item: item[0], default=None)
 
 
-def _cnn_compact(gathered: Gathered, _: Translate) -> Finding | None:
+def _cnn_compact(gathered: ReportData, _: Translate) -> Finding | None:
     """Claim 3, by the medians of the models: parameters, and peak RAM where nothing but the model differs."""
     sizes = {kind: _per_model(gathered.leading, kind, lambda r: r.model.parameters) for kind in ("vit", "cnn")}
     if not all(sizes.values()):
@@ -149,7 +151,7 @@ def _cnn_compact(gathered: Gathered, _: Translate) -> Finding | None:
     return outcome(holds), figures
 
 
-def _setting(gathered: Gathered, entry: Entry) -> str:
+def _setting(gathered: ReportData, entry: Entry) -> str:
     """The device, and what else tells cells that differ in the model alone from the others."""
     varied = [getattr(entry, key) for key in ("regime", "precision") if gathered.same_everywhere(key) is None]
     return " · ".join([entry.device, *varied, *([entry.run_name] if len(gathered.runs) > 1 else [])])
@@ -164,7 +166,7 @@ def _per_model(entries: list[Entry], kind: str, value: Callable[[CellResult], fl
     return found
 
 
-def _regime_pairs(gathered: Gathered) -> list[tuple[CellResult, CellResult, Entry, Entry]]:
+def _regime_pairs(gathered: ReportData) -> list[tuple[CellResult, CellResult, Entry, Entry]]:
     """(frozen, finetune) of the same model, device, precision, seed and run."""
     by_key: dict[tuple[object, ...], dict[str, Entry]] = {}
     for entry in gathered.ok:
@@ -174,7 +176,7 @@ def _regime_pairs(gathered: Gathered) -> list[tuple[CellResult, CellResult, Entr
     return [(a.result, b.result, a, b) for a, b in pairs if a.result and b.result]
 
 
-def _frozen_faster(gathered: Gathered, _: Translate) -> Finding | None:
+def _frozen_faster(gathered: ReportData, _: Translate) -> Finding | None:
     """Claim 6, first half."""
     ratios = [
         tuned.timings.train_seconds / frozen.timings.train_seconds
@@ -188,12 +190,12 @@ def _frozen_faster(gathered: Gathered, _: Translate) -> Finding | None:
     return outcome(more(ratio, 1.0) for ratio in ratios), figures
 
 
-def _frozen_overfits_less(gathered: Gathered, _: Translate) -> Finding | None:
+def _frozen_overfits_less(gathered: ReportData, _: Translate) -> Finding | None:
     """Claim 6, second half, by the gap between training and validation accuracy at the tested epoch."""
     gaps = [
         (_gap(frozen), _gap(tuned))
         for *_results, frozen, tuned in _regime_pairs(gathered)
-        if not frozen.is_blind  # at the level of chance there is no gap
+        if not frozen.has_random_frozen_backbone  # at the level of chance there is no gap
     ]
     known = [(a, b) for a, b in gaps if a is not None and b is not None]
     if not known:

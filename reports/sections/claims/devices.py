@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.results.schema import CellResult
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.sections.devices import device_pairs
 from reports.text.i18n import Translate
@@ -13,7 +13,7 @@ from reports.text.i18n import Translate
 __all__ = ["device_cases"]
 
 
-def device_cases(gathered: Gathered, _: Translate) -> tuple[tuple[str, Finding | None, str], ...]:
+def device_cases(gathered: ReportData, _: Translate) -> tuple[tuple[str, Finding | None, str], ...]:
     """The claim in three parts, each with what the run says on it (None: nothing) and what it takes to say more."""
     return (
         (
@@ -47,12 +47,12 @@ def _whole_energy(result: CellResult) -> float | None:
     return None if result.energy.not_measured else result.energy.joules
 
 
-def _faster(gathered: Gathered, _: Translate) -> Finding | None:
+def _faster(gathered: ReportData, _: Translate) -> Finding | None:
     ratios = [pair.train_speedup.raw for pair in device_pairs(gathered) if pair.train_speedup.raw is not None]
     return _told(ratios, _("{n} pairs of cells: the other device trained {low} to {high} times as fast as the CPU."))
 
 
-def _less(gathered: Gathered, value: Callable[[CellResult], float | None], text: str) -> Finding | None:
+def _less(gathered: ReportData, value: Callable[[CellResult], float | None], text: str) -> Finding | None:
     ratios = []
     for pair in device_pairs(gathered):
         if pair.cpu.is_ok and pair.other.is_ok and pair.cpu.result and pair.other.result:

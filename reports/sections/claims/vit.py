@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.results.schema import CellResult
 from bench.stats.paired_tests import mcnemar_exact, paired_difference
-from reports.inputs.report_data import Gathered
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.text.formatting import points
@@ -27,7 +27,7 @@ _BUILT = ("image_size", "feature_blocks", "pooling")
 """What a study may change in a model beside its name."""
 
 
-def patch_ram(gathered: Gathered, _: Translate) -> Finding | None:
+def patch_ram(gathered: ReportData, _: Translate) -> Finding | None:
     """Claim 1. A transformer's tokens fall with the square of the patch, so the opposite is expected."""
     groups: dict[tuple[object, ...], list[tuple[int, float]]] = {}
     for entry in gathered.ok:
@@ -63,12 +63,15 @@ def _without_patch(result: CellResult, patch: int) -> tuple[object, ...]:
     return (stem, result.model.image_size, *(model.get(key) for key in _BUILT))
 
 
-def quantized(gathered: Gathered, _: Translate) -> Finding | None:
+def quantized(gathered: ReportData, _: Translate) -> Finding | None:
     """Claim 7, from the int8 backend beside the eager one on the same test images."""
     pairs = [
         (entry.label, found)
         for entry in gathered.leading
-        if entry.result and entry.group == "vit" and not entry.is_blind and (found := _int8(entry.result)) is not None
+        if entry.result
+        and entry.group == "vit"
+        and not entry.has_random_frozen_backbone
+        and (found := _int8(entry.result)) is not None
     ]
     if not pairs:
         return None

@@ -44,7 +44,7 @@ def test_packages_and_their_memory_are_added(tmp_path: Path) -> None:
         _zone(tmp_path, "intel-rapl:2", "psys"),
     ]
     watch = open_energy("cpu", None, tmp_path)
-    watch.look("train", 0.0)
+    watch.poll("train", 0.0)
     for zone in zones:
         (zone / "energy_uj").write_text("2000000")
     watch.end(10.0)
@@ -74,9 +74,9 @@ def test_counters_that_may_not_be_read(tmp_path: Path) -> None:
 def test_a_counter_that_breaks_off_leaves_no_half_sum(tmp_path: Path) -> None:
     zone = _zone(tmp_path, "intel-rapl:0", "package-0")
     watch = open_energy("cpu", None, tmp_path)
-    watch.look("train", 0.0)
+    watch.poll("train", 0.0)
     (zone / "energy_uj").write_text("5000000")
-    watch.look("train", 2.0)
+    watch.poll("train", 2.0)
     (zone / "energy_uj").unlink()
     watch.end(3.0)
     energy = watch.energy()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bench.measure.latency import headline, percentile, profile
+from bench.measure.latency import percentile, profile, summary_metrics
 from bench.results.schema import BatchTiming, InferenceProfile
 from bench.study.measure import MeasureSpec
 
@@ -68,7 +68,7 @@ def test_a_cold_start_that_was_timed_before_the_training_is_taken_over() -> None
 
 
 def test_figures_are_derived_from_the_samples() -> None:
-    figures = headline([_profile(Model())])
+    figures = summary_metrics([_profile(Model())])
     assert figures["cold_start_ms"] == pytest.approx(2011)
     assert figures["latency_p50_ms"] == pytest.approx(11)
     assert figures["latency_p99_ms"] == pytest.approx(11)
@@ -78,7 +78,7 @@ def test_figures_are_derived_from_the_samples() -> None:
 
 def test_few_samples_have_no_99th_percentile() -> None:
     timed = BatchTiming(batch_size=1, seconds=(1.0, 2.0, 3.0))
-    figures = headline([InferenceProfile(backend="eager", batches=(timed,))])
+    figures = summary_metrics([InferenceProfile(backend="eager", batches=(timed,))])
     assert figures["latency_p50_ms"] == 2000
     assert figures["latency_p90_ms"] is None
     assert figures["latency_p99_ms"] is None
@@ -86,9 +86,9 @@ def test_few_samples_have_no_99th_percentile() -> None:
 
 def test_without_an_eager_profile_there_are_no_figures() -> None:
     timed = BatchTiming(batch_size=1, seconds=(1.0,))
-    assert headline([InferenceProfile(backend="int8", batches=(timed,))]) == {}
-    assert headline([InferenceProfile(backend="eager", not_measured="no memory")]) == {}
-    assert headline([]) == {}
+    assert summary_metrics([InferenceProfile(backend="int8", batches=(timed,))]) == {}
+    assert summary_metrics([InferenceProfile(backend="eager", not_measured="no memory")]) == {}
+    assert summary_metrics([]) == {}
 
 
 def test_a_batch_too_large_for_the_memory_ends_it() -> None:

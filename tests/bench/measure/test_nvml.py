@@ -10,7 +10,7 @@ import pytest
 
 from bench.measure.energy import open_energy
 from bench.measure.gpu import GpuWatch
-from bench.measure.monitor import Watch
+from bench.measure.monitor import Monitor
 from bench.measure.nvml import Gpu, Nvml
 from bench.results.schema import Memory
 
@@ -114,7 +114,7 @@ def test_memory_of_the_cells_own_processes() -> None:
     other = SimpleNamespace(pid=8, usedGpuMemory=900 << 20)
     watch = GpuWatch(_gpu(nvmlDeviceGetComputeRunningProcesses=[process, other]))
     watch.begin()
-    watch.look({7}, 10.0)
+    watch.poll({7}, 10.0)
     assert watch.memory_mib == 300
     assert watch.facts()["memory_method"] == "the driver's account of the cell's processes"
 
@@ -130,7 +130,7 @@ def test_memory_where_the_driver_does_not_know_the_processes() -> None:
         if now is None:
             watch.begin()
         else:
-            watch.look({7}, now)
+            watch.poll({7}, now)
     assert watch.memory_mib == 1000
     assert "less what was in use before" in watch.facts()["memory_method"]
 
@@ -141,7 +141,7 @@ def test_the_driver_is_asked_twice_a_second_at_most() -> None:
     assert isinstance(gpu, Gpu)
     watch = GpuWatch(gpu)
     for tenth in range(31):
-        watch.look(set(), 100 + tenth / 10)
+        watch.poll(set(), 100 + tenth / 10)
     assert driver.calls.count("nvmlDeviceGetTemperature") == 7
 
 
@@ -152,15 +152,15 @@ def test_throttling_is_a_share_of_the_looks() -> None:
     watch = GpuWatch(gpu)
     for second, bits in enumerate([0x1, 0x4, 0x4 | 0x40, 0x2]):  # idle and set clocks are no throttling
         driver._answers["nvmlDeviceGetCurrentClocksThrottleReasons"] = bits
-        watch.look(set(), float(second + 1))
+        watch.poll(set(), float(second + 1))
     assert watch.facts()["throttled"] == {"power cap": 0.5, "thermal (hardware)": 0.25}
 
 
 def test_a_gpu_that_tells_little_is_a_reason_and_no_crash() -> None:
     watch = GpuWatch(_gpu(nvmlDeviceGetClockInfo=_refusal()))
     watch.begin()
-    watch.look(set(), 1.0)
-    watch.look(set(), 2.0)
+    watch.poll(set(), 1.0)
+    watch.poll(set(), 2.0)
     assert "nvmlDeviceGetClockInfo" in watch.facts()["not_measured"]
     facts = _gpu(nvmlDeviceGetMigMode=_refusal()).facts()
     assert facts["mig"] is None
@@ -172,9 +172,9 @@ def test_energy_is_the_difference_of_the_drivers_count(tmp_path: Any) -> None:
     nvml, _ = _nvml()
     watch = open_energy("cuda", nvml, tmp_path)
     for tenth in range(0, 40):
-        watch.look("start" if tenth < 15 else "train", tenth / 10)
-    watch.look("inference", 4.0)
-    watch.look("inference", 5.5)
+        watch.poll("start" if tenth < 15 else "train", tenth / 10)
+    watch.poll("inference", 4.0)
+    watch.poll("inference", 5.5)
     watch.end(5.6)
     energy = watch.energy()
     assert energy.by_phase == {"start": 10.0, "train": 15.0, "inference": 10.0}
@@ -197,12 +197,12 @@ def test_an_old_gpu_without_a_counter(tmp_path: Any) -> None:
 def test_the_order_of_the_calls_around_a_cell() -> None:
     """What others use is read before the child starts; counters are read at its end; then the library is let go."""
     nvml, driver = _nvml()
-    watch = Watch("cuda", nvml)
+    watch = Monitor("cuda", nvml)
     opened = ["nvmlDeviceGetHandleByIndex(0)", "nvmlDeviceGetName"]
     before = ["nvmlInit", *opened, "nvmlDeviceGetTotalEnergyConsumption", *opened, "nvmlDeviceGetMemoryInfo"]
     assert driver.calls == before
     watch.follow(list)
-    watch.look("train")
+    watch.poll("train")
     asked = ["ComputeRunningProcesses", "MemoryInfo", "ClockInfo", "Temperature", "CurrentClocksThrottleReasons"]
     during = ["nvmlDeviceGetTotalEnergyConsumption", *(f"nvmlDeviceGet{name}" for name in asked)]
     assert driver.calls == [*before, *during]

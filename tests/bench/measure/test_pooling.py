@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.measure.latency import headline
+from bench.measure.latency import summary_metrics
 from bench.measure.pooling import pool
 from bench.results.schema import BatchTiming, InferenceProfile
 
@@ -33,8 +33,8 @@ def test_samples_of_three_rounds_and_their_origin() -> None:
 
 def test_a_99th_percentile_from_rounds_that_had_too_few_samples_for_it() -> None:
     one = _profile(*[0.01] * 40)
-    assert headline([one])["latency_p99_ms"] is None
-    assert headline([_pooled(one, one, one)])["latency_p99_ms"] == 10
+    assert summary_metrics([one])["latency_p99_ms"] is None
+    assert summary_metrics([_pooled(one, one, one)])["latency_p99_ms"] == 10
 
 
 def test_rounds_that_disagree_are_unstable_however_sure_each_was() -> None:

@@ -74,7 +74,7 @@ def powercap(tmp_path: Path) -> Path:
 def test_a_processor_whose_counters_only_zeus_can_read(install: Any, powercap: Path) -> None:
     install(get_cpus=_Devices(lambda mj: SimpleNamespace(cpu_mj=mj, dram_mj=None)))
     watch = open_energy("cpu", None, powercap)
-    watch.look("train", 0.0)
+    watch.poll("train", 0.0)
     watch.end(5.0)
     energy = watch.energy()
     assert energy.by_counter == {"package-0 (through zeus)": 2.0, "package-1 (through zeus)": 2.0}
@@ -93,7 +93,7 @@ def test_a_gpu_without_the_nvidia_library(install: Any, tmp_path: Path) -> None:
     gpus = _Devices(lambda mj: int(mj))
     install(get_gpus=gpus)
     watch = open_energy("cuda:0", None, tmp_path)
-    watch.look("train", 0.0)
+    watch.poll("train", 0.0)
     watch.end(5.0)
     assert watch.energy().by_counter == {"AMD Instinct (through zeus)": 2.0}
     assert set(gpus.calls) == {0}
@@ -112,7 +112,7 @@ def test_a_zeus_that_cannot_either_is_a_reason(install: Any, powercap: Path, fau
 def test_a_counter_that_breaks_off_leaves_no_half_sum(install: Any, powercap: Path) -> None:
     install(get_cpus=_Devices(lambda mj: SimpleNamespace(cpu_mj=mj, dram_mj=None), fails_at=5))
     watch = open_energy("cpu", None, powercap)
-    watch.look("train", 0.0)
+    watch.poll("train", 0.0)
     watch.end(5.0)
     assert watch.energy().joules is None
     assert "the daemon has gone" in str(watch.energy().not_measured)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bench.training.inputs.batches import PixelBatches, PixelFile
-from bench.training.loop import Conditions
+from bench.training.loop import TrainContext
 from models_zoo.networks.builder import BuiltModel, build
 
 CLASSES, SIDE = 3, 32
@@ -50,8 +50,8 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def conditions() -> Conditions:
-    return Conditions(CLASSES, torch.device("cpu"), "fp32", 0, 32)
+def conditions() -> TrainContext:
+    return TrainContext(CLASSES, torch.device("cpu"), "fp32", 0, 32)
 
 
 @pytest.fixture

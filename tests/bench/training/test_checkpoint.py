@@ -10,7 +10,7 @@ import torch
 
 from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
-from bench.training.loop import Watcher, fit, silent
+from bench.training.loop import TrainCallbacks, fit, silent
 from bench.training.predict import predict
 
 CPU = torch.device("cpu")
@@ -20,12 +20,12 @@ class Killed(Exception):  # noqa: N818
     """Stands for a kill: nothing after it runs."""
 
 
-def _kill_at(epoch: int) -> Watcher:
+def _kill_at(epoch: int) -> TrainCallbacks:
     def step(number: int, done: int, count: int, loss: float) -> None:
         if number == epoch and done > count / 2:
             raise Killed
 
-    return Watcher(silent.on_epoch, step)
+    return TrainCallbacks(silent.on_epoch, step)
 
 
 EVERYTHING = {"ema": 0.9, "balance": "sampling", "mixup": 0.2, "cutmix": 0.5, "augment": "full", "micro_batch": 8}
@@ -43,7 +43,7 @@ def test_it_ends_with_the_same_numbers(images, model, conditions, tmp_path, extr
     with pytest.raises(Killed):
         fit(killed, *batches, spec, conditions, _kill_at(3), Checkpoint(tmp_path / "checkpoint.pt", "k", 0))
     told = []
-    found = fit(resumed, *batches, spec, conditions, Watcher(told.append, silent.on_progress), _again(tmp_path))
+    found = fit(resumed, *batches, spec, conditions, TrainCallbacks(told.append, silent.on_progress), _again(tmp_path))
 
     assert found.resumed_after == 2
     assert np.array_equal(found.steps[:, 0], expected.steps[:, 0]), "the steps before the kill are there too"

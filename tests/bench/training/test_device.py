@@ -18,7 +18,7 @@ CUDA = torch.cuda
 
 
 def test_the_processor_is_always_here() -> None:
-    assert devices.open_device("cpu") == CPU
+    assert devices.resolve_device("cpu") == CPU
     assert devices.describe(CPU) is None
     assert devices.memory_peak(CPU) == devices.DeviceMemory(None, None)
 
@@ -27,18 +27,18 @@ def test_the_processor_is_always_here() -> None:
 @pytest.mark.parametrize("name", ["cuda", "cuda:3", "xpu"])
 def test_a_device_that_is_not_here_is_told(name: str) -> None:
     with pytest.raises(DeviceError, match=r"no (cuda|xpu) device"):
-        devices.open_device(name)
+        devices.resolve_device(name)
 
 
 def test_fp16_needs_cuda_in_every_regime() -> None:
     with pytest.raises(DeviceError, match="bf16 or fp32"):
-        devices.open_device("cpu", "fp16")
+        devices.resolve_device("cpu", "fp16")
 
 
 def test_what_makes_results_repeatable_is_recorded() -> None:
-    known = devices.make_repeatable(7)
+    known = devices.set_deterministic(7)
     first = torch.rand(3)
-    devices.make_repeatable(7)
+    devices.set_deterministic(7)
     assert torch.equal(first, torch.rand(3))
     assert known == {"seed": 7, "deterministic_algorithms": "warn_only", "cudnn_benchmark": False, "tf32": False}
     assert torch.get_float32_matmul_precision() == "highest"
@@ -116,7 +116,7 @@ def test_a_timed_step_on_a_gpu_waits_for_it_at_each_clock(monkeypatch: pytest.Mo
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_tells_the_peak_of_known_amounts() -> None:
-    device = devices.open_device("cuda:0")
+    device = devices.resolve_device("cuda:0")
     devices.reset_peak(device)
     before = torch.cuda.memory_allocated(device) / 2**20
     held = torch.zeros(64 << 18, device=device)
@@ -135,7 +135,7 @@ def test_a_gpu_tells_the_peak_of_known_amounts() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_is_waited_for() -> None:
     """Without waiting, the clock would show the time of asking: a small part of the work's own."""
-    device = devices.open_device("cuda:0")
+    device = devices.resolve_device("cuda:0")
     a = torch.rand(8192, 8192, device=device)
     a @ a
     devices.synchronize(device)

@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.study.train import TrainSpec
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import Watcher, fit
+from bench.training.loop import TrainCallbacks, fit
 from bench.training.predict import predict
 from bench.training.scores import rank, score_logits, softmax
 from bench.training.step import Diverged
@@ -85,8 +85,8 @@ def test_the_validation_images_teach_nothing(images, model, conditions) -> None:
     spec = TrainSpec(epochs=1, batch_size=16)
     fit(model.module, images.batches(0, 48), images.batches(48, 60), spec, conditions)
     fit(other, images.batches(0, 48), images.batches(60, 96), spec, conditions)
-    learned = other.state_dict()
-    assert all(torch.equal(value, learned[name]) for name, value in model.module.state_dict().items())
+    trainable_state_dict = other.state_dict()
+    assert all(torch.equal(value, trainable_state_dict[name]) for name, value in model.module.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_p16", "resnet18"])
@@ -98,7 +98,7 @@ def test_a_loss_that_is_not_finite_ends_it(images, conditions, small, name: str)
 
 def test_everyone_is_told(images, conditions, small) -> None:
     epochs, steps = [], []
-    watcher = Watcher(epochs.append, lambda *facts: steps.append(facts[:3]))
+    watcher = TrainCallbacks(epochs.append, lambda *facts: steps.append(facts[:3]))
     spec = TrainSpec(epochs=2, batch_size=20)
     fitted = fit(small("vit_tiny_p16").module, images.batches(0, 48), images.batches(72, 96), spec, conditions, watcher)
     assert tuple(epochs) == fitted.history

@@ -16,9 +16,9 @@ import torch
 from bench.errors import RunError
 from bench.study.schema import Cell, ModelEntry
 from bench.study.train import TrainSpec
-from bench.training.heads.features import Plan, extract, room_for
+from bench.training.heads.features import Plan, allocate_features, extract
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import Conditions, fit
+from bench.training.loop import TrainContext, fit
 from bench.training.predict import predict
 from bench.training.regimes import freeze, plan
 from models_zoo.networks.classifier import Classifier
@@ -38,7 +38,7 @@ def _plan(module: Classifier, images, cell: Cell, folder: Path) -> Plan:
     return plan(cell, module, train, images.batches(60, 80), device=CPU, inference_batch=7, folder=folder)
 
 
-def _run(module: Classifier, images, cell: Cell, conditions: Conditions, folder: Path):
+def _run(module: Classifier, images, cell: Cell, conditions: TrainContext, folder: Path):
     found = _plan(module, images, cell, folder)
     fitted = fit(found.learner, found.train, found.validation, cell.train, conditions)
     test = images.batches(80, 96)
@@ -112,8 +112,8 @@ def test_the_batch_of_the_feature_pass_does_not_matter(images, model) -> None:
 
 
 def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path) -> None:
-    small, where = room_for((2, 3), CPU, tmp_path / "f.bin")
-    large, elsewhere = room_for((2, 300), CPU, tmp_path / "f.bin", large=100)
+    small, where = allocate_features((2, 3), CPU, tmp_path / "f.bin")
+    large, elsewhere = allocate_features((2, 300), CPU, tmp_path / "f.bin", large=100)
     assert (where, elsewhere) == ("memory", "file")
     large[1] = torch.arange(300.0)
     assert large[1, 299] == 299
@@ -147,5 +147,5 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("bench.training.heads.features.reserve", full)
     with pytest.raises(RunError, match=r"1 MiB \(No space left on device\)"):
-        room_for((300, 1000), CPU, tmp_path / "f.bin", large=100)
+        allocate_features((300, 1000), CPU, tmp_path / "f.bin", large=100)
     assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reports.inputs.report_data import gather
-from reports.inputs.significance import weigh
+from reports.inputs.significance import compute_significance
 from reports.page.conclusions import verdict
 
 NEAR = [("near-a", "vit", 16, 10_000_000, 3.5), ("near-b", "cnn", None, 10_000_000, 3.45)]
@@ -12,7 +12,7 @@ FAR = [("good", "vit", 16, 10_000_000, 6.0), ("bad", "cnn", None, 10_000_000, 0.
 
 def sentences(folder) -> str:
     gathered = gather([folder])
-    return " ".join(verdict(gathered, weigh(gathered), lambda text: text))
+    return " ".join(verdict(gathered, compute_significance(gathered), lambda text: text))
 
 
 def test_no_winner_is_named_that_the_tests_do_not_separate(make_run):
@@ -44,7 +44,7 @@ def test_without_predictions_only_the_range_is_told(make_run):
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_one_cell_a_model_is_tested_whatever_the_seeds(make_run, seeds):
     gathered = gather([make_run(models=NEAR, seeds=seeds, images=80)])
-    evidence = weigh(gathered)
+    evidence = compute_significance(gathered)
     assert [entry.seed for entry in evidence.tested] == [0, 0]
     assert len(evidence.comparisons) == 1
 

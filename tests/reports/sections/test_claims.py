@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reports.inputs.report_data import gather
-from reports.inputs.significance import weigh
+from reports.inputs.significance import compute_significance
 from reports.sections.claims import answers
 
 FAST_VIT = [
@@ -17,7 +17,7 @@ FAST_VIT = [
 
 def answered(*runs) -> dict[str, object]:
     gathered = gather(runs)
-    return {answer.claim: answer for answer in answers(gathered, weigh(gathered), lambda text: text)}
+    return {answer.claim: answer for answer in answers(gathered, compute_significance(gathered), lambda text: text)}
 
 
 def outcomes(*runs) -> dict[str, str]:
@@ -82,7 +82,7 @@ def test_nothing_is_said_where_the_run_holds_nothing(make_run):
 def test_every_claim_is_answered_where_the_run_holds_something(make_run):
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     gathered = gather([run])
-    found = answers(gathered, weigh(gathered), lambda text: text)
+    found = answers(gathered, compute_significance(gathered), lambda text: text)
     assert len(found) == 10
     robust = next(answer for answer in found if "occlusion" in answer.claim)
     assert (robust.outcome, "occluded, shuffled or corrupted" in robust.figures) == ("not enough evidence", True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.decode import encode_ppm
-from bench.data.sources.base import Record, Source
+from bench.data.sources.base import Sample, Source
 from bench.data.sources.synthetic.drawing import draw_cell
 from bench.data.sources.synthetic.traits import KINDS
 from bench.results.dataset import DataCard
@@ -34,7 +34,7 @@ def open_synthetic(count: int, size: int, classes: int | None, difficulty: float
     """List ``count`` drawings of ``size`` x ``size`` pixels that take the first ``classes`` kinds in turn."""
     kinds = tuple(KINDS)[: classes or len(KINDS)]
     names = [(kinds[index % len(kinds)], index) for index in range(count)]
-    records = [Record(name=f"{kind}/{index:06d}", label=kind) for kind, index in names]
+    records = [Sample(name=f"{kind}/{index:06d}", label=kind) for kind, index in names]
     return Source(
         records=tuple(sorted(records, key=lambda record: record.name)),
         reader=DrawnReader(size, difficulty, seed),

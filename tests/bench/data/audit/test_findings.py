@@ -16,7 +16,7 @@ from PIL import Image
 
 from bench.data.audit.findings import audit, find_leaks
 from bench.data.audit.near_duplicates import near_pairs
-from bench.data.audit.scan import Facts, perceptual_hash
+from bench.data.audit.scan import ImageInfo, perceptual_hash
 from bench.data.prepare import prepare
 from bench.data.sources.synthetic.drawing import draw_cell
 from bench.data.sources.synthetic.traits import KINDS
@@ -207,8 +207,8 @@ def test_leaks_are_the_pairs_on_different_sides(groups: list[list[Side | None]])
     assert find_leaks(side, exact, near) == (wanted, len(wanted))
 
 
-def _facts(codes: list[int]) -> list[Facts]:
-    return [Facts(str(index), phash=code) for index, code in enumerate(codes)]
+def _facts(codes: list[int]) -> list[ImageInfo]:
+    return [ImageInfo(str(index), phash=code) for index, code in enumerate(codes)]
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=40), st.integers(0, 16), st.data())

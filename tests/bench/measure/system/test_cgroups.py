@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.system.cgroups import cpu_quota, held_back, memory_limit, memory_room, own_group
+from bench.measure.system.cgroups import cpu_quota, cpu_throttled, memory_limit, memory_room, own_group
 
 OLD = "7:cpu,cpuacct:/job\n4:memory:/job\n"
 NEW = "0::/user.slice/job\n"
@@ -98,8 +98,8 @@ def test_cores(tmp_path: Path, files: dict[str, str], own: str, quota: float | N
 
 
 def test_time_that_a_quota_took(tmp_path: Path) -> None:
-    assert held_back(tmp_path, NEW) is None
+    assert cpu_throttled(tmp_path, NEW) is None
     _tree(tmp_path / "new", **{"user.slice/job/cpu.stat": "usage_usec 9\nthrottled_usec 1500000\n"})
     _tree(tmp_path / "old", **{"cpu/job/cpu.stat": "nr_periods 4\nthrottled_time 2500000000\n"})
-    assert held_back(tmp_path / "new", NEW) == 1.5
-    assert held_back(tmp_path / "old", OLD) == 2.5
+    assert cpu_throttled(tmp_path / "new", NEW) == 1.5
+    assert cpu_throttled(tmp_path / "old", OLD) == 2.5

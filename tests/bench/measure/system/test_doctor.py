@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from bench.measure.system import machine
-from bench.measure.system.doctor import hindrances
+from bench.measure.system.doctor import check_environment
 from bench.measure.system.environment import environment
 from bench.measure.system.machine import available_bytes, clock_policy, confinement
 
@@ -24,8 +24,8 @@ QUIET: dict[str, Any] = {
 
 
 def test_a_quiet_machine_hinders_nothing() -> None:
-    assert hindrances(QUIET) == []
-    assert hindrances({}) == []
+    assert check_environment(QUIET) == []
+    assert check_environment({}) == []
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_quiet_machine_hinders_nothing() -> None:
     ],
 )
 def test_each_hindrance_is_told_once(change: dict[str, Any], told: str) -> None:
-    (found,) = hindrances({**QUIET, **change})
+    (found,) = check_environment({**QUIET, **change})
     assert told in found
 
 
@@ -59,7 +59,7 @@ def test_this_machine_can_be_described(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(facts["cpu"]["clock_mhz"]) == {"now", "highest"}
     assert 0 < facts["memory_available_gib"] <= facts["memory_gib"]
     assert facts["cpu"]["usable"] >= 1
-    assert isinstance(hindrances(facts), list)
+    assert isinstance(check_environment(facts), list)
 
 
 def _write(root: Path, **files: str) -> None:

@@ -11,8 +11,8 @@ from bench.measure.system.load import LoadWatch, Snapshot, snapshot
 
 
 def test_what_others_used_is_the_machine_less_ones_own() -> None:
-    before = Snapshot(busy=100.0, stolen=1.0, own=10.0, throttles=3, held_back=0.5)
-    after = Snapshot(busy=130.0, stolen=2.0, own=20.0, throttles=4, held_back=2.5)
+    before = Snapshot(busy=100.0, stolen=1.0, own=10.0, throttles=3, cpu_throttled=0.5)
+    after = Snapshot(busy=130.0, stolen=2.0, own=20.0, throttles=4, cpu_throttled=2.5)
     facts = LoadWatch(before).facts(after, 10.0)
     assert facts["other_cores"] == 2.0
     assert facts["thermal_throttles"] == 1
@@ -37,7 +37,7 @@ def test_counts_are_read_from_the_systems_files(tmp_path: Path) -> None:
     assert shot.busy == pytest.approx(15.3)
     assert shot.stolen == pytest.approx(0.7)
     assert shot.throttles == 7
-    assert shot.held_back == 1.5
+    assert shot.cpu_throttled == 1.5
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc/stat")

@@ -17,7 +17,7 @@ from bench.training.heads.baselines import KnnHead, fit_knn, fit_logistic
 from bench.training.heads.features import Plan
 from bench.training.heads.linear_probe import learn
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import Watcher, silent
+from bench.training.loop import TrainCallbacks, silent
 
 CPU = torch.device("cpu")
 
@@ -39,7 +39,7 @@ def test_the_tuned_head_is_the_best_of_the_grid(conditions) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     spec = TrainSpec(epochs=4, lr=1e-6, weight_decay=0.0, select="loss", tune_head=True)
     told = []
-    tuned = learn(_plan(train, validation), spec, conditions, Watcher(told.append, silent.on_progress), None)
+    tuned = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
     plain = learn(_plan(train, validation), spec.model_copy(update={"tune_head": False}), conditions, silent, None)
     chosen = tuned.settings["head_tuned"]
     assert chosen["tried"] == 13
@@ -57,7 +57,7 @@ def test_a_baseline_takes_the_place_of_the_head(conditions, head: str) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     told = []
     spec = TrainSpec(head=head)
-    found = learn(_plan(train, validation), spec, conditions, Watcher(told.append, silent.on_progress), None)
+    found = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
     assert (found.fitted.best_epoch, len(told)) == (1, 1)
     assert found.settings["head"] == head
     assert told[0].validation.accuracy > 0.6

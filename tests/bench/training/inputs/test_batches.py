@@ -11,25 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import DataError
-from bench.training.inputs.batches import FeatureBatches, PixelBatches, PixelFile, cut, pieces
+from bench.training.inputs.batches import FeatureBatches, PixelBatches, PixelFile, make_batches, split_microbatches
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.booleans())
 def test_cutting_loses_nothing_and_keeps_the_order(count: int, size: int, training: bool) -> None:
     order = np.random.default_rng(count).permutation(count)
-    batches = cut(order, size, training=training)
+    batches = make_batches(order, size, training=training)
     assert np.concatenate(batches).tolist() == order.tolist()
     assert all(len(batch) in (size, size + 1) for batch in batches[:-1])
 
 
 @given(st.integers(2, 300), st.integers(2, 70))
 def test_no_training_batch_is_a_single_image(count: int, size: int) -> None:
-    assert min(len(batch) for batch in cut(np.arange(count), size, training=True)) >= 2
+    assert min(len(batch) for batch in make_batches(np.arange(count), size, training=True)) >= 2
 
 
 @given(st.integers(1, 300), st.integers(1, 70))
 def test_pieces_are_few_and_of_one_length(count: int, micro: int) -> None:
-    found = pieces(np.arange(count), micro)
+    found = split_microbatches(np.arange(count), micro)
     sizes = [len(piece) for piece in found]
     assert np.concatenate(found).tolist() == list(range(count))
     assert len(found) == -(-count // micro)

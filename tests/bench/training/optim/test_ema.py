@@ -8,7 +8,7 @@ from torch import nn
 
 from bench.study.train import TrainSpec
 from bench.training.loop import fit
-from bench.training.optim.ema import MovingAverage, learned
+from bench.training.optim.ema import MovingAverage, trainable_state_dict
 
 
 def _module() -> nn.Sequential:
@@ -19,7 +19,7 @@ def _module() -> nn.Sequential:
 
 def test_what_is_learned_are_trained_weights_and_statistics() -> None:
     expected = {"0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var", "1.num_batches_tracked"}
-    assert learned(_module()).keys() == expected
+    assert trainable_state_dict(_module()).keys() == expected
 
 
 def test_the_average_by_hand() -> None:
