@@ -1,4 +1,4 @@
-"""Energy from hardware counters: the processor's (RAPL, through Linux' powercap) and an NVIDIA GPU's (NVML).
+"""Energy from hardware counters: the CPU's (RAPL, through Linux' powercap) and an NVIDIA GPU's (NVML).
 
 Where these cannot be read, zeus is asked, if it is installed (`bench.measure.zeus`).
 
@@ -22,7 +22,7 @@ __all__ = ["Counter", "EnergyWatch", "GpuCounter", "RaplCounter", "open_energy"]
 
 _POWERCAP = Path("/sys/class/powercap")
 _EVERY = 1.0
-"""Seconds between two looks within a phase; a processor's counter wraps around after some minutes at the earliest."""
+"""Seconds between two looks within a phase; a CPU's counter wraps around after some minutes at the earliest."""
 
 
 class Counter(Protocol):
@@ -36,7 +36,7 @@ class Counter(Protocol):
 
 
 class RaplCounter:
-    """One zone of the processor (a package, or its memory): microjoules that wrap around."""
+    """One zone of the CPU (a package, or its memory): microjoules that wrap around."""
 
     def __init__(self, zone: Path) -> None:
         self.name = (zone / "name").read_text().strip()
@@ -125,7 +125,7 @@ class EnergyWatch:
 
 
 def open_energy(device: str, nvml: Nvml | None, powercap: Path = _POWERCAP) -> EnergyWatch:
-    """Open the counters that tell what a cell on this device takes: the processor's, and the GPU's where it is one.
+    """Open the counters that tell what a cell on this device takes: the CPU's, and the GPU's where it is one.
 
     device: as in a study: ``cpu``, ``cuda:1`` ...
     """
@@ -158,7 +158,7 @@ def _processor(powercap: Path, counters: list[Counter], reasons: list[str]) -> N
     zones = sorted(powercap.glob("intel-rapl:*")) if powercap.is_dir() else []
     wanted = [zone for zone in zones if _is_wanted(zone)]
     if not wanted:
-        reasons.append("processor: this system shows no RAPL counters (virtual machines and macOS have none)")
+        reasons.append("CPU: this system shows no RAPL counters (virtual machines and macOS have none)")
         return
     try:
         counters += [RaplCounter(zone) for zone in wanted]
@@ -168,7 +168,7 @@ def _processor(powercap: Path, counters: list[Counter], reasons: list[str]) -> N
             counters += through_zeus
             return
         reasons.append(
-            f"processor: its RAPL counters cannot be read ({error}); reading them takes the rights of root, or zeus "
+            f"CPU: its RAPL counters cannot be read ({error}); reading them takes the rights of root, or zeus "
             f"with its daemon ({through_zeus})"
         )
 

@@ -21,7 +21,7 @@ _EMPTY = (math.nan,) * len(PARTS)
 class StepTimer:
     """Splits some of the steps of a training into their parts.
 
-    On a processor every step can be timed, for the clock costs nothing. A GPU works while Python runs ahead; to tell
+    On a CPU every step can be timed, for the clock costs nothing. A GPU works while Python runs ahead; to tell
     the parts apart it has to be waited for at each of them, which itself costs time. So there only every n-th step is
     timed, another one in each epoch, and the epoch's own seconds stay the measure of its length.
     """

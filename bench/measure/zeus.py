@@ -1,4 +1,4 @@
-"""Energy counters that zeus can read and we cannot: of the processor without the rights of root, of an AMD GPU.
+"""Energy counters that zeus can read and we cannot: of the CPU without the rights of root, of an AMD GPU.
 
 zeus is optional. Where this process may read a counter itself, it does (`bench.measure.energy`): zeus would start a
 process for each that looks at it ten times a second, beside what is measured.
@@ -31,7 +31,7 @@ class ZeusCounter:
             found = self._devices.get_total_energy_consumption(self._index)
         except Exception as error:  # its daemon, its drivers and their libraries each have errors of their own
             raise OSError(f"zeus: {error}") from error
-        # a processor tells its packages and, where they have a counter, their memory apart
+        # a CPU tells its packages and, where they have a counter, their memory apart
         return float(found) if isinstance(found, int | float) else float(found.cpu_mj) + float(found.dram_mj or 0.0)
 
 
@@ -39,7 +39,7 @@ def processor_counters() -> list[ZeusCounter] | str:
     """A counter for each package with its memory, or why there is none."""
     try:
         cpus = _opened("zeus.device.cpu", "get_cpus")
-        return [ZeusCounter(f"package-{index}", cpus, index) for index in range(len(cpus.cpus))] or "zeus: no processor"
+        return [ZeusCounter(f"package-{index}", cpus, index) for index in range(len(cpus.cpus))] or "zeus: no CPU"
     except OSError as error:
         return str(error)
 

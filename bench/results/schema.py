@@ -85,7 +85,7 @@ class Timings(_Stored):
     epoch_seconds: tuple[float, ...] = ()
     """Raw samples: the training part of each epoch."""
     steps_timed: int = 0
-    """Steps of the optimizer whose parts were told apart: all on a processor, every twentieth elsewhere. Their raw
+    """Steps of the optimizer whose parts were told apart: all on a CPU, every twentieth elsewhere. Their raw
     samples are in steps.npy (`bench.results.run.Run.steps`)."""
     step_parts: dict[str, float] = Field(default_factory=dict)
     """Seconds of those steps together by part: data (waiting for the next batch), forward, backward, optimizer."""

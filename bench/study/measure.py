@@ -24,7 +24,7 @@ class MeasureSpec(BaseModel):
     """Measure latency at batch 1 and throughput over batch sizes of every model once it has been tested."""
     backends: tuple[Backend, ...] = Field(default=("eager",), min_length=1)
     """How the model is run: ``eager`` (as PyTorch does it), ``compile`` (torch.compile), ``onnxruntime``, ``int8``
-    (dynamic quantization of the linear layers, processor only). With others than eager, the accuracy that each keeps
+    (dynamic quantization of the linear layers, CPU only). With others than eager, the accuracy that each keeps
     is measured on the test images."""
     batch_sizes: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(default=(1, 4, 16, 64, 256), min_length=1)
     """Images in one call. Sizes for which memory or ``call_seconds`` do not suffice are left out, and the result says

@@ -28,7 +28,7 @@ class TrainSpec(BaseModel):
     """Images passed through the model at once, where that is less than the effective batch: their gradients add up.
     Batch normalization sees the smaller batch."""
     inference_batch: int | None = Field(default=None, ge=1, le=65_536)
-    """Images at once where nothing learns; null: what is fast, by the size of an image on a processor and at least 256
+    """Images at once where nothing learns; null: what is fast, by the size of an image on a CPU and at least 256
     elsewhere."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float = Field(default=1e-3, gt=0, le=100, allow_inf_nan=False)
@@ -80,9 +80,9 @@ class TrainSpec(BaseModel):
     compile: bool = False
     """Compile the model with torch.compile; what that takes is timed apart."""
     threads: int | None = Field(default=None, ge=1, le=1024)
-    """Threads of the processor for torch; null: all cores that the process may use."""
+    """Threads of the CPU for torch; null: all cores that the process may use."""
     workers: int | None = Field(default=None, ge=0, le=64)
-    """Threads that read and augment the next batches meanwhile; null: on a processor one for eight of its threads,
+    """Threads that read and augment the next batches meanwhile; null: on a CPU one for eight of its threads,
     none below that, and 4 elsewhere or fewer where there are fewer cores."""
     checkpoint: Pause | None = 60.0
     """At the end of an epoch, store all that is needed to go on from there after a kill, unless less time than this has

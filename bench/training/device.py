@@ -48,7 +48,7 @@ def resolve_device(name: str, precision: str = "fp32") -> torch.device:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that was asked of it; a processor has."""
+    """Wait until the device has done all that was asked of it; a CPU has."""
     if device.type == "mps":
         torch.mps.synchronize()  # there is only one
     elif device.type != "cpu":
@@ -74,7 +74,7 @@ def memory_peak(device: torch.device) -> DeviceMemory:
 
 
 def describe(device: torch.device) -> str | None:
-    """The device's own name; None for a processor, whose name the environment holds."""
+    """The device's own name; None for a CPU, whose name the environment holds."""
     if device.type in ("cuda", "xpu"):
         return str(getattr(torch, device.type).get_device_name(device))
     return "Apple GPU" if device.type == "mps" else None
@@ -95,7 +95,7 @@ def set_deterministic(seed: int) -> dict[str, object]:
 def inference_batch_for(device: torch.device, spec: TrainSpec, side: int) -> int:
     """Images at once where nothing learns: what the study says, else enough to keep the device busy.
 
-    On a processor 16 images of 224 pixels a side, or as many pixels: a larger batch leaves the caches and is slower
+    On a CPU 16 images of 224 pixels a side, or as many pixels: a larger batch leaves the caches and is slower
     (ViT-S/14 in bf16 by a third at 64 images), and a smaller one spends its time between the layers.
     """
     if spec.inference_batch is not None:
@@ -118,7 +118,7 @@ def threads_for_head(threads: int, batch: int, width: int, classes: int) -> int:
 def workers_for(device: torch.device, threads: int, asked: int | None) -> int:
     """Threads that read images ahead: what the study says, else as many as the device leaves idle.
 
-    A processor that does the training itself has none to spare below eight cores; above, one thread in eight keeps
+    A CPU that does the training itself has none to spare below eight cores; above, one thread in eight keeps
     the reading, which is done by one thread otherwise, from becoming the longer part of a step.
     """
     if asked is not None:

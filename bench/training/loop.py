@@ -210,8 +210,8 @@ class _Training:
         for part, (images, labels) in zip(parts, inputs, strict=True):
             mixed = mix(images, labels)
             self.timer.end("data")
-            loss, logits = self._step.add(mixed, part.share)
-            # Waiting for the loss costs nothing on a processor; elsewhere it would stall the queue at every step.
+            loss, logits = self._step.accumulate(mixed, part.share)
+            # Waiting for the loss costs nothing on a CPU; elsewhere it would stall the queue at every step.
             value = loss.item() if device.type == "cpu" or step % _TIMED == 0 else None
             if value is not None and not math.isfinite(value):
                 raise Diverged(f"the training loss of epoch {number}, step {step + 1} is {value}")
@@ -221,7 +221,7 @@ class _Training:
             done += len(labels)
             if part.last:
                 rate = learning_rate((number - 1) * len(batches) + step, len(batches), spec)
-                self._step.change(rate)
+                self._step.apply_gradients(rate)
                 step += 1
                 if self._average is not None:
                     self._average.update()

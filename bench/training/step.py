@@ -22,7 +22,7 @@ class Diverged(Exception):  # noqa: N818 - an outcome of training, reported as a
 
 
 class Step:
-    """Trains a module: `add` the pieces of a batch, then `change` its weights.
+    """Trains a module: `accumulate` the micro-batches of a batch, then `apply_gradients` to its weights.
 
     The gradient is that of the batch's mean loss, however many pieces it comes in; with class weights, of the weighted
     mean.
@@ -48,7 +48,7 @@ class Step:
         self._timer = timer or StepTimer(lambda: None, every=sys.maxsize)
         self._weights = None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
-    def add(self, piece: MixedBatch, share: float) -> tuple[Tensor, Tensor]:
+    def accumulate(self, piece: MixedBatch, share: float) -> tuple[Tensor, Tensor]:
         """Add a piece's gradients.
 
         share: what the piece is of its batch, images by images. Returns the mean loss of the piece, a scalar, and
@@ -62,7 +62,7 @@ class Step:
         self._timer.end("backward")
         return loss.detach(), logits.detach()
 
-    def change(self, rate: float) -> None:
+    def apply_gradients(self, rate: float) -> None:
         """Change the weights by the gradients added since the last time, and forget these."""
         self._timer.mark()
         set_rate(self.optimizer, rate)

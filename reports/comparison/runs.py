@@ -128,7 +128,7 @@ def _key(entry: Entry) -> tuple[str, ...]:
 
 
 def _hardware(gathered: ReportData, index: int, _: Translate) -> str:
-    """The processor, its cores, and the GPUs of a run's machine."""
+    """The CPU, its cores, and the GPUs of a run's machine."""
     facts = gathered.environments[index]
     cpu = facts.get("cpu") or {}
     if not cpu.get("model"):

@@ -140,7 +140,7 @@ def _of_load(gathered: ReportData, _: Translate) -> list[Alert]:
         if entry.result
     )
     if slowed:
-        parts.append(_("The processor was slowed down by heat during {n} cells.").format(n=slowed))
+        parts.append(_("The CPU was slowed down by heat during {n} cells.").format(n=slowed))
     return [Alert("warning", _("Busy machine"), " ".join(parts))] if parts else []
 
 
@@ -154,7 +154,7 @@ def _of_hardware(gathered: ReportData, _: Translate) -> list[Alert]:
     """Whether figures of one device come from different hardware."""
     found = []
     if len({str((environment.get("cpu") or {}).get("model")) for environment in gathered.environments}) > 1:
-        text = _("The runs come from machines with different processors; times on the CPU do not compare across them.")
+        text = _("The runs come from machines with different CPUs; times on the CPU do not compare across them.")
         found.append(text)
     for device in dict.fromkeys(entry.device for entry in gathered.ok if entry.device != "cpu"):
         results = [entry.result for entry in gathered.ok if entry.device == device and entry.result]

@@ -33,7 +33,7 @@ def checks(gathered: ReportData, _: Translate) -> list[Check]:
             "unknown" if not all(g.get("revision") for g in git) else _state(not any(g.get("dirty") for g in git)),
         ),
         Check(_("Versions of all packages are stored"), _all(bool(e.get("packages")) for e in environments)),
-        Check(_("Processor, memory and system are stored"), _all(bool(e.get("cpu")) for e in environments)),
+        Check(_("CPU, memory and system are stored"), _all(bool(e.get("cpu")) for e in environments)),
         Check(
             _("The images are known by a fingerprint"),
             _state(bool(dataset.get("fingerprint"))),

@@ -39,7 +39,7 @@ def environment_rows(environment: dict[str, Any], _: Translate) -> list[tuple[st
     revision = str(git.get("revision") or "") + (f" + {_('uncommitted changes')}" if git.get("dirty") else "")
     rows = [
         ("Started", environment.get("started")),
-        ("Processor", _processor(cpu, _)),
+        ("CPU", _processor(cpu, _)),
         ("Memory", f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
         ("Devices", _flat(environment.get("devices"))),
         ("GPUs", _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),

@@ -1,4 +1,4 @@
-"""What several benchmarks need: real images as files, and what the processor can."""
+"""What several benchmarks need: real images as files, and what the CPU can."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pbc_folder(pbc_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def has_bf16() -> bool:
-    """Whether the processor has bf16 instructions."""
+    """Whether the CPU has bf16 instructions."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:

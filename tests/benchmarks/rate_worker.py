@@ -40,8 +40,8 @@ def harness(name: str, precision: str, pixels: Path) -> Callable[[], None]:
 
     def once() -> None:
         for inputs, wanted in batches([rows], epoch=1):
-            step.add(unmixed(inputs, wanted), 1.0)[0].item()
-            step.change(1e-4)
+            step.accumulate(unmixed(inputs, wanted), 1.0)[0].item()
+            step.apply_gradients(1e-4)
 
     return once
 

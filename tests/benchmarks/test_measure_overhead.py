@@ -172,7 +172,7 @@ ROUNDS = 40
 def test_measuring_costs_under_a_hundredth_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:
     """Epochs with everything measured and with nothing measured take turns in one training process.
 
-    On: every step timed in its parts, and the process watched ten times a second from outside. Processor seconds are
+    On: every step timed in its parts, and the process watched ten times a second from outside. CPU seconds are
     compared, of the training and of the watch together: a busy machine does not change them much.
     """
     child = subprocess.Popen(
@@ -202,7 +202,7 @@ def _on_to_off(child: subprocess.Popen[str], watch: MemoryWatch, *, turned: bool
 
 
 def _epoch(child: subprocess.Popen[str], watch: MemoryWatch | None) -> float:
-    """Processor seconds of an epoch, those of the watch included."""
+    """CPU seconds of an epoch, those of the watch included."""
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write("off\n" if watch is None else "on\n")

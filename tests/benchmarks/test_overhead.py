@@ -1,7 +1,7 @@
 """What the harness adds to an epoch: its loop beside a bare PyTorch loop with the same model, data and settings.
 
 Both train the same weights with the same optimizer and score their epoch, the harness from its pixel file, the bare
-loop on tensors that lie in memory ready-made. They take turns within one process, on one thread, and processor seconds
+loop on tensors that lie in memory ready-made. They take turns within one process, on one thread, and CPU seconds
 are compared: on one thread these are what an idle machine would show, and a busy machine does not change them.
 """
 

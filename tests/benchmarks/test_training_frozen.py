@@ -57,5 +57,5 @@ def test_many_times_faster_than_the_reference(
     with capsys.disabled():
         print(f"\n{precision}: reference {reference_seconds:,.0f} s / harness {seconds:.1f} s = {ratio:.1f} times")
     if precision == "bf16" and not has_bf16:
-        pytest.skip("this processor has no bf16 matrix instructions")
+        pytest.skip("this CPU has no bf16 matrix instructions")
     expect(ratio >= AT_LEAST[precision])

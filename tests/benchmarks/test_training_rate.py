@@ -109,7 +109,7 @@ def test_bf16_inference_reaches_half_of_the_matmul_rate(
     expect: Callable[[bool], None], has_bf16: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not has_bf16:
-        pytest.skip("this processor has no bf16 instructions")
+        pytest.skip("this CPU has no bf16 instructions")
     module = build("vit_base_p32", num_classes=8, image_size=SIDE).module.eval()
     flops = count_flops(module, SIDE).flops
     backbone = HalfPrecisionBackbone(module.backbone, torch.bfloat16)

@@ -203,7 +203,7 @@ def _surroundings(folder: Path, recipe: Recipe, names: list[str], labels: np.nda
         "patchbench": "0.1.0",
         "python": "3.12.4",
         "platform": "Linux-6.8-x86_64",
-        "cpu": {"model": "A processor <2 GHz>", "cores": 2, "threads": 2},
+        "cpu": {"model": "A CPU <2 GHz>", "cores": 2, "threads": 2},
         "memory_gib": 12.7,
         "packages": {"torch": "2.9.0", "timm": "1.0.12", "numpy": "2.1.0", "abc": "1.0"},
         "git": {"revision": "0123456789abcdef", "dirty": True},

@@ -31,7 +31,7 @@ def prepare(backend: Backend, module: nn.Module, example: Tensor, device: torch.
     if backend == "compile":
         return torch.compile(copy.deepcopy(module))
     if device.type != "cpu":
-        return f"{backend} is measured on the processor only"
+        return f"{backend} is measured on the CPU only"
     return _int8(module) if backend == "int8" else _onnx(module, example)
 
 

@@ -31,7 +31,7 @@ def _load(environment: Mapping[str, Any]) -> list[str]:
     load, usable = environment.get("load_average_1min"), (environment.get("cpu") or {}).get("usable")
     if load is None or not usable or load <= _BUSY_SHARE * usable:
         return []
-    return [f"the machine is busy (load {load} on {usable} processors): timings will be noisy. End other programs."]
+    return [f"the machine is busy (load {load} on {usable} CPUs): timings will be noisy. End other programs."]
 
 
 def _clock(environment: Mapping[str, Any]) -> list[str]:
@@ -39,8 +39,7 @@ def _clock(environment: Mapping[str, Any]) -> list[str]:
     governor = clock.get("governor")
     if governor and governor != "performance":
         found.append(
-            f"the processor's governor is {governor}: clocks follow the load. "
-            "sudo cpupower frequency-set -g performance"
+            f"the CPU's governor is {governor}: clocks follow the load. sudo cpupower frequency-set -g performance"
         )
     if clock.get("turbo"):
         found.append("turbo is on: the clock depends on heat and on how many cores work")
@@ -52,7 +51,7 @@ def _confined(environment: Mapping[str, Any]) -> list[str]:
     usable, quota = (environment.get("cpu") or {}).get("usable"), limits.get("cpu_quota")
     if quota and usable and quota < usable:
         found.append(
-            f"a quota of {quota:g} cores is set on {usable} processors: threads will be held back. "
+            f"a quota of {quota:g} cores is set on {usable} CPUs: threads will be held back. "
             f"Set train.threads to {max(1, int(quota))}."
         )
     memory = limits.get("memory_limit_mib")

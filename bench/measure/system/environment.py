@@ -65,7 +65,7 @@ def _version(package: str) -> str | None:
 
 
 def usable_cores() -> int:
-    """How many of the machine's processors this process may run on; at least 1."""
+    """How many of the machine's CPUs this process may run on; at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return max(1, psutil.cpu_count() or 1)
@@ -94,10 +94,10 @@ def _cpu() -> dict[str, Any]:
 
 
 def _clock_mhz() -> dict[str, float | None]:
-    """The processors' clock now and at most; None for what the system does not tell."""
+    """The CPUs' clock now and at most; None for what the system does not tell."""
     try:
         found = psutil.cpu_freq()
-    except (AttributeError, OSError, RuntimeError, SystemError):  # virtual machines and new processors of some makers
+    except (AttributeError, OSError, RuntimeError, SystemError):  # virtual machines and new CPUs of some makers
         found = None
     return {
         "now": round(found.current, 1) if found and found.current else None,

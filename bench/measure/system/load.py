@@ -1,4 +1,4 @@
-"""What else the machine did while a cell ran: others' use of the processors, stolen time, throttling."""
+"""What else the machine did while a cell ran: others' use of the CPUs, stolen time, throttling."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counts since boot. Seconds of all processors together; None where the system does not tell."""
+    """Counts since boot. Seconds of all CPUs together; None where the system does not tell."""
 
     busy: float | None
     stolen: float | None
-    """Time in which a virtual machine's processors were ready and another machine had the core."""
+    """Time in which a virtual machine's CPUs were ready and another machine had the core."""
     own: float
     """Of this process and of those of its children that have ended."""
     throttles: int | None
@@ -63,7 +63,7 @@ class LoadWatch:
     def facts(self, after: Snapshot, seconds: float) -> dict[str, Any]:
         """What others did over these seconds; an unknown figure is None.
 
-        other_cores: how many cores' worth of time others took. stolen_share: of all this machine's processors.
+        other_cores: how many cores' worth of time others took. stolen_share: of all this machine's CPUs.
         """
         busy = _less(after.busy, self.before.busy)
         own = after.own - self.before.own

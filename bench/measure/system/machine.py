@@ -1,4 +1,4 @@
-"""What the system does with the processor and with this process: clock policy, container, quotas."""
+"""What the system does with the CPU and with this process: clock policy, container, quotas."""
 
 from __future__ import annotations
 

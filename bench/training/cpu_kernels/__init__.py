@@ -1,4 +1,4 @@
-"""The gradients of torch's kernels that are slow in bf16 on a processor, exchanged for fast ones before training."""
+"""The gradients of torch's kernels that are slow in bf16 on a CPU, exchanged for fast ones before training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention in bf16 on a processor: its gradients by matrix products, which are many times as fast.
+"""Attention in bf16 on a CPU: its gradients by matrix products, which are many times as fast.
 
 torch's fused attention has a backward pass in bf16 that uses no matrix instructions: for the 50 tokens of a ViT-B/32
 it takes twenty times as long as its forward pass, and a fifth of a step. The forward pass is the same to the bit. As in
@@ -30,7 +30,7 @@ def has_fast_attention(device: torch.device, precision: str) -> bool:
 
 @contextmanager
 def fast_attention(device: torch.device, precision: str) -> Iterator[None]:
-    """Have models that call torch's attention within learn by the fast gradients, on a processor in bf16."""
+    """Have models that call torch's attention within learn by the fast gradients, on a CPU in bf16."""
     if not has_fast_attention(device, precision):
         yield
         return

@@ -1,4 +1,4 @@
-"""Depthwise convolutions in bf16 on a processor: their gradients by other kernels, which are many times as fast.
+"""Depthwise convolutions in bf16 on a CPU: their gradients by other kernels, which are many times as fast.
 
 oneDNN has no fast kernels for the gradient of the images of a strided depthwise convolution in bf16, nor for that of
 the weights of a 5 x 5 one: they take up to fifty times as long as the forward pass, and most of an epoch of an
@@ -20,7 +20,7 @@ Pair = tuple[int, int]
 
 
 def speed_up_depthwise(module: nn.Module, device: torch.device, precision: str) -> int:
-    """Exchange the depthwise convolutions of a module that is to train in bf16 on a processor; returns how many."""
+    """Exchange the depthwise convolutions of a module that is to train in bf16 on a CPU; returns how many."""
     if device.type != "cpu" or precision != "bf16":
         return 0
     found = 0

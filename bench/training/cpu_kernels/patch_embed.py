@@ -1,4 +1,4 @@
-"""Patch projections in bf16 on a processor: the gradient of their weights by a matrix product.
+"""Patch projections in bf16 on a CPU: the gradient of their weights by a matrix product.
 
 A convolution whose stride is its kernel cuts an image into patches and multiplies each by the weights. oneDNN's
 gradient of such weights in bf16 takes half a second for a ViT-B/32 and 32 images, a quarter of the step; as the matrix
@@ -16,7 +16,7 @@ __all__ = ["speed_up_patches"]
 
 
 def speed_up_patches(module: nn.Module, device: torch.device, precision: str) -> int:
-    """Exchange the patch projections of a module that is to train in bf16 on a processor; returns how many."""
+    """Exchange the patch projections of a module that is to train in bf16 on a CPU; returns how many."""
     if device.type != "cpu" or precision != "bf16":
         return 0
     found = 0

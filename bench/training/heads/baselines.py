@@ -121,7 +121,7 @@ def fit_logistic(
 
 
 def _flat(batches: FeatureBatches) -> tuple[Tensor, Tensor]:
-    """All views of all images, (views x n, width), and their labels, on the processor."""
+    """All views of all images, (views x n, width), and their labels, on the CPU."""
     views = len(batches.features)
     return batches.features.flatten(0, 1), torch.from_numpy(np.tile(batches.labels, views))
 

@@ -27,5 +27,5 @@ def numbers(seed: int, purpose: Purpose, *place: int) -> np.random.Generator:
 
 
 def generator(seed: int, purpose: Purpose, *place: int) -> torch.Generator:
-    """A torch generator on the processor for a purpose at a place."""
+    """A torch generator on the CPU for a purpose at a place."""
     return torch.Generator().manual_seed(seed_of(seed, purpose, *place))

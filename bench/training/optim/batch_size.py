@@ -1,6 +1,6 @@
 """``batch_size: auto``: the largest power of two that fits in memory for every cell of a study, found before the first.
 
-All models then train at the same effective batch, and nothing is made smaller later on. On a processor the memory of a
+All models then train at the same effective batch, and nothing is made smaller later on. On a CPU the memory of a
 step is counted, not filled: weights, gradients, the optimizer's state and what a small batch keeps for its backward
 pass, scaled up. On other devices steps are made with larger and larger batches, until one does not fit.
 

@@ -48,7 +48,7 @@ def largest_batch(probe: Probe, limit_bytes: int) -> int:
 
 
 def _count(module: Classifier, probe: Probe) -> tuple[int, int]:
-    """Bytes of a step on a processor: those that are there with any batch, and those of each image."""
+    """Bytes of a step on a CPU: those that are there with any batch, and those of each image."""
     cell, side = probe.cell, probe.cell.model.image_size or 0
     sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
     total, trained = sum(n for n, _ in sizes), sum(n for n, learns in sizes if learns)

@@ -43,7 +43,7 @@ def device_cases(gathered: ReportData, _: Translate) -> tuple[tuple[str, Finding
 
 
 def _whole_energy(result: CellResult) -> float | None:
-    """Joules of the processor and of the device that was used; None where either has no counter."""
+    """Joules of the CPU and of the device that was used; None where either has no counter."""
     return None if result.energy.not_measured else result.energy.joules
 
 

@@ -183,7 +183,7 @@ def test_energy_is_the_difference_of_the_drivers_count(tmp_path: Any) -> None:
     assert energy.method is not None
     assert "Test GPU" in energy.method
     assert energy.not_measured is not None
-    assert "processor" in energy.not_measured
+    assert "CPU" in energy.not_measured
 
 
 def test_an_old_gpu_without_a_counter(tmp_path: Any) -> None:

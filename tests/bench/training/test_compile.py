@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a processor")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_a_compiled_model_learns_the_same(images, small, conditions) -> None:
     plain = small("vit_tiny_p16").module
     compiled = copy.deepcopy(plain)

@@ -36,7 +36,7 @@ def runs(make_run, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def _change(run: Path, label: str, change) -> None:
-    """Change the stored results of a model on the processor."""
+    """Change the stored results of a model on the CPU."""
     for path in run.glob("cells/*/result.json"):
         stored = json.loads(path.read_text())
         if stored["label"] == label and stored["cell"]["device"] == "cpu":

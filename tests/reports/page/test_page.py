@@ -104,7 +104,7 @@ def test_published_rows_are_marked(page):
 
 def test_the_command_and_the_machine_are_told(page):
     assert "patchbench run blood-cells --data &#39;my images.zip&#39; --device cpu,cuda" in page
-    assert "A processor &lt;2 GHz&gt;" in page
+    assert "A CPU &lt;2 GHz&gt;" in page
 
 
 def test_the_parts_of_a_step_are_told(page):

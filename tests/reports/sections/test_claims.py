@@ -116,7 +116,7 @@ def test_energy_of_a_result_on_both_devices(make_run, joules, outcome):
 
 def test_energy_without_the_processor_is_not_compared(make_run):
     run = make_run(models=FAST_VIT, images=80)
-    missing = {"cpu": None, "cuda": "processor: no counter"}
+    missing = {"cpu": None, "cuda": "CPU: no counter"}
     rewrite(run, lambda result: result | {"energy": {"joules": 9.0, "not_measured": missing[result["cell"]["device"]]}})
     assert "does not hold what it takes" in answered(run)["A result on a GPU takes less energy than on a CPU."].figures
 

@@ -65,14 +65,14 @@ def test_the_sentences_are_those_that_bench_writes():
             "9 ilegibles, excluidas: a.jpg (something new) y 8 más",
         ),
         (
-            "processor: its RAPL counters cannot be read (denied); reading them takes the rights of root, or zeus "
+            "CPU: its RAPL counters cannot be read (denied); reading them takes the rights of root, or zeus "
             "with its daemon (zeus is not installed); GPU: no NVIDIA driver answers (NVML); zeus is not installed",
             "procesador: sus contadores RAPL no se pueden leer (denied); para leerlos hacen falta los derechos de "
             "root, o zeus con su servicio (zeus no está instalado); GPU: ningún controlador de NVIDIA responde "
             "(NVML); zeus no está instalado",
         ),
         (
-            "processor: this system shows no RAPL counters (virtual machines and macOS have none); GPU: no counter",
+            "CPU: this system shows no RAPL counters (virtual machines and macOS have none); GPU: no counter",
             "procesador: este sistema no muestra contadores RAPL (las máquinas virtuales y macOS no los tienen); "
             "GPU: no counter",
         ),
@@ -101,7 +101,7 @@ def test_each_sentence_is_known_again():
 def test_reasons_of_missing_figures_are_told_on_the_page(make_run, tmp_path):
     """In the leaderboard, and in the table of inference."""
     run = make_run(images=80, devices=("cpu",))
-    energy = "processor: this system shows no RAPL counters (virtual machines and macOS have none)"
+    energy = "CPU: this system shows no RAPL counters (virtual machines and macOS have none)"
     backend = "the model has no linear layers to quantize"
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text()) | {"energy": {"not_measured": energy}}

@@ -136,7 +136,7 @@ def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a processor")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_compiling_falls_into_the_cold_start_alone() -> None:
     spec = MeasureSpec.model_validate({**QUICK, "backends": ["eager", "compile"]})
     (_, compiled), _ = _profiles(_Brightest(), spec)

@@ -1,4 +1,4 @@
-"""Large pages in real children: fewer page faults for the same tensors, and what the user has set stays."""
+"""Huge pages in real children: fewer page faults for the same tensors, and what the user has set stays."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def test_a_child_has_large_pages_unless_the_user_says_otherwise(
     variable, usual = _told(tmp_path / "usual")
     assert variable == "glibc.malloc.hugetlb=0"
     if not _SETTING.exists() or "[madvise]" not in _SETTING.read_text():
-        pytest.skip("this kernel gives large pages to all or to none")
+        pytest.skip("this kernel gives huge pages to all or to none")
     assert faults < usual / 10

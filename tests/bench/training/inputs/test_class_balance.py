@@ -48,6 +48,6 @@ def test_weights_enter_the_gradient() -> None:
     weights = class_weights(labels.numpy(), 3)
     module = nn.Linear(4, 3)
     step = Step(module, TrainSpec(), torch.device("cpu"), "fp32", weights)
-    loss, _ = step.add(unmixed(inputs, labels), 1.0)
+    loss, _ = step.accumulate(unmixed(inputs, labels), 1.0)
     expected = nn.functional.cross_entropy(module(inputs), labels, weight=torch.from_numpy(weights).float())
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)  # the weights of all training images average 1
