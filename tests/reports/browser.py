@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ OPTIONS = (
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory) -> Iterator:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -45,7 +46,7 @@ def browser(tmp_path_factory) -> Iterator:
 
 
 @pytest.fixture(scope="session")
-def address(full_run) -> str:
+def address(full_run: Path) -> str:
     return render_report([full_run]).as_uri()
 
 

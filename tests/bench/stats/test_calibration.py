@@ -21,7 +21,7 @@ def calibrated(seed: int, n: int, sharpen: float, classes: int = 5) -> tuple[np.
 
 
 @pytest.mark.parametrize("true_temperature", [0.4, 1.0, 2.5])
-def test_the_temperature_that_was_put_in_is_found(true_temperature):
+def test_the_temperature_that_was_put_in_is_found(true_temperature) -> None:
     labels, probabilities = calibrated(0, 20_000, true_temperature)
     found = calibration.fit_temperature(labels, probabilities)
     assert found.value == pytest.approx(true_temperature, rel=0.05)
@@ -33,7 +33,7 @@ def test_the_temperature_that_was_put_in_is_found(true_temperature):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.3, 4), st.integers(2, 8))
-def test_the_fit_agrees_with_a_numerical_minimizer(seed, sharpen, classes):
+def test_the_fit_agrees_with_a_numerical_minimizer(seed, sharpen, classes) -> None:
     labels, probabilities = calibrated(seed, 300, sharpen, classes)
     found = calibration.fit_temperature(labels, probabilities)
     own = np.arange(labels.size), labels
@@ -47,7 +47,7 @@ def test_the_fit_agrees_with_a_numerical_minimizer(seed, sharpen, classes):
     assert found.log_loss_after <= found.log_loss_before + 1e-12
 
 
-def test_scaling_on_validation_repairs_calibration_on_test():
+def test_scaling_on_validation_repairs_calibration_on_test() -> None:
     validation, test = calibrated(1, 5_000, 3.0), calibrated(2, 5_000, 3.0)
     temperature = calibration.fit_temperature(*validation).value
     repaired = calibration.apply_temperature(test[1], temperature)
@@ -58,7 +58,7 @@ def test_scaling_on_validation_repairs_calibration_on_test():
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 10))
-def test_a_temperature_keeps_the_predicted_class_and_undoes_itself(seed, temperature):
+def test_a_temperature_keeps_the_predicted_class_and_undoes_itself(seed, temperature) -> None:
     _, probabilities = calibrated(seed, 50, 1.0)
     changed = calibration.apply_temperature(probabilities, temperature)
     np.testing.assert_allclose(changed.sum(axis=1), 1)
@@ -68,14 +68,14 @@ def test_a_temperature_keeps_the_predicted_class_and_undoes_itself(seed, tempera
         np.testing.assert_allclose(calibration.apply_temperature(changed, 1 / temperature), probabilities, atol=1e-9)
 
 
-def test_a_validation_set_without_an_error_runs_into_the_limit_and_says_so():
+def test_a_validation_set_without_an_error_runs_into_the_limit_and_says_so() -> None:
     found = calibration.fit_temperature([0, 1, 2], np.eye(3) * 0.7 + 0.1)
     assert (found.value, found.at_limit) == (pytest.approx(0.05), True)
     hopeless = calibration.fit_temperature([1, 2, 0], np.eye(3) * 0.7 + 0.1)
     assert (hopeless.value, hopeless.at_limit) == (pytest.approx(20), True)
 
 
-def test_probabilities_of_zero_and_of_no_information_are_survived():
+def test_probabilities_of_zero_and_of_no_information_are_survived() -> None:
     found = calibration.fit_temperature([0, 1, 0, 1], [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
     assert np.isfinite([found.value, found.log_loss_before, found.log_loss_after]).all()
     assert found.log_loss_after < found.log_loss_before
@@ -83,7 +83,7 @@ def test_probabilities_of_zero_and_of_no_information_are_survived():
     assert (flat.value, flat.at_limit) == (1.0, False)
 
 
-def test_the_diagram_holds_every_image_and_gives_the_ece_back():
+def test_the_diagram_holds_every_image_and_gives_the_ece_back() -> None:
     labels, probabilities = calibrated(3, 2_000, 2.0)
     bins = calibration.reliability(labels, probabilities)
     assert len(bins) == 15
@@ -99,12 +99,12 @@ def test_the_diagram_holds_every_image_and_gives_the_ece_back():
             assert (one.confidence, one.accuracy) == (None, None)
 
 
-def test_a_calibrated_model_lies_on_the_diagonal_within_its_intervals():
+def test_a_calibrated_model_lies_on_the_diagonal_within_its_intervals() -> None:
     bins = calibration.reliability(*calibrated(4, 50_000, 1.0), level=0.999)
     assert all(one.accuracy.holds(one.confidence) for one in bins if one.count > 100)
 
 
-def test_what_makes_no_sense_is_refused():
+def test_what_makes_no_sense_is_refused() -> None:
     labels, probabilities = calibrated(5, 10, 1.0)
     for temperature in (0, -1, float("nan"), float("inf")):
         with pytest.raises(DataError, match="above 0"):

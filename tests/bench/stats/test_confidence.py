@@ -37,7 +37,7 @@ def world(error_scale: float) -> np.ndarray:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 5000), st.integers(1, 5000), st.sampled_from([0.8, 0.95, 0.99]))
-def test_wilson_agrees_with_statsmodels(successes, n, level):
+def test_wilson_agrees_with_statsmodels(successes, n, level) -> None:
     successes = min(successes, n)
     found = intervals.wilson(successes, n, level)
     low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
@@ -48,7 +48,7 @@ def test_wilson_agrees_with_statsmodels(successes, n, level):
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 300), st.integers(1, 300), st.integers(0, 300), st.integers(1, 300))
-def test_independent_differences_agree_with_statsmodels(x_a, n_a, x_b, n_b):
+def test_independent_differences_agree_with_statsmodels(x_a, n_a, x_b, n_b) -> None:
     x_a, x_b = min(x_a, n_a), min(x_b, n_b)
     found = intervals.independent_difference(intervals.wilson(x_a, n_a), intervals.wilson(x_b, n_b))
     low, high = confint_proportions_2indep(x_a, n_a, x_b, n_b, method="newcomb")
@@ -56,7 +56,7 @@ def test_independent_differences_agree_with_statsmodels(x_a, n_a, x_b, n_b):
     assert (found.low, found.high) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
 
 
-def test_the_papers_accuracy_comes_with_an_interval():
+def test_the_papers_accuracy_comes_with_an_interval() -> None:
     found = intervals.intervals(PAPER)
     accuracy = found["accuracy"]
     assert f"{accuracy.estimate:.2%}" == "96.84%"
@@ -72,7 +72,7 @@ def test_the_papers_accuracy_comes_with_an_interval():
         assert intervals.interval(PAPER, name) == found[name] or name != "balanced_accuracy"
 
 
-def test_the_bootstrap_agrees_with_the_delta_method_for_kappa():
+def test_the_bootstrap_agrees_with_the_delta_method_for_kappa() -> None:
     # Fleiss, Cohen and Everitt 1969, through statsmodels.
     from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -84,7 +84,7 @@ def test_the_bootstrap_agrees_with_the_delta_method_for_kappa():
 
 
 @pytest.mark.parametrize(("n", "error_scale"), [(224, 5.0), (448, 0.3), (3419, 1.0)])
-def test_intervals_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n, error_scale):
+def test_intervals_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n, error_scale) -> None:
     truth = world(error_scale)
     scores = {name: float(formula(truth)) for name, formula in STATISTICS.items()}
     held = dict.fromkeys(scores, 0)
@@ -94,7 +94,7 @@ def test_intervals_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n, er
     assert {name: 0.93 <= count / STUDIES <= 0.97 for name, count in held.items()} == dict.fromkeys(held, True), held
 
 
-def test_class_intervals_hold_the_truth_in_93_to_97_percent_of_simulated_studies():
+def test_class_intervals_hold_the_truth_in_93_to_97_percent_of_simulated_studies() -> None:
     truth = world(5.0)
     right, rows, columns = np.diag(truth), truth.sum(axis=1), truth.sum(axis=0)
     true = {"precision": right / columns, "recall": right / rows, "f1": 2 * right / (rows + columns)}
@@ -108,7 +108,7 @@ def test_class_intervals_hold_the_truth_in_93_to_97_percent_of_simulated_studies
         assert counts.min() / STUDIES > 0.92, name
 
 
-def test_class_intervals_carry_the_point_scores():
+def test_class_intervals_carry_the_point_scores() -> None:
     for scores, found in zip(metrics.per_class(PAPER), intervals.class_intervals(PAPER), strict=True):
         assert found.precision.estimate == pytest.approx(scores.precision)
         assert found.recall.estimate == pytest.approx(scores.recall)
@@ -126,7 +126,7 @@ def matrices(draw: st.DrawFn) -> np.ndarray:
 
 @settings(max_examples=150, deadline=None)
 @given(matrices())
-def test_an_interval_is_ordered_within_bounds_and_only_missing_where_it_must(cm):
+def test_an_interval_is_ordered_within_bounds_and_only_missing_where_it_must(cm) -> None:
     found = intervals.intervals(cm, resamples=100)
     points = {
         "accuracy": metrics.accuracy(cm),
@@ -146,31 +146,31 @@ def test_an_interval_is_ordered_within_bounds_and_only_missing_where_it_must(cm)
         assert (here.f1 is None) == (scores.f1 is None)
 
 
-def test_a_model_without_an_error_is_not_certain():
+def test_a_model_without_an_error_is_not_certain() -> None:
     found = intervals.intervals(np.diag([30] * 8))
     for name, here in found.items():
         assert here.estimate == here.high == 1, name
         assert 0.95 < here.low < 0.999, name
 
 
-def test_a_class_without_images_changes_nothing():
+def test_a_class_without_images_changes_nothing() -> None:
     wider = np.zeros((9, 9), dtype=int)
     wider[:8, :8] = PAPER
     assert intervals.intervals(wider) == intervals.intervals(PAPER)
 
 
-def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
     assert intervals.intervals(PAPER, seed=3) == intervals.intervals(PAPER, seed=3)
     assert intervals.interval(PAPER, "kappa", seed=3) != intervals.interval(PAPER, "kappa", seed=4)
 
 
-def test_more_images_and_a_lower_level_narrow_an_interval():
+def test_more_images_and_a_lower_level_narrow_an_interval() -> None:
     wide = intervals.interval(PAPER, "balanced_accuracy")
     assert intervals.interval(10 * PAPER, "balanced_accuracy").half_width < wide.half_width / 2
     assert intervals.interval(PAPER, "balanced_accuracy", level=0.5).half_width < wide.half_width / 2
 
 
-def test_a_hundred_classes_fit():
+def test_a_hundred_classes_fit() -> None:
     cm = np.diag(np.full(100, 20)) + np.random.default_rng(0).integers(0, 2, (100, 100))
     found = intervals.interval(cm, "balanced_accuracy", resamples=1_000)
     assert found.low < found.estimate < found.high
@@ -179,7 +179,7 @@ def test_a_hundred_classes_fit():
 # ------------------------------------------------------------------------------ seeds and timings
 
 
-def test_seed_spread_agrees_with_scipy():
+def test_seed_spread_agrees_with_scipy() -> None:
     values = [0.91, 0.94, 0.92, 0.925, 0.93]
     found = intervals.seed_spread([*values[:2], None, *values[2:]])
     low, high = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
@@ -189,7 +189,7 @@ def test_seed_spread_agrees_with_scipy():
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
-def test_one_seed_tells_nothing_about_spread():
+def test_one_seed_tells_nothing_about_spread() -> None:
     found = intervals.seed_spread([0.9])
     assert (found.n, found.mean, found.sd, found.low, found.high) == (1, 0.9, None, None, None)
     assert intervals.seed_spread([]) is None
@@ -197,14 +197,14 @@ def test_one_seed_tells_nothing_about_spread():
 
 
 @pytest.mark.parametrize("n", [6, 7, 20, 21])
-def test_bootstrap_medians_are_those_of_drawn_samples(n):
+def test_bootstrap_medians_are_those_of_drawn_samples(n) -> None:
     samples = np.sort(np.random.default_rng(n).lognormal(size=n))
     quick = timings._bootstrap_medians(samples, 20_000, np.random.default_rng(0))
     drawn = np.median(np.random.default_rng(1).choice(samples, (20_000, n)), axis=1)
     assert stats.ks_2samp(quick, drawn).pvalue > 0.001
 
 
-def test_speedup_intervals_hold_the_truth():
+def test_speedup_intervals_hold_the_truth() -> None:
     rng = np.random.default_rng(5)
     held = 0
     for _ in range(STUDIES):
@@ -213,28 +213,28 @@ def test_speedup_intervals_hold_the_truth():
     assert 0.93 <= held / STUDIES <= 0.97
 
 
-def test_speedup_says_how_many_times_faster():
+def test_speedup_says_how_many_times_faster() -> None:
     found = timings.speedup([4.0] * 6, [2.0] * 6)
     assert (found.ratio, found.low, found.high, found.separated) == (2.0, 2.0, 2.0, True)
     same = timings.speedup([1.0, 1.1, 0.9, 1.2, 0.8, 1.0], [1.05, 1.0, 0.9, 1.1, 0.85, 1.15])
     assert same.separated is False
 
 
-def test_few_samples_give_a_ratio_without_an_interval():
+def test_few_samples_give_a_ratio_without_an_interval() -> None:
     found = timings.speedup([4.0] * 5, [2.0] * 50)
     assert (found.ratio, found.low, found.high, found.separated) == (2.0, None, None, None)
     assert timings.median_interval([1.0, 2.0, 3.0]) is None
     assert timings.median_interval([1.0] * 6, level=0.99) is None
 
 
-def test_median_interval_lies_among_the_samples():
+def test_median_interval_lies_among_the_samples() -> None:
     samples = np.random.default_rng(0).lognormal(size=101)
     found = timings.median_interval(samples)
     assert found.estimate == np.median(samples)
     assert samples.min() <= found.low < found.estimate < found.high <= samples.max()
 
 
-def test_settings_and_samples_that_make_no_sense_are_refused():
+def test_settings_and_samples_that_make_no_sense_are_refused() -> None:
     with pytest.raises(DataError, match="between 0 and 1"):
         intervals.intervals(PAPER, level=95)
     with pytest.raises(DataError, match="at least 100"):

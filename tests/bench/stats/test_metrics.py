@@ -46,7 +46,7 @@ def predictions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 @settings(max_examples=150, deadline=None)
 @given(predictions())
-def test_scores_of_the_matrix_agree_with_scikit_learn(drawn):
+def test_scores_of_the_matrix_agree_with_scikit_learn(drawn) -> None:
     labels, probabilities = drawn
     classes = probabilities.shape[1]
     said = metrics.predicted_labels(probabilities)
@@ -71,7 +71,7 @@ def test_scores_of_the_matrix_agree_with_scikit_learn(drawn):
 
 @settings(max_examples=150, deadline=None)
 @given(predictions())
-def test_scores_of_probabilities_agree_with_scikit_learn(drawn):
+def test_scores_of_probabilities_agree_with_scikit_learn(drawn) -> None:
     labels, probabilities = drawn
     classes = range(probabilities.shape[1])
     assert metrics.log_loss(labels, probabilities) == pytest.approx(
@@ -89,7 +89,7 @@ def test_scores_of_probabilities_agree_with_scikit_learn(drawn):
 
 @settings(max_examples=100, deadline=None)
 @given(predictions(), st.integers(1, 20))
-def test_calibration_bins_agree_with_scikit_learn(drawn, bins):
+def test_calibration_bins_agree_with_scikit_learn(drawn, bins) -> None:
     labels, probabilities = drawn
     correct = (probabilities.argmax(axis=1) == labels).astype(int)
     count, confidence, right = metrics.calibration_bins(labels, probabilities, bins)
@@ -106,7 +106,7 @@ def test_calibration_bins_agree_with_scikit_learn(drawn, bins):
 
 @settings(max_examples=50, deadline=None)
 @given(predictions())
-def test_summary_holds_every_score_and_top_1_is_accuracy(drawn):
+def test_summary_holds_every_score_and_top_1_is_accuracy(drawn) -> None:
     labels, probabilities = drawn
     scores = metrics.summary(labels, probabilities)
     assert list(scores) == [
@@ -121,21 +121,21 @@ def test_summary_holds_every_score_and_top_1_is_accuracy(drawn):
 
 @settings(max_examples=50, deadline=None)
 @given(predictions())
-def test_the_order_of_the_images_does_not_matter(drawn):
+def test_the_order_of_the_images_does_not_matter(drawn) -> None:
     labels, probabilities = drawn
     forward = metrics.summary(labels, probabilities)
     backward = metrics.summary(labels[::-1], probabilities[::-1])
     assert forward == pytest.approx(backward)
 
 
-def test_equal_probabilities_give_the_first_class_everywhere():
+def test_equal_probabilities_give_the_first_class_everywhere() -> None:
     flat = np.full((4, 4), 0.25)
     labels = [0, 1, 2, 3]
     assert metrics.predicted_labels(flat).tolist() == [0, 0, 0, 0]
     assert [metrics.top_k_accuracy(labels, flat, k) for k in (1, 2, 3, 4)] == [0.25, 0.5, 0.75, 1.0]
 
 
-def test_the_papers_matrix_gives_its_accuracy_back():
+def test_the_papers_matrix_gives_its_accuracy_back() -> None:
     labels, said = unrolled(PAPER)
     np.testing.assert_array_equal(metrics.confusion_matrix(labels, said, 8), PAPER)
     assert PAPER.sum() == 3419
@@ -146,7 +146,7 @@ def test_the_papers_matrix_gives_its_accuracy_back():
     assert metrics.macro_f1(PAPER) == pytest.approx(reference.f1_score(labels, said, average="macro"))
 
 
-def test_what_is_undefined_is_none_and_never_zero():
+def test_what_is_undefined_is_none_and_never_zero() -> None:
     one_class = np.array([[5, 0, 0], [0, 0, 0], [0, 0, 0]])
     assert metrics.cohen_kappa(one_class) is None
     absent = metrics.per_class(one_class)[1]
@@ -157,11 +157,11 @@ def test_what_is_undefined_is_none_and_never_zero():
     assert metrics.cohen_kappa(always_wrong) == 0
 
 
-def test_kappa_does_not_overflow_on_a_large_test_set():
+def test_kappa_does_not_overflow_on_a_large_test_set() -> None:
     assert metrics.cohen_kappa(np.array([[10**9, 10**8], [10**8, 10**9]])) == pytest.approx(0.9 / 1.1)
 
 
-def test_a_half_precision_softmax_is_accepted():
+def test_a_half_precision_softmax_is_accepted() -> None:
     rows = np.random.default_rng(0).dirichlet(np.ones(13), 200).astype(np.float16)
     assert metrics.summary(np.arange(200) % 13, rows)["log_loss"] is not None
 
@@ -190,7 +190,7 @@ GOOD = np.array([[0.2, 0.8], [0.6, 0.4]])
         ([[0, 1]], GOOD, "shape"),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused(labels, probabilities, words):
+def test_input_that_cannot_be_scored_is_refused(labels, probabilities, words) -> None:
     with pytest.raises(DataError, match=words):
         metrics.summary(labels, probabilities)
 
@@ -198,12 +198,12 @@ def test_input_that_cannot_be_scored_is_refused(labels, probabilities, words):
 @pytest.mark.parametrize(
     "matrix", [[[1, 2]], [[0, 0], [0, 0]], [[1, -1], [0, 1]], [[0.5, 1], [1, 1]], [["a"]], [[np.nan]], [], 3]
 )
-def test_a_broken_confusion_matrix_is_refused(matrix):
+def test_a_broken_confusion_matrix_is_refused(matrix) -> None:
     with pytest.raises(DataError, match="confusion matrix"):
         metrics.accuracy(matrix)
 
 
-def test_bad_settings_are_refused():
+def test_bad_settings_are_refused() -> None:
     with pytest.raises(DataError, match="k is 1 to 2"):
         metrics.top_k_accuracy([0, 1], GOOD, 3)
     with pytest.raises(DataError, match="at least 1"):
@@ -214,7 +214,7 @@ def test_bad_settings_are_refused():
         metrics.confusion_matrix([0], [0, 1], 2)
 
 
-def test_the_module_needs_numpy_alone():
+def test_the_module_needs_numpy_alone() -> None:
     code = (
         "import sys, bench.stats.metrics;"
         "heavy = {'torch', 'scipy', 'sklearn', 'pandas', 'statsmodels', 'matplotlib'} & set(sys.modules);"

@@ -30,20 +30,20 @@ def study(seed: int, n: int, *right: tuple[float, float]) -> tuple[np.ndarray, l
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_mcnemar_agrees_with_statsmodels(only_a, only_b):
+def test_mcnemar_agrees_with_statsmodels(only_a, only_b) -> None:
     expected = mcnemar([[7, only_a], [only_b, 9]], exact=True).pvalue if only_a + only_b else 1.0
     assert float(comparisons.mcnemar_exact(only_a, only_b)) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=30, deadline=None)  # statsmodels collects garbage on every call
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_agrees_with_statsmodels(p_values):
+def test_holm_agrees_with_statsmodels(p_values) -> None:
     np.testing.assert_allclose(comparisons.holm(p_values), multipletests(p_values, method="holm")[1], atol=1e-12)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(5, 80))
-def test_cochran_q_agrees_with_statsmodels(seed, models, n):
+def test_cochran_q_agrees_with_statsmodels(seed, models, n) -> None:
     labels, said = study(seed, n, *[(0.3, 0.8)] * models)
     found = comparisons.cochran_q(labels, {str(i): given for i, given in enumerate(said)})
     right = np.stack([given == labels for given in said], axis=1)
@@ -56,12 +56,12 @@ def test_cochran_q_agrees_with_statsmodels(seed, models, n):
         assert (found.df, found.models, found.n) == (models - 1, models, n)
 
 
-def test_cochran_q_has_nothing_to_test_below_two_models_or_without_disagreement():
+def test_cochran_q_has_nothing_to_test_below_two_models_or_without_disagreement() -> None:
     assert comparisons.cochran_q([0, 1], {"a": [0, 1]}) is None
     assert comparisons.cochran_q([0, 1], {"a": [0, 0], "b": [0, 0]}) is None
 
 
-def test_a_pair_is_counted_as_it_is():
+def test_a_pair_is_counted_as_it_is() -> None:
     labels = [0, 0, 0, 1, 1, 1]
     found = comparisons.compare_pair(labels, [0, 0, 0, 1, 1, 0], [0, 1, 1, 1, 1, 1], names=("vit", "cnn"))
     assert (found.a, found.b, found.n, found.only_a, found.only_b) == ("vit", "cnn", 6, 2, 1)
@@ -72,7 +72,7 @@ def test_a_pair_is_counted_as_it_is():
     assert not found.separated()
 
 
-def test_swapping_the_models_swaps_the_sign_and_keeps_p():
+def test_swapping_the_models_swaps_the_sign_and_keeps_p() -> None:
     labels, (a, b) = study(0, 300, (0.5, 0.97), (0.2, 0.9))
     forth, back = comparisons.compare_pair(labels, a, b), comparisons.compare_pair(labels, b, a)
     assert forth.p_value == back.p_value < 0.05
@@ -80,7 +80,7 @@ def test_swapping_the_models_swaps_the_sign_and_keeps_p():
     assert (forth.difference.low, forth.difference.high) == (-back.difference.high, -back.difference.low)
 
 
-def test_models_that_agree_everywhere_are_not_separated_and_not_certain():
+def test_models_that_agree_everywhere_are_not_separated_and_not_certain() -> None:
     labels, (a,) = study(1, 200, (0.5, 0.97))
     found = comparisons.compare_pair(labels, a, a)
     assert found.p_value == 1
@@ -88,13 +88,13 @@ def test_models_that_agree_everywhere_are_not_separated_and_not_certain():
     assert found.difference.low == -found.difference.high
 
 
-def test_probabilities_serve_as_well_as_labels():
+def test_probabilities_serve_as_well_as_labels() -> None:
     labels, (a, b) = study(2, 100, (0.5, 0.97), (0.4, 0.9))
     soft = np.eye(CLASSES)[a] * 0.6 + 0.1
     assert comparisons.compare_pair(labels, soft, b) == comparisons.compare_pair(labels, a, b)
 
 
-def test_all_pairs_are_corrected_together():
+def test_all_pairs_are_corrected_together() -> None:
     labels, said = study(3, 500, (0.6, 0.99), (0.5, 0.97), (0.3, 0.9), (0.2, 0.8))
     predictions = dict(zip("wxyz", said, strict=True))
     found = comparisons.compare_all(labels, predictions)
@@ -107,7 +107,7 @@ def test_all_pairs_are_corrected_together():
     assert comparisons.compare_all(labels, {"w": said[0]}) == []
 
 
-def test_equal_models_are_called_different_in_at_most_5_percent_of_families():
+def test_equal_models_are_called_different_in_at_most_5_percent_of_families() -> None:
     false_alarms = 0
     for seed in range(300):
         labels, said = study(seed, 150, *[(0.5, 0.95)] * 4)
@@ -117,7 +117,7 @@ def test_equal_models_are_called_different_in_at_most_5_percent_of_families():
 
 
 @pytest.mark.parametrize("n", [224, 1000])
-def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n):
+def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n) -> None:
     rates = ((0.7, 0.99), (0.5, 0.98))
     labels, (a, b) = study(10**6, 2_000_000, *rates)
     large = [confusion_matrix(labels, given, CLASSES).astype(np.float64) for given in (a, b)]
@@ -131,7 +131,7 @@ def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulat
     assert {name: 0.93 <= count / 1_000 <= 0.97 for name, count in held.items()} == dict.fromkeys(held, True), held
 
 
-def test_a_difference_of_any_score_is_that_of_the_scores():
+def test_a_difference_of_any_score_is_that_of_the_scores() -> None:
     labels, (a, b) = study(4, 400, (0.6, 0.99), (0.3, 0.95))
     for name, formula in STATISTICS.items():
         scores = [float(formula(confusion_matrix(labels, given, CLASSES).astype(np.float64))) for given in (a, b)]
@@ -142,7 +142,7 @@ def test_a_difference_of_any_score_is_that_of_the_scores():
     assert comparisons.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1]).estimate == pytest.approx(1 / 3)
 
 
-def test_pairing_narrows_a_difference_where_models_share_their_errors():
+def test_pairing_narrows_a_difference_where_models_share_their_errors() -> None:
     labels, (a,) = study(5, 1000, (0.5, 0.95))
     b = a.copy()
     b[:10] = (labels[:10] + 1) % CLASSES
@@ -164,7 +164,7 @@ def pairs(accuracy: dict[str, float], separated: set[tuple[str, str]]) -> list[c
     return made
 
 
-def test_a_winner_is_named_only_when_separated_from_every_other():
+def test_a_winner_is_named_only_when_separated_from_every_other() -> None:
     scores = {"low": 0.7, "top": 0.9, "mid": 0.8}
     tied = comparisons.groups(pairs(scores, {("top", "low")}))
     assert tied.order == ("top", "mid", "low")
@@ -179,7 +179,7 @@ def test_a_winner_is_named_only_when_separated_from_every_other():
 
 @settings(max_examples=200, deadline=None)
 @given(st.data(), st.integers(2, 9))
-def test_two_models_share_a_letter_exactly_when_they_are_not_separated(data, models):
+def test_two_models_share_a_letter_exactly_when_they_are_not_separated(data, models) -> None:
     names = [f"m{i}" for i in range(models)]
     everything = list(combinations(names, 2))
     separated = data.draw(st.sets(st.sampled_from(everything)))
@@ -196,21 +196,21 @@ def test_two_models_share_a_letter_exactly_when_they_are_not_separated(data, mod
     assert "a" in found.letters[found.order[0]]
 
 
-def test_more_groups_than_letters_give_no_letters_but_still_a_verdict():
+def test_more_groups_than_letters_give_no_letters_but_still_a_verdict() -> None:
     names = [f"m{i:03}" for i in range(60)]
     found = comparisons.groups(pairs({name: 1 - i / 100 for i, name in enumerate(names)}, set(combinations(names, 2))))
     assert found.letters is None
     assert found.winner == "m000"
 
 
-def test_groups_of_a_real_comparison():
+def test_groups_of_a_real_comparison() -> None:
     labels, said = study(6, 800, (0.6, 0.99), (0.6, 0.99), (0.2, 0.8))
     found = comparisons.groups(comparisons.compare_all(labels, dict(zip("xyz", said, strict=True))))
     assert set(found.tied_with_best) == {"x", "y"}
     assert found.letters == {"x": "a", "y": "a", "z": "b"}
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(DataError, match="'b' has 1 predictions for 2 images"):
         comparisons.compare_pair([0, 1], [0, 1], [0])
     with pytest.raises(DataError, match="different names"):

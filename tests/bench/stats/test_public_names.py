@@ -11,14 +11,14 @@ from bench.stats import confidence as intervals
 from bench.stats import paired_tests as comparisons
 
 
-def test_the_face_shows_every_public_name_of_its_parts():
+def test_the_face_shows_every_public_name_of_its_parts() -> None:
     parts = {name for part in (intervals, comparisons, calibration) for name in part.__all__}
     assert set(uncertainty.__all__) == parts
     for name in parts:
         assert getattr(uncertainty, name) is not None
 
 
-def test_importing_it_loads_nothing_heavy():
+def test_importing_it_loads_nothing_heavy() -> None:
     code = (
         "import sys, bench.stats;"
         "heavy = {'torch', 'scipy', 'sklearn', 'pandas', 'statsmodels', 'matplotlib'} & set(sys.modules);"
@@ -28,7 +28,7 @@ def test_importing_it_loads_nothing_heavy():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_small_study_from_predictions_to_verdict():
+def test_a_small_study_from_predictions_to_verdict() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 8, 1000)
 

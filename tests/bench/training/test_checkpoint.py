@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
-from bench.training.loop import TrainCallbacks, fit, silent
+from bench.training.loop import TrainCallbacks, TrainContext, fit, silent
 from bench.training.predict import predict
 
 CPU = torch.device("cpu")
@@ -32,7 +33,7 @@ EVERYTHING = {"ema": 0.9, "balance": "sampling", "mixup": 0.2, "cutmix": 0.5, "a
 
 
 @pytest.mark.parametrize("extra", [{}, {"optimizer": "sgd", "patience": 2}, EVERYTHING], ids=["plain", "sgd", "all"])
-def test_it_ends_with_the_same_numbers(images, model, conditions, tmp_path, extra) -> None:
+def test_it_ends_with_the_same_numbers(images, model, conditions: TrainContext, tmp_path: Path, extra) -> None:
     spec = TrainSpec(epochs=5, batch_size=16, lr=1e-3, **extra)
     batches = images.batches(0, 48, augmentation=spec.augment), images.batches(72, 96)
     whole, killed, resumed = model.module, copy.deepcopy(model.module), copy.deepcopy(model.module)
@@ -60,7 +61,7 @@ def _again(folder) -> Checkpoint:
     return Checkpoint(folder / "checkpoint.pt", "k", 0)
 
 
-def test_what_is_saved_comes_back(tmp_path) -> None:
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     _again(tmp_path).save({"a": torch.arange(3), "b": [1, "x", None]})
     held = _again(tmp_path).load()
     assert held is not None
@@ -69,12 +70,12 @@ def test_what_is_saved_comes_back(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-def test_nothing_saved(tmp_path) -> None:
+def test_nothing_saved(tmp_path: Path) -> None:
     assert _again(tmp_path).load() is None
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.99])
-def test_a_damaged_file_is_left_aside(tmp_path, capsys, share: float) -> None:
+def test_a_damaged_file_is_left_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float) -> None:
     _again(tmp_path).save({"a": torch.arange(300)})
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
@@ -82,19 +83,19 @@ def test_a_damaged_file_is_left_aside(tmp_path, capsys, share: float) -> None:
     assert "begins anew" in capsys.readouterr().out
 
 
-def test_a_file_that_would_run_code_is_left_aside(tmp_path, capsys) -> None:
+def test_a_file_that_would_run_code_is_left_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"form": 1, "key": "k", "spent": 0.0, "state": Killed("not only tensors")}, tmp_path / "checkpoint.pt")
     assert _again(tmp_path).load() is None
     assert "begins anew" in capsys.readouterr().out
 
 
-def test_another_training_is_left_aside(tmp_path, capsys) -> None:
+def test_another_training_is_left_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _again(tmp_path).save({"a": 1})
     assert Checkpoint(tmp_path / "checkpoint.pt", "other", 0).load() is None
     assert "another training" in capsys.readouterr().out
 
 
-def test_time_before_the_kill_counts(tmp_path) -> None:
+def test_time_before_the_kill_counts(tmp_path: Path) -> None:
     first = _again(tmp_path)
     first._begun -= 100
     first.save({})
@@ -104,7 +105,7 @@ def test_time_before_the_kill_counts(tmp_path) -> None:
     assert 100 <= second.earlier <= second.spent < 110
 
 
-def test_it_is_not_due_at_once(tmp_path) -> None:
+def test_it_is_not_due_at_once(tmp_path: Path) -> None:
     assert _again(tmp_path).due()
     late = Checkpoint(tmp_path / "checkpoint.pt", "k", 1000)
     assert not late.due()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bench.study.train import TrainSpec
-from bench.training.loop import fit
+from bench.training.loop import TrainContext, fit
 from bench.training.predict import predict
 from bench.training.warmup import warm_up
 
@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
-def test_a_compiled_model_learns_the_same(images, small, conditions) -> None:
+def test_a_compiled_model_learns_the_same(images, small, conditions: TrainContext) -> None:
     plain = small("vit_tiny_p16").module
     compiled = copy.deepcopy(plain)
     spec = TrainSpec(epochs=1, batch_size=16, compile=True)

@@ -11,7 +11,7 @@ from torch import nn
 
 from bench.study.train import TrainSpec
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import TrainCallbacks, fit
+from bench.training.loop import TrainCallbacks, TrainContext, fit
 from bench.training.predict import predict
 from bench.training.scores import rank, score_logits, softmax
 from bench.training.step import Diverged
@@ -24,14 +24,14 @@ def _said(module: nn.Module, batches) -> np.ndarray:
     return predict(module, batches, np.arange(len(batches.labels)), 32, CPU, "fp32")
 
 
-def test_it_learns(images, model, conditions) -> None:
+def test_it_learns(images, model, conditions: TrainContext) -> None:
     spec = TrainSpec(epochs=6, batch_size=16, lr=5e-4)
     fitted = fit(model.module, images.batches(0, 72), images.batches(72, 96), spec, conditions)
     assert fitted.history[-1].train.loss < 0.7 * fitted.history[0].train.loss
     assert fitted.history[fitted.best_epoch - 1].validation.accuracy > 0.6
 
 
-def test_the_same_seed_gives_the_same_numbers(images, model, conditions) -> None:
+def test_the_same_seed_gives_the_same_numbers(images, model, conditions: TrainContext) -> None:
     runs = []
     for module in (model.module, copy.deepcopy(model.module)):
         torch.rand(5)  # whatever was drawn before does not matter
@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_numbers(images, model, conditions) -> None
     assert [e.train for e in one.history] == [e.train for e in same.history]
 
 
-def test_another_seed_gives_other_numbers(images, model, conditions) -> None:
+def test_another_seed_gives_other_numbers(images, model, conditions: TrainContext) -> None:
     other = copy.deepcopy(model.module)
     one = fit(model.module, images.batches(0, 48), images.batches(72, 96), SPEC, conditions)
     conditions = type(conditions)(**{**conditions.__dict__, "seed": 1})
@@ -52,7 +52,9 @@ def test_another_seed_gives_other_numbers(images, model, conditions) -> None:
 
 
 @pytest.mark.parametrize("select", ["accuracy", "balanced_accuracy", "kappa", "loss"])
-def test_the_best_epoch_by_validation_is_left_in_the_module(images, model, conditions, select: str) -> None:
+def test_the_best_epoch_by_validation_is_left_in_the_module(
+    images, model, conditions: TrainContext, select: str
+) -> None:
     spec = SPEC.model_copy(update={"select": select, "epochs": 4, "lr": 3e-3})
     validation = images.batches(72, 96)
     fitted = fit(model.module, images.batches(0, 48), validation, spec, conditions)
@@ -63,7 +65,7 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(images, model, condi
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 
 
-def test_the_parts_of_every_step_are_told_apart(images, model, conditions) -> None:
+def test_the_parts_of_every_step_are_told_apart(images, model, conditions: TrainContext) -> None:
     spec = TrainSpec(epochs=2, batch_size=16, micro_batch=8)
     fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, conditions)
     assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in pieces of 8
@@ -74,13 +76,13 @@ def test_the_parts_of_every_step_are_told_apart(images, model, conditions) -> No
         assert 0.8 * epoch.train_seconds < known < epoch.train_seconds
 
 
-def test_a_last_batch_of_one_image_is_no_trouble(images, conditions, small) -> None:
+def test_a_last_batch_of_one_image_is_no_trouble(images, conditions: TrainContext, small) -> None:
     module = small("resnet18").module
     fitted = fit(module, images.batches(0, 33), images.batches(72, 73), SPEC, conditions)
     assert len(fitted.history) == 3
 
 
-def test_the_validation_images_teach_nothing(images, model, conditions) -> None:
+def test_the_validation_images_teach_nothing(images, model, conditions: TrainContext) -> None:
     other = copy.deepcopy(model.module)
     spec = TrainSpec(epochs=1, batch_size=16)
     fit(model.module, images.batches(0, 48), images.batches(48, 60), spec, conditions)
@@ -90,13 +92,13 @@ def test_the_validation_images_teach_nothing(images, model, conditions) -> None:
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_p16", "resnet18"])
-def test_a_loss_that_is_not_finite_ends_it(images, conditions, small, name: str) -> None:
+def test_a_loss_that_is_not_finite_ends_it(images, conditions: TrainContext, small, name: str) -> None:
     spec = TrainSpec(epochs=3, batch_size=16, lr=100, optimizer="sgd", clip_norm=None, warmup_epochs=0)
     with pytest.raises(Diverged, match=r"loss of epoch \d.* is (nan|inf)"):
         fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, conditions)
 
 
-def test_everyone_is_told(images, conditions, small) -> None:
+def test_everyone_is_told(images, conditions: TrainContext, small) -> None:
     epochs, steps = [], []
     watcher = TrainCallbacks(epochs.append, lambda *facts: steps.append(facts[:3]))
     spec = TrainSpec(epochs=2, batch_size=20)
@@ -121,7 +123,7 @@ def _features(count: int = 60, width: int = 5) -> FeatureBatches:
 
 @pytest.mark.parametrize("balance", ["none", "weights"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_small_pieces_add_up_to_the_whole_batch(conditions, balance: str, smoothing: float) -> None:
+def test_small_pieces_add_up_to_the_whole_batch(conditions: TrainContext, balance: str, smoothing: float) -> None:
     spec = TrainSpec(epochs=3, batch_size=25, balance=balance, label_smoothing=smoothing)
     one, many = _linear(), _linear()
     whole = fit(one, _features(), _features(30), spec, conditions)
@@ -130,13 +132,13 @@ def test_small_pieces_add_up_to_the_whole_batch(conditions, balance: str, smooth
     assert whole.history[-1].train.loss == pytest.approx(parts.history[-1].train.loss, abs=1e-5)
 
 
-def test_patience_stops_early(conditions) -> None:
+def test_patience_stops_early(conditions: TrainContext) -> None:
     spec = TrainSpec(epochs=50, batch_size=20, lr=1e-9, select="accuracy", patience=3)
     fitted = fit(_linear(), _features(), _features(30), spec, conditions)
     assert len(fitted.history) == fitted.best_epoch + 3 < 50
 
 
-def test_a_step_by_hand(conditions) -> None:
+def test_a_step_by_hand(conditions: TrainContext) -> None:
     """One epoch of one batch with plain SGD is one step down the gradient of the mean loss."""
     module, data = _linear(), _features(24)
     spec = TrainSpec(epochs=1, batch_size=24, optimizer="sgd", momentum=0, lr=0.5, weight_decay=0, warmup_epochs=0)

@@ -46,7 +46,9 @@ def _run(module: Classifier, images, cell: Cell, conditions: TrainContext, folde
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_cached_features_give_what_the_slow_way_gives(images, model, conditions, tmp_path, precision: str) -> None:
+def test_cached_features_give_what_the_slow_way_gives(
+    images, model, conditions: TrainContext, tmp_path: Path, precision: str
+) -> None:
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3)
     slow_spec = spec.model_copy(update={"cache_features": False})
     slow_module = copy.deepcopy(model.module)
@@ -62,7 +64,7 @@ def test_cached_features_give_what_the_slow_way_gives(images, model, conditions,
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_a_frozen_backbone_stands_still(images, model, conditions, tmp_path, cached: bool) -> None:
+def test_a_frozen_backbone_stands_still(images, model, conditions: TrainContext, tmp_path: Path, cached: bool) -> None:
     before = copy.deepcopy(model.module.backbone.state_dict())
     head = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, cache_features=cached, augment="light")
@@ -73,18 +75,18 @@ def test_a_frozen_backbone_stands_still(images, model, conditions, tmp_path, cac
     assert not torch.equal(head, model.module.head.weight)
 
 
-def test_other_regimes_train_the_whole_model(images, model, tmp_path) -> None:
+def test_other_regimes_train_the_whole_model(images, model, tmp_path: Path) -> None:
     found = _plan(model.module, images, _cell(TrainSpec(), "finetune", "bf16"), tmp_path)
     assert found.learner is model.module
     assert found.loop_precision == "bf16"
     assert all(p.requires_grad for p in model.module.parameters())
 
 
-def test_mixing_images_turns_the_cache_off(images, model, tmp_path) -> None:
+def test_mixing_images_turns_the_cache_off(images, model, tmp_path: Path) -> None:
     assert _plan(model.module, images, _cell(TrainSpec(mixup=0.2)), tmp_path).settings["cached_features"] is False
 
 
-def test_views_are_the_image_and_augmented_copies(images, model, tmp_path) -> None:
+def test_views_are_the_image_and_augmented_copies(images, model, tmp_path: Path) -> None:
     spec = TrainSpec(augment="light", views=3)
     found = _plan(model.module, images, _cell(spec), tmp_path)
     plain = _plan(model.module, images, _cell(TrainSpec()), tmp_path)
@@ -97,7 +99,7 @@ def test_views_are_the_image_and_augmented_copies(images, model, tmp_path) -> No
     assert not torch.allclose(views[1], views[2])
 
 
-def test_one_augmented_view_is_augmented(images, model, tmp_path) -> None:
+def test_one_augmented_view_is_augmented(images, model, tmp_path: Path) -> None:
     augmented = _plan(model.module, images, _cell(TrainSpec(augment="light")), tmp_path).train
     plain = _plan(model.module, images, _cell(TrainSpec()), tmp_path).train
     assert not torch.allclose(augmented.features, plain.features)
@@ -111,7 +113,7 @@ def test_the_batch_of_the_feature_pass_does_not_matter(images, model) -> None:
     assert torch.allclose(out[0], out[1], atol=1e-5)
 
 
-def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path) -> None:
+def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path: Path) -> None:
     small, where = allocate_features((2, 3), CPU, tmp_path / "f.bin")
     large, elsewhere = allocate_features((2, 300), CPU, tmp_path / "f.bin", large=100)
     assert (where, elsewhere) == ("memory", "file")
@@ -121,7 +123,7 @@ def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_features_that_find_no_room_on_the_disk_are_told(tmp_path) -> None:
+def test_features_that_find_no_room_on_the_disk_are_told(tmp_path: Path) -> None:
     """Under a limit of the kernel, which answers as a full disk does: when the room is asked for."""
     script = (
         "import resource, sys, torch\n"
@@ -141,7 +143,7 @@ def test_features_that_find_no_room_on_the_disk_are_told(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

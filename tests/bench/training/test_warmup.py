@@ -39,7 +39,9 @@ def test_it_leaves_no_trace(images, model, learns: bool) -> None:
 
 
 @pytest.mark.parametrize("passes", [(5.0, 4.0, 3.0, 1.0, 1.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)])
-def test_it_ends_when_a_pass_takes_a_steady_time(images, model, monkeypatch, passes: tuple[float, ...]) -> None:
+def test_it_ends_when_a_pass_takes_a_steady_time(
+    images, model, monkeypatch: pytest.MonkeyPatch, passes: tuple[float, ...]
+) -> None:
     """Not after a fixed count: a device that is still speeding up gets more passes."""
     now, takes = [0.0], iter(passes)
 
@@ -55,7 +57,7 @@ def test_it_ends_when_a_pass_takes_a_steady_time(images, model, monkeypatch, pas
     assert made.passes == passes
 
 
-def test_it_gives_up_when_its_seconds_are_over_and_says_so(images, model, monkeypatch) -> None:
+def test_it_gives_up_when_its_seconds_are_over_and_says_so(images, model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warmup, "_SECONDS", 0)
     made = _made(model.module, images.batches(0, 60))
     assert not made.steady

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ ONE = [("net", "cnn", None, 9_000_000, 3.0)]
 
 
 @pytest.fixture
-def twice(make_run):
+def twice(make_run: Callable[..., Path]):
     def make(cells):
         first = make_run(models=ONE, classes=["a", "b"], devices=("cpu",), seeds=tuple(range(cells)), images=8,
                          epochs=1, bad={}, not_run=(), thumbnails=False)  # fmt: skip
@@ -25,7 +27,7 @@ def twice(make_run):
     return make
 
 
-def test_nothing_trained_in_either_run_agrees(twice):
+def test_nothing_trained_in_either_run_agrees(twice) -> None:
     runs = twice(2)
     for run in runs:
         for path in run.glob("cells/*/result.json"):
@@ -37,7 +39,7 @@ def test_nothing_trained_in_either_run_agrees(twice):
 
 
 @pytest.mark.parametrize(("lost", "verdict"), [(14, "within the interval"), (30, "differs")])
-def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twice, lost, verdict):
+def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twice, lost, verdict) -> None:
     """60 cells, so that each of 180 differences has a level of 99.97 %: 2,000 draws do not reach that far out."""
     first, again = twice(60)
     labels = np.arange(400) % 2
@@ -51,7 +53,7 @@ def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twic
     assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
 
 
-def test_it_is_told_in_spanish_too(twice):
+def test_it_is_told_in_spanish_too(twice) -> None:
     runs = twice(2)
     (changed, lost) = sorted(runs[1].glob("cells/*"))
     labels = np.arange(8) % 2

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ MODELS = [  # label, family, patch, parameters, skill
 
 
 @pytest.fixture
-def runs(make_run, tmp_path: Path) -> tuple[Path, Path]:
+def runs(make_run: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
     before = make_run(thumbnails=False, models=MODELS)
     after = tmp_path / "after"
     shutil.copytree(before, after)
@@ -110,7 +111,7 @@ def test_times_of_other_machines_are_not_judged(runs) -> None:
     assert any("The machines differ" in text for _kind, text in lines(compared, ENGLISH))
 
 
-def test_other_data_and_one_run_twice_are_refused(make_run, runs) -> None:
+def test_other_data_and_one_run_twice_are_refused(make_run: Callable[..., Path], runs) -> None:
     with pytest.raises(RunError, match="data fingerprint differ"):
         compare_runs(runs[0], make_run("other", fingerprint="0" * 64, models=MODELS))
     with pytest.raises(RunError, match="given twice"):
@@ -142,7 +143,7 @@ def test_exit_codes(runs) -> None:
     assert _command("compare", str(runs[0]), str(runs[0])).returncode == 2
 
 
-def test_runs_without_a_cell_in_common_are_refused(make_run, runs) -> None:
+def test_runs_without_a_cell_in_common_are_refused(make_run: Callable[..., Path], runs) -> None:
     other = make_run("other", models=[("densenet121", "cnn", None, 7_000_000, 3.0)])
     with pytest.raises(RunError, match="no cell in common"):
         compare_runs(runs[0], other)
@@ -175,7 +176,7 @@ def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> N
     assert compare_runs(*runs).regressions == []
 
 
-def test_cells_that_are_missing_after_are_told_and_no_regression(make_run, runs) -> None:
+def test_cells_that_are_missing_after_are_told_and_no_regression(make_run: Callable[..., Path], runs) -> None:
     shorter = make_run("shorter", thumbnails=False, models=MODELS[:4])
     compared = compare_runs(runs[0], shorter)
     assert compared.regressions == []

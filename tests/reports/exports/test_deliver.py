@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
@@ -50,7 +51,7 @@ def test_the_files_are_what_they_are_called(figures: Path) -> None:
         assert picture.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
 
 
-def test_a_run_without_scores_has_nothing_to_draw(make_run, tmp_path: Path) -> None:
+def test_a_run_without_scores_has_nothing_to_draw(make_run: Callable[..., Path], tmp_path: Path) -> None:
     run = make_run(models=[("resnet18", "cnn", None, 1_000_000, 1.0)], bad={("resnet18", "cpu"): ("failed", "x")},
                    devices=("cpu",), not_run=())  # fmt: skip
     with pytest.raises(RunError, match="nothing to draw"):
@@ -92,7 +93,7 @@ def test_croissant_names_every_image_with_its_label_and_side(full_run: Path, tmp
     assert found["license"]
 
 
-def test_characters_that_turn_the_direction_of_writing_are_seen(make_run, tmp_path: Path) -> None:
+def test_characters_that_turn_the_direction_of_writing_are_seen(make_run: Callable[..., Path], tmp_path: Path) -> None:
     name = "left\u202eright\u2066"
     run = make_run(models=[(name, "cnn", None, 9_000_000, 3.0)], classes=["plain", name], devices=("cpu",), images=60,
                    bad={}, not_run=())  # fmt: skip

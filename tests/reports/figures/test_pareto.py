@@ -9,7 +9,7 @@ POINTS = st.lists(st.tuples(st.floats(0.1, 1e6), st.floats(0, 1)), min_size=1, m
 
 
 @given(POINTS)
-def test_no_point_on_the_front_is_beaten_and_every_other_is(points):
+def test_no_point_on_the_front_is_beaten_and_every_other_is(points) -> None:
     kept = front(points)
 
     def beaten(i):

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +34,7 @@ TWO = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b", "cnn", None, 9_000_000, 2.0)]
         "%s {0} {x}",
     ],
 )
-def test_odd_names_of_classes_and_models(make_run, odd):
+def test_odd_names_of_classes_and_models(make_run: Callable[..., Path], odd) -> None:
     classes = ["plain", odd]
     models = [(odd or "empty", "vit", 16, 9_000_000, 3.0), *TWO]
     page = render_report([make_run(models=models, classes=classes, devices=("cpu",), images=60)])
@@ -41,7 +43,7 @@ def test_odd_names_of_classes_and_models(make_run, odd):
     assert "<!--" not in text.split("<script>")[0].replace("&lt;!--", "")
 
 
-def test_one_class_is_never_predicted_and_one_is_absent(make_run):
+def test_one_class_is_never_predicted_and_one_is_absent(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text())
@@ -54,7 +56,7 @@ def test_one_class_is_never_predicted_and_one_is_absent(make_run):
     assert "no image was said to be of this class" in text
 
 
-def test_a_result_that_is_damaged_is_named(make_run):
+def test_a_result_that_is_damaged_is_named(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
     path = next(run.glob("cells/*/result.json"))
     path.write_text(path.read_text()[:100])
@@ -62,13 +64,13 @@ def test_a_result_that_is_damaged_is_named(make_run):
         render_report([run])
 
 
-def test_without_pictures_the_answers_are_still_shown(make_run):
+def test_without_pictures_the_answers_are_still_shown(make_run: Callable[..., Path]) -> None:
     text = render_report([make_run(models=TWO, images=60, thumbnails=False)]).read_text(encoding="utf-8")
     assert "no picture stored" in text
     assert "data:image" not in text
 
 
-def test_a_backbone_frozen_at_random_is_told_and_judged_by_no_claim(make_run):
+def test_a_backbone_frozen_at_random_is_told_and_judged_by_no_claim(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text())
@@ -80,7 +82,7 @@ def test_a_backbone_frozen_at_random_is_told_and_judged_by_no_claim(make_run):
     assert 'class="pill o-not-enough-evidence"' in claim[: claim.index("</dd>")]
 
 
-def test_a_hundred_cells_in_twenty_seconds(make_run):
+def test_a_hundred_cells_in_twenty_seconds(make_run: Callable[..., Path]) -> None:
     models = [(f"model-{i}_p16", ("vit", "cnn")[i % 2], 16, 10**6 * (i + 1), 2 + i % 5 * 0.5) for i in range(10)]
     run = make_run(models=models, seeds=(0, 1, 2, 3, 4), images=400, epochs=20)
     started = time.process_time()
@@ -89,7 +91,7 @@ def test_a_hundred_cells_in_twenty_seconds(make_run):
     assert page.stat().st_size < 10 * 2**20
 
 
-def test_torch_is_never_imported(make_run):
+def test_torch_is_never_imported(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
     script = (
         "import sys, reports; before = {'matplotlib', 'altair', 'pandas'} & set(sys.modules); "
@@ -99,7 +101,7 @@ def test_torch_is_never_imported(make_run):
     assert done.stdout.split() == ["[]", "False"]
 
 
-def test_a_study_that_only_measures_speed(make_run):
+def test_a_study_that_only_measures_speed(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text())

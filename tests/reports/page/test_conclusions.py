@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from reports.inputs.report_data import gather
@@ -15,24 +18,24 @@ def sentences(folder) -> str:
     return " ".join(verdict(gathered, compute_significance(gathered), lambda text: text))
 
 
-def test_no_winner_is_named_that_the_tests_do_not_separate(make_run):
+def test_no_winner_is_named_that_the_tests_do_not_separate(make_run: Callable[..., Path]) -> None:
     text = sentences(make_run(models=NEAR, devices=("cpu",), images=120))
     assert text.startswith("No single winner.")
     assert "most accurate" not in text
     assert "does not separate them" in text
 
 
-def test_a_clear_winner_is_named(make_run):
+def test_a_clear_winner_is_named(make_run: Callable[..., Path]) -> None:
     text = sentences(make_run(models=FAR, devices=("cpu",), images=240))
     assert text.startswith("good is the most accurate:")
     assert "the test separates them" in text
 
 
-def test_one_model_is_compared_with_nothing(make_run):
+def test_one_model_is_compared_with_nothing(make_run: Callable[..., Path]) -> None:
     assert "no other model" in sentences(make_run(models=FAR[:1], devices=("cpu",), images=80))
 
 
-def test_without_predictions_only_the_range_is_told(make_run):
+def test_without_predictions_only_the_range_is_told(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAR, devices=("cpu",), images=80)
     for path in run.glob("cells/*/predictions.parquet"):
         path.unlink()
@@ -42,7 +45,7 @@ def test_without_predictions_only_the_range_is_told(make_run):
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
-def test_one_cell_a_model_is_tested_whatever_the_seeds(make_run, seeds):
+def test_one_cell_a_model_is_tested_whatever_the_seeds(make_run: Callable[..., Path], seeds) -> None:
     gathered = gather([make_run(models=NEAR, seeds=seeds, images=80)])
     evidence = compute_significance(gathered)
     assert [entry.seed for entry in evidence.tested] == [0, 0]
@@ -50,7 +53,7 @@ def test_one_cell_a_model_is_tested_whatever_the_seeds(make_run, seeds):
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
-def test_it_says_that_one_seed_was_tested_where_there_are_more(make_run, seeds):
+def test_it_says_that_one_seed_was_tested_where_there_are_more(make_run: Callable[..., Path], seeds) -> None:
     run = make_run(models=NEAR, seeds=seeds, devices=("cpu",), images=80)
     scores: dict[str, list[float]] = {}
     for entry in gather([run]).ok:

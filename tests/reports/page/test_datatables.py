@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -14,12 +16,12 @@ from reports.page import datatables
 MODULE = 'var a=1,$b="<!-- x";export{a as ITable,$b as default,a as jQuery};\n/*! license */'
 
 
-def test_the_export_becomes_an_assignment():
+def test_the_export_becomes_an_assignment() -> None:
     script = datatables.as_script(MODULE)
     assert script == ('(function(){"use strict";var a=1,$b="<!-- x";window.DataTable=$b;\n/*! license */\n})();')
 
 
-def test_the_installed_bundle_is_as_expected():
+def test_the_installed_bundle_is_as_expected() -> None:
     script = datatables.datatables()
     assert len(re.findall(r"window\.DataTable=[\w$]+;", script)) == 1
     assert not re.search(r"\bexport\s*\{", script)
@@ -37,13 +39,13 @@ def test_the_installed_bundle_is_as_expected():
         MODULE.replace("1", '"<script>"').replace("a=", "c='<!--',a="),
     ],
 )
-def test_another_text_is_refused(module):
+def test_another_text_is_refused(module) -> None:
     with pytest.raises(DependencyError, match=r"cannot stand in a page.*pip install"):
         datatables.as_script(module)
 
 
-def test_a_missing_package_is_told(monkeypatch):
-    def missing(name):
+def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name) -> Never:
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(datatables, "distribution", missing)
@@ -52,7 +54,7 @@ def test_a_missing_package_is_told(monkeypatch):
         datatables.datatables()
 
 
-def test_a_damaged_file_is_told(monkeypatch, tmp_path):
+def test_a_damaged_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "dt_bundle.js").write_bytes(b"var a=1;\xff\xfe")
 
     class Damaged:
@@ -65,7 +67,7 @@ def test_a_damaged_file_is_told(monkeypatch, tmp_path):
         datatables.datatables()
 
 
-def test_the_code_stays_under_two_megabytes(full_run):
+def test_the_code_stays_under_two_megabytes(full_run: Path) -> None:
     page = render_report([full_run]).read_text(encoding="utf-8")
     code = re.findall(r"<(script|style)>(.*?)</\1>", page, re.DOTALL)
     assert [tag for tag, _text in code] == ["style", "script", "script", "script", "script"]

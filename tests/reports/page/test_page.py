@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,20 +24,20 @@ class Seen(HTMLParser):
         self._code = False
         self.feed(page)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, attrs) -> None:
         self.elements.append((tag, dict(attrs)))
         self._code = tag in ("script", "style")
 
-    def handle_endtag(self, _tag):
+    def handle_endtag(self, _tag) -> None:
         self._code = False
 
-    def handle_data(self, data):
+    def handle_data(self, data) -> None:
         if not self._code:
             self.text.append(data)
 
 
 @pytest.fixture(scope="module")
-def page(full_run) -> str:
+def page(full_run: Path) -> str:
     return render_report([full_run]).read_text(encoding="utf-8")
 
 
@@ -45,13 +46,13 @@ def seen(page) -> Seen:
     return Seen(page)
 
 
-def test_the_report_lands_in_the_run_and_opens_twice_the_same(full_run, tmp_path):
+def test_the_report_lands_in_the_run_and_opens_twice_the_same(full_run: Path, tmp_path: Path) -> None:
     first = render_report([full_run])
     assert first == full_run / "report.html"
     assert first.read_bytes() == render_report([str(full_run)], tmp_path / "again.html").read_bytes()
 
 
-def test_every_planned_cell_is_in_the_leaderboard(full_run, page):
+def test_every_planned_cell_is_in_the_leaderboard(full_run: Path, page) -> None:
     board = page[page.index('<table id="board"') : page.index("</table>", page.index('<table id="board"'))]
     assert board.count('<th scope="row">') == len(load_results(full_run).plan()) == 24
     for status in ("ok", "timeout", "out of memory", "failed", "diverged", "not run"):
@@ -59,14 +60,14 @@ def test_every_planned_cell_is_in_the_leaderboard(full_run, page):
     assert "stopped after 6 h 00 min" in board
 
 
-def test_nothing_unmeasured_is_shown_as_zero(full_run, page):
+def test_nothing_unmeasured_is_shown_as_zero(full_run: Path, page) -> None:
     board = page[page.index('<table id="board"') : page.index("</tbody>", page.index('<table id="board"'))]
     assert 'data-v="0"' not in board
     assert 'data-v="0.0"' not in board
     assert 'data-v=""' in board
 
 
-def test_hostile_names_are_text(seen):
+def test_hostile_names_are_text(seen) -> None:
     scripts = [a for tag, a in seen.elements if tag == "script"]
     assert len(scripts) == 8
     assert all("onerror" not in attributes for _, attributes in seen.elements)
@@ -77,7 +78,7 @@ def test_hostile_names_are_text(seen):
     assert "49" not in re.findall(r"\{\{ (\d+)", text)
 
 
-def test_the_policy_lets_nothing_in(page, seen):
+def test_the_policy_lets_nothing_in(page, seen) -> None:
     policy = next(a["content"] for tag, a in seen.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "unsafe" not in policy
@@ -87,7 +88,7 @@ def test_the_policy_lets_nothing_in(page, seen):
     assert not [a for _, a in seen.elements if any(key.startswith("on") for key in a)]
 
 
-def test_ids_are_unique_and_references_resolve(page, seen):
+def test_ids_are_unique_and_references_resolve(page, seen) -> None:
     ids = [a["id"] for _, a in seen.elements if "id" in a]
     assert len(ids) == len(set(ids))
     wanted = {a["href"][1:] for _, a in seen.elements if (a.get("href") or "").startswith("#")}
@@ -95,32 +96,32 @@ def test_ids_are_unique_and_references_resolve(page, seen):
     assert wanted <= set(ids)
 
 
-def test_published_rows_are_marked(page):
+def test_published_rows_are_marked(page) -> None:
     section = page[page.index('id="published"') : page.index('id="data"')]
     assert section.count(">reported</span>") == 2
     assert "96.84 %" in section
     assert "not measured here" in section
 
 
-def test_the_command_and_the_machine_are_told(page):
+def test_the_command_and_the_machine_are_told(page) -> None:
     assert "patchbench run blood-cells --data &#39;my images.zip&#39; --device cpu,cuda" in page
     assert "A CPU &lt;2 GHz&gt;" in page
 
 
-def test_the_parts_of_a_step_are_told(page):
+def test_the_parts_of_a_step_are_told(page) -> None:
     start = page.index("<summary>Inside a training step")
     told = page[start : page.index("</details>", start)].replace("\u202f", " ").replace("\u00a0", " ")
     for figure in (">40<", "100 ms", "5.00 %", "25.00 %", "50.00 %", "20.00 %"):
         assert figure in told
 
 
-def test_synthetic_data_is_marked(make_run, page):
+def test_synthetic_data_is_marked(make_run: Callable[..., Path], page) -> None:
     synthetic = render_report([make_run(source="synthetic")]).read_text(encoding="utf-8")
     assert "Synthetic data" in synthetic
     assert "Synthetic data" not in page
 
 
-def test_a_run_that_has_just_begun_can_be_read(make_run):
+def test_a_run_that_has_just_begun_can_be_read(make_run: Callable[..., Path]) -> None:
     run = make_run(images=80)
     shutil.rmtree(run / "cells")
     (run / "environment.json").unlink()
@@ -129,14 +130,14 @@ def test_a_run_that_has_just_begun_can_be_read(make_run):
     assert page.count(">not run</span>") == 24
 
 
-def test_runs_on_other_data_are_refused(make_run):
+def test_runs_on_other_data_are_refused(make_run: Callable[..., Path]) -> None:
     first, second = make_run("one", images=80), make_run("two", images=80, fingerprint="0" * 64)
     with pytest.raises(RunError, match=r"data fingerprint differ .*test images"):
         render_report([first, second])
     assert not (first / "report.html").exists()
 
 
-def test_two_machines_are_joined(make_run):
+def test_two_machines_are_joined(make_run: Callable[..., Path]) -> None:
     first = make_run("one", images=80, devices=("cpu",))
     second = make_run("two", images=80, devices=("cuda",))
     page = render_report([first, second]).read_text(encoding="utf-8")
@@ -144,30 +145,30 @@ def test_two_machines_are_joined(make_run):
     assert 'id="devices"' in page
 
 
-def test_an_unknown_language_names_those_that_are_there(full_run):
+def test_an_unknown_language_names_those_that_are_there(full_run: Path) -> None:
     with pytest.raises(RunError, match=r"'xx'.*en"):
         render_report([full_run], lang="xx")
 
 
-def test_no_run_and_a_folder_that_is_none(tmp_path):
+def test_no_run_and_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="No run was given"):
         render_report([])
     with pytest.raises(RunError, match="no run folder"):
         render_report([tmp_path])
 
 
-def test_the_data_inside_the_page_is_the_csv(page, full_run):
+def test_the_data_inside_the_page_is_the_csv(page, full_run: Path) -> None:
     found = re.search(r'<script type="application/json" id="csv">(.*?)</script>', page, re.DOTALL)
     text = json.loads(found.group(1))
     assert text.startswith("cell,model,family,regime,device,precision,seed,status,accuracy,")
     assert len(text.strip().splitlines()) == 24
 
 
-def test_the_page_stays_small(full_run):
+def test_the_page_stays_small(full_run: Path) -> None:
     assert Path(full_run / "report.html").stat().st_size < 10 * 2**20
 
 
-def test_a_published_matrix_gives_its_own_interval(make_run):
+def test_a_published_matrix_gives_its_own_interval(make_run: Callable[..., Path]) -> None:
     import yaml
 
     run = make_run(images=80)
@@ -184,7 +185,7 @@ def test_a_published_matrix_gives_its_own_interval(make_run):
     assert "the interval of" in section
 
 
-def test_a_published_matrix_alone_is_compared_too(make_run):
+def test_a_published_matrix_alone_is_compared_too(make_run: Callable[..., Path]) -> None:
     import yaml
 
     run = make_run(images=80)
@@ -197,7 +198,7 @@ def test_a_published_matrix_alone_is_compared_too(make_run):
     assert "the interval of" in section
 
 
-def test_a_study_of_several_seeds_shows_their_spread(make_run):
+def test_a_study_of_several_seeds_shows_their_spread(make_run: Callable[..., Path]) -> None:
     models = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b", "cnn", None, 9_000_000, 3.0)]
     page = render_report([make_run(models=models, devices=("cpu",), seeds=(0, 1, 2), images=80)])
     text = page.read_text(encoding="utf-8")
@@ -205,7 +206,7 @@ def test_a_study_of_several_seeds_shows_their_spread(make_run):
     assert "One seed only" not in text
 
 
-def test_the_checklist_tells_yes_no_and_unknown(make_run):
+def test_the_checklist_tells_yes_no_and_unknown(make_run: Callable[..., Path]) -> None:
     run = make_run(images=80)
     environment = json.loads((run / "environment.json").read_text())
     del environment["packages"]
@@ -224,13 +225,13 @@ ORDER = [
 ]
 
 
-def test_the_sections_come_in_their_order_and_stand_in_the_contents(page, seen):
+def test_the_sections_come_in_their_order_and_stand_in_the_contents(page, seen) -> None:
     assert [a["id"] for tag, a in seen.elements if tag == "section" and "id" in a] == ORDER
     contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
     assert re.findall(r'href="#([\w-]+)"', contents) == ORDER
 
 
-def test_each_model_has_its_matrix_classes_confusions_and_reliability(page):
+def test_each_model_has_its_matrix_classes_confusions_and_reliability(page) -> None:
     model = page[page.index('<details class="model"') :]
     model = model[: model.index("</details>")]
     for title in ("Confusion matrix", "Commonest confusions", "Classes", "Reliability diagram", "Learning curves"):
@@ -238,13 +239,13 @@ def test_each_model_has_its_matrix_classes_confusions_and_reliability(page):
     assert model.count('class="n"') == model.count('class="pc"') == 64
 
 
-def test_family_device_and_regime_can_always_be_filtered_by(make_run):
+def test_family_device_and_regime_can_always_be_filtered_by(make_run: Callable[..., Path]) -> None:
     models = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b_p32", "vit", 32, 9_000_000, 3.0)]
     page = render_report([make_run(models=models, devices=("cpu",), images=80)]).read_text(encoding="utf-8")
     assert set(re.findall(r'data-filter="(\w+)"', page)) >= {"group", "device", "regime", "status", "text"}
 
 
-def test_published_rows_tell_whether_the_split_is_the_same(make_run):
+def test_published_rows_tell_whether_the_split_is_the_same(make_run: Callable[..., Path]) -> None:
     import yaml
 
     run = make_run(images=80)
@@ -264,7 +265,7 @@ def test_published_rows_tell_whether_the_split_is_the_same(make_run):
     assert section.count('<td class="wrap">not known</td>') == 1
 
 
-def test_a_temperature_is_fitted_on_validation_and_applied_to_the_test_images(make_run):
+def test_a_temperature_is_fitted_on_validation_and_applied_to_the_test_images(make_run: Callable[..., Path]) -> None:
     import numpy as np
 
     models = [("a_p16", "vit", 16, 9_000_000, 2.0), ("b", "cnn", None, 9_000_000, 2.0)]
@@ -287,7 +288,7 @@ def test_a_temperature_is_fitted_on_validation_and_applied_to_the_test_images(ma
         render_report([run])
 
 
-def test_what_disturbed_the_measuring_is_told(make_run):
+def test_what_disturbed_the_measuring_is_told(make_run: Callable[..., Path]) -> None:
     run = make_run(images=80)
     for number, path in enumerate(sorted(run.glob("cells/*/result.json"))):
         result = json.loads(path.read_text())
@@ -312,7 +313,7 @@ def table_of(page: str, section: str, number: int = 0) -> str:
     return inside.split("<table")[number + 1].split("</table>")[0]
 
 
-def test_columns_that_nothing_was_measured_for_are_left_out(make_run, page):
+def test_columns_that_nothing_was_measured_for_are_left_out(make_run: Callable[..., Path], page) -> None:
     assert "<th" in table_of(page, "cost", 1)
     assert ">Cost<" in table_of(page, "cost", 1)
     assert ">Energy<" not in table_of(page, "cost", 1)
@@ -330,7 +331,7 @@ def test_columns_that_nothing_was_measured_for_are_left_out(make_run, page):
     assert ">Agreement<" in table_of(page, "inference")
 
 
-def test_seeds_are_told_apart(make_run):
+def test_seeds_are_told_apart(make_run: Callable[..., Path]) -> None:
     run = make_run(models=SEEDED, devices=("cpu",), seeds=(0, 1), images=60, bad={}, not_run=())
     page = render_report([run]).read_text(encoding="utf-8")
     assert page.count("vit_a_p16 · seed 0</th>") == page.count("vit_a_p16 · seed 1</th>") == 1, "in the patch section"
@@ -340,7 +341,7 @@ def test_seeds_are_told_apart(make_run):
     assert "seed 1" not in gallery
 
 
-def test_a_name_on_the_line_is_written_once(make_run):
+def test_a_name_on_the_line_is_written_once(make_run: Callable[..., Path]) -> None:
     models = [("one", "vit", 16, 9_000_000, 1.0)]
     run = make_run(models=models, devices=("cpu",), seeds=(0, 1, 2), images=200, bad={}, not_run=())
     for number, path in enumerate(sorted(run.glob("cells/*/result.json"))):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from reports import render_report
@@ -10,7 +12,7 @@ from tests.reports.browser import column, sort, sortable, sorter
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page, full_run):
+def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page, full_run: Path) -> None:
     rows = "return [...new DOMParser().parseFromString(arguments[0], 'text/html').querySelectorAll('#board tbody tr')]"
     plain = (full_run / "report.html").read_text(encoding="utf-8")
     before = page.execute_script(f"{rows}.map(r => r.cells[0].textContent.trim())", plain)
@@ -24,7 +26,7 @@ def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page, full_run
 
 
 @pytest.mark.parametrize("key", ["\n", " "])
-def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key):
+def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key) -> None:
     head = "#board th[data-column='train_seconds']"
     button = sorter(page, head)
     index = page.execute_script("return arguments[0].closest('th').cellIndex", button)
@@ -42,7 +44,7 @@ def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key):
 
 
 @pytest.mark.parametrize("press", ["click", "\n", " "])
-def test_the_shift_key_adds_a_second_column(page, press):
+def test_the_shift_key_adds_a_second_column(page, press) -> None:
     from selenium.webdriver import ActionChains, Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -65,13 +67,13 @@ def test_the_shift_key_adds_a_second_column(page, press):
     assert known == sorted(known)
 
 
-def test_names_are_sorted_as_one_counts(page):
+def test_names_are_sorted_as_one_counts(page) -> None:
     assert sort(page, "#board th:first-child") == "ascending"
     names = [name for name in column(page, "#board", 0) if name.startswith("vit_small")]
     assert list(dict.fromkeys(name.split()[0] for name in names)) == [f"vit_small_p{n}" for n in (16, 32, 64, 128)]
 
 
-def test_a_table_that_is_not_near_is_left_alone(page):
+def test_a_table_that_is_not_near_is_left_alone(page) -> None:
     table = "details.model:last-of-type table.sortable"
     assert not page.find_elements("css selector", f"{table} .dt-column-order")
     page.execute_script("document.querySelector('details.model:last-of-type').open = true")
@@ -81,7 +83,7 @@ def test_a_table_that_is_not_near_is_left_alone(page):
     assert len(shares) == 8
 
 
-def test_every_sortable_table_sorts(page):
+def test_every_sortable_table_sorts(page) -> None:
     names = sortable(page)
     assert len(names) > 20
     for name in names:
@@ -90,7 +92,7 @@ def test_every_sortable_table_sorts(page):
         assert sorted(column(page, name, 0)) == before
 
 
-def test_filtering_by_device_and_by_name(page):
+def test_filtering_by_device_and_by_name(page) -> None:
     from selenium.webdriver.support.select import Select
 
     Select(page.find_element("css selector", "[data-filter=device]")).select_by_visible_text("cuda")
@@ -103,7 +105,7 @@ def test_filtering_by_device_and_by_name(page):
     assert page.find_element("css selector", ".count").text == "0 of 24 shown"
 
 
-def test_filters_columns_and_order_go_together(page):
+def test_filters_columns_and_order_go_together(page) -> None:
     from selenium.webdriver.support.select import Select
 
     head = "#board th[data-column=flops]"
@@ -124,7 +126,7 @@ def test_filters_columns_and_order_go_together(page):
     assert page.find_element("css selector", head).get_attribute("aria-sort") == "descending"
 
 
-def test_columns_can_be_chosen(page):
+def test_columns_can_be_chosen(page) -> None:
     def shown():
         return [cell.is_displayed() for cell in page.find_elements("css selector", "#board [data-column=flops]")]
 
@@ -138,7 +140,7 @@ def test_columns_can_be_chosen(page):
     assert shown() == []
 
 
-def test_spanish_heads_say_what_they_do_in_spanish(page, full_run, tmp_path):
+def test_spanish_heads_say_what_they_do_in_spanish(page, full_run: Path, tmp_path: Path) -> None:
     page.get(render_report([full_run], tmp_path / "es.html", lang="es").as_uri())
     head = "#board th[data-column='train_seconds']"
     button = sorter(page, head)

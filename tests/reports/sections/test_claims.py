@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -24,13 +26,13 @@ def outcomes(*runs) -> dict[str, str]:
     return {claim: answer.outcome for claim, answer in answered(*runs).items()}
 
 
-def rewrite(run, change_of):
+def rewrite(run, change_of) -> None:
     """Store ``change_of(result)`` in place of every cell's result."""
     for path in run.glob("cells/*/result.json"):
         path.write_text(json.dumps(change_of(json.loads(path.read_text()))))
 
 
-def change(run, label, **memory_or_timings):
+def change(run, label, **memory_or_timings) -> None:
     """Rewrite stored figures of one model's cells: ``peak_ram_mib`` or ``train_seconds``."""
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text())
@@ -44,7 +46,9 @@ def change(run, label, **memory_or_timings):
     ("small", "large", "outcome"),
     [(500, 900, "supported"), (900, 500, "contradicted"), (900, 901, "not enough evidence")],
 )
-def test_ram_by_patch_is_told_from_pairs_that_differ_in_the_patch_alone(make_run, small, large, outcome):
+def test_ram_by_patch_is_told_from_pairs_that_differ_in_the_patch_alone(
+    make_run: Callable[..., Path], small, large, outcome
+) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     change(run, "vit_p16", peak_ram_mib=small)
     change(run, "vit_p64", peak_ram_mib=large)
@@ -52,21 +56,21 @@ def test_ram_by_patch_is_told_from_pairs_that_differ_in_the_patch_alone(make_run
 
 
 @pytest.mark.parametrize(("seconds", "outcome"), [(1.0, "supported"), (1e6, "contradicted")])
-def test_vits_against_the_time_of_the_best_cnn(make_run, seconds, outcome):
+def test_vits_against_the_time_of_the_best_cnn(make_run: Callable[..., Path], seconds, outcome) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     for label in ("vit_p16", "vit_p64"):
         change(run, label, train_seconds=seconds)
     assert outcomes(run)["ViTs reach the accuracy of CNNs in less time."] == outcome
 
 
-def test_a_vit_that_the_test_places_below_does_not_count(make_run):
+def test_a_vit_that_the_test_places_below_does_not_count(make_run: Callable[..., Path]) -> None:
     models = [("vit_p16", "vit", 16, 9_000_000, 0.5), ("cnn", "cnn", None, 90_000_000, 6.0)]
     run = make_run(models=models, devices=("cpu",), images=240)
     change(run, "vit_p16", train_seconds=0.1)
     assert outcomes(run)["ViTs reach the accuracy of CNNs in less time."] == "contradicted"
 
 
-def test_freezing_is_judged_on_pairs_of_regimes(make_run):
+def test_freezing_is_judged_on_pairs_of_regimes(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), regimes=("frozen", "finetune"), images=80)
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text())
@@ -75,11 +79,11 @@ def test_freezing_is_judged_on_pairs_of_regimes(make_run):
     assert outcomes(run)["Freezing the backbone speeds up training."] == "supported"
 
 
-def test_nothing_is_said_where_the_run_holds_nothing(make_run):
+def test_nothing_is_said_where_the_run_holds_nothing(make_run: Callable[..., Path]) -> None:
     assert outcomes(make_run(models=FAST_VIT[2:], devices=("cpu",), images=80)) == {}
 
 
-def test_every_claim_is_answered_where_the_run_holds_something(make_run):
+def test_every_claim_is_answered_where_the_run_holds_something(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     gathered = gather([run])
     found = answers(gathered, compute_significance(gathered), lambda text: text)
@@ -88,7 +92,7 @@ def test_every_claim_is_answered_where_the_run_holds_something(make_run):
     assert (robust.outcome, "occluded, shuffled or corrupted" in robust.figures) == ("not enough evidence", True)
 
 
-def test_patches_are_told_from_names_as_timm_writes_them(make_run):
+def test_patches_are_told_from_names_as_timm_writes_them(make_run: Callable[..., Path]) -> None:
     models = [("small", "vit", 16, 9_000_000, 3.0), ("large", "vit", 32, 9_000_000, 3.0)]
     run = make_run(models=models, devices=("cpu",), images=80)
     for path in run.glob("cells/*/result.json"):
@@ -105,7 +109,7 @@ def test_patches_are_told_from_names_as_timm_writes_them(make_run):
     ("joules", "outcome"),
     [((80.0, 10.0), "supported"), ((10.0, 80.0), "contradicted"), ((10.0, None), "not enough evidence")],
 )
-def test_energy_of_a_result_on_both_devices(make_run, joules, outcome):
+def test_energy_of_a_result_on_both_devices(make_run: Callable[..., Path], joules, outcome) -> None:
     run = make_run(models=FAST_VIT, images=80)
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text())
@@ -114,14 +118,14 @@ def test_energy_of_a_result_on_both_devices(make_run, joules, outcome):
     assert outcomes(run)["A result on a GPU takes less energy than on a CPU."] == outcome
 
 
-def test_energy_without_the_processor_is_not_compared(make_run):
+def test_energy_without_the_processor_is_not_compared(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT, images=80)
     missing = {"cpu": None, "cuda": "CPU: no counter"}
     rewrite(run, lambda result: result | {"energy": {"joules": 9.0, "not_measured": missing[result["cell"]["device"]]}})
     assert "does not hold what it takes" in answered(run)["A result on a GPU takes less energy than on a CPU."].figures
 
 
-def test_devices_are_compared_where_training_was_the_same(make_run):
+def test_devices_are_compared_where_training_was_the_same(make_run: Callable[..., Path]) -> None:
     runs = [make_run(device, models=FAST_VIT, devices=(device,), images=80) for device in ("cpu", "cuda")]
     claim = "A GPU trains faster than a CPU."
     assert outcomes(*runs)[claim] == "supported"
@@ -130,7 +134,7 @@ def test_devices_are_compared_where_training_was_the_same(make_run):
     assert "does not hold what it takes" in answered(*runs)[claim].figures
 
 
-def test_cost_of_a_result_on_both_devices(make_run):
+def test_cost_of_a_result_on_both_devices(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT, images=80)
     for path in run.glob("cells/*/result.json"):
         result = json.loads(path.read_text())
@@ -150,7 +154,7 @@ def test_cost_of_a_result_on_both_devices(make_run):
         (6, 0.9, "not enough evidence"),
     ],
 )
-def test_quantized_vits_are_judged_on_the_same_test_images(make_run, lost, same, outcome):
+def test_quantized_vits_are_judged_on_the_same_test_images(make_run: Callable[..., Path], lost, same, outcome) -> None:
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), images=320)
     rewrite(run, lambda result: quantized(result, lost / 320, same))
     assert outcomes(run)["Low-bit quantized ViTs keep their accuracy."] == outcome
@@ -162,7 +166,7 @@ def quantized(result, lost, same):
 
 
 @pytest.mark.parametrize("full", [0.29, 0.57, 0.58, 0.93, 0.97])
-def test_a_loss_of_a_point_is_not_more_than_a_point(make_run, full):
+def test_a_loss_of_a_point_is_not_more_than_a_point(make_run: Callable[..., Path], full) -> None:
     """10 of 1,000 are 0.01, or a little less or more in floating point, by what the accuracy is."""
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), images=1000, thumbnails=False)
     rewrite(run, lambda result: result | {"metrics": {"accuracy": full}})
@@ -170,7 +174,7 @@ def test_a_loss_of_a_point_is_not_more_than_a_point(make_run, full):
     assert outcomes(run)["Low-bit quantized ViTs keep their accuracy."] == "not enough evidence"
 
 
-def test_models_in_8_bits_are_counted_once_and_blind_ones_not_at_all(make_run):
+def test_models_in_8_bits_are_counted_once_and_blind_ones_not_at_all(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT[:2], devices=("cpu",), regimes=("frozen", "finetune"), images=320)
     rewrite(run, lambda result: quantized(result, 0.0, 1.0))
     claim = "Low-bit quantized ViTs keep their accuracy."
@@ -190,7 +194,7 @@ def blind(result):
     return result | {"model": result["model"] | {"weights": {"source": "none"}}}
 
 
-def test_overfitting_of_a_blind_model_says_nothing(make_run):
+def test_overfitting_of_a_blind_model_says_nothing(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), regimes=("frozen", "finetune"), images=80)
     claim = "Freezing the backbone guards against overfitting."
     assert answered(run)[claim].figures.startswith("Gap between")
@@ -202,7 +206,7 @@ def test_overfitting_of_a_blind_model_says_nothing(make_run):
     "differing",
     [{"image_size": {16: 224, 64: 384}}, {"feature_blocks": {16: 1, 64: 4}}, {"pooling": {16: "cls", 64: "mean"}}],
 )
-def test_vits_that_differ_in_more_than_the_patch_are_no_pair(make_run, differing):
+def test_vits_that_differ_in_more_than_the_patch_are_no_pair(make_run: Callable[..., Path], differing) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     (key, values), *_ = differing.items()
 
@@ -223,7 +227,7 @@ def test_vits_that_differ_in_more_than_the_patch_are_no_pair(make_run, differing
         ("torchvision:vit_b_16", "torchvision:vit_l_64", False),
     ],
 )
-def test_what_in_a_name_is_the_patch(make_run, small, large, is_pair):
+def test_what_in_a_name_is_the_patch(make_run: Callable[..., Path], small, large, is_pair) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     names = {"vit_p16": small, "vit_p64": large, "cnn": "cnn"}
     rewrite(run, lambda result: result | {"cell": result["cell"] | {"model": {"name": names[result["label"]]}}})
@@ -231,7 +235,7 @@ def test_what_in_a_name_is_the_patch(make_run, small, large, is_pair):
     assert figures.startswith("1 pairs") == is_pair
 
 
-def test_the_fastest_level_vit_is_timed_against_the_fastest_level_cnn(make_run):
+def test_the_fastest_level_vit_is_timed_against_the_fastest_level_cnn(make_run: Callable[..., Path]) -> None:
     models = [*FAST_VIT[:1], ("cnn_a", "cnn", None, 9_000_000, 4.0), ("cnn_b", "cnn", None, 9_000_000, 4.0)]
     run = make_run(models=models, devices=("cpu",), images=80)
     quick, best = [entry.label for entry in reversed(gather([run]).ok) if entry.group == "cnn"]
@@ -242,7 +246,7 @@ def test_the_fastest_level_vit_is_timed_against_the_fastest_level_cnn(make_run):
     assert found.figures.endswith(f"vit_p16 10.0 s, {quick} 1.00 s.")
 
 
-def test_times_and_memory_are_compared_within_a_regime(make_run):
+def test_times_and_memory_are_compared_within_a_regime(make_run: Callable[..., Path]) -> None:
     models = [FAST_VIT[0], ("cnn", "cnn", None, 9_000_000, 4.0)]
     run = make_run(models=models, devices=("cpu",), regimes=("frozen", "finetune"), images=80)
     factor = {"frozen": 1.0, "finetune": 100.0}

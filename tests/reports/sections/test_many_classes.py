@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 from bench.results.run import load_results
 from bench.results.schema import CellResult
@@ -19,7 +21,7 @@ def _result(matrix: list[list[int]]) -> CellResult:
     return CellResult.model_validate({"id": "a" * 12, "cell": {}, "label": "m", "status": "ok", "confusion": matrix})
 
 
-def test_the_classes_with_most_errors_stay_in_their_order():
+def test_the_classes_with_most_errors_stay_in_their_order() -> None:
     matrix = [[9, 0, 1, 0], [0, 9, 0, 0], [0, 0, 5, 3], [0, 0, 0, 9]]
     found = confusion(_result(matrix), ["a", "b", "c", "d"], most=2)
     assert [name for name, _row in found.rows] == ["c", "d"]
@@ -30,19 +32,19 @@ def test_the_classes_with_most_errors_stay_in_their_order():
     assert [cell.is_right for cell in first[1]] == [True, False, False, False]
 
 
-def test_images_said_to_be_of_a_class_that_is_not_shown_are_counted():
+def test_images_said_to_be_of_a_class_that_is_not_shown_are_counted() -> None:
     found = confusion(_result([[0, 1, 0, 1], [1, 2, 0, 3], [0, 0, 9, 0], [0, 3, 0, 2]]), ["a", "b", "c", "d"], most=2)
     assert [(name, [cell.count for cell in row]) for name, row in found.rows] == [("b", [2, 3, 1]), ("d", [3, 2, 0])]
     assert found.rows[0][1][2].share == 1 / 6, "of all images of the class"
 
 
-def test_few_classes_are_shown_whole():
+def test_few_classes_are_shown_whole() -> None:
     found = confusion(_result([[1, 1], [0, 2]]), ["a"])
     assert [(name, [cell.count for cell in row]) for name, row in found.rows] == [("a", [1, 1]), ("1", [0, 2])]
     assert not found.is_part
 
 
-def test_a_hundred_classes_stay_under_ten_megabytes_and_say_what_is_left_out(make_run):
+def test_a_hundred_classes_stay_under_ten_megabytes_and_say_what_is_left_out(make_run: Callable[..., Path]) -> None:
     classes = [f"class number {number:03d}" for number in range(100)]
     page = render_report([make_run(models=MODELS, devices=("cpu",), classes=classes, images=1000, bad={}, not_run=())])
     assert page.stat().st_size < 5 * 2**20
@@ -56,14 +58,14 @@ def test_a_hundred_classes_stay_under_ten_megabytes_and_say_what_is_left_out(mak
     assert matrix.count('<th scope="col"') == MOST_CLASSES + 2
 
 
-def test_the_whole_matrix_is_where_the_page_says(make_run):
+def test_the_whole_matrix_is_where_the_page_says(make_run: Callable[..., Path]) -> None:
     classes = [f"class number {number:03d}" for number in range(40)]
     run = make_run(models=MODELS[:1], devices=("cpu",), classes=classes, images=200, bad={}, not_run=())
     (row,) = json.loads(export_text(load_results(run), "json"))
     assert [len(row["confusion"]), *map(len, row["confusion"])] == [40] * 41
 
 
-def test_the_true_class_has_a_bar_however_improbable(make_run):
+def test_the_true_class_has_a_bar_however_improbable(make_run: Callable[..., Path]) -> None:
     classes = [f"class number {number:03d}" for number in range(40)]
     models = [("hopeless", "cnn", None, 10**6, -9.0), ("good", "cnn", None, 10**6, 9.0)]
     run = make_run(models=models, devices=("cpu",), classes=classes, images=200, bad={}, not_run=())
@@ -74,7 +76,7 @@ def test_the_true_class_has_a_bar_however_improbable(make_run):
     assert [answer.count('<tr class="true"') for answer in answers] == [1] * len(answers)
 
 
-def test_with_few_classes_every_one_has_a_bar(full_run, tmp_path):
+def test_with_few_classes_every_one_has_a_bar(full_run: Path, tmp_path: Path) -> None:
     text = render_report([full_run], tmp_path / "page.html").read_text(encoding="utf-8")
     assert "with the probability of every class" in text
     assert "most probable classes" not in text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,7 @@ VALIDATION = {"quick": (0.4, 0.72, 0.91), "slow": (0.3, 0.5, 0.75)}
 
 
 @pytest.fixture
-def run(make_run):
+def run(make_run: Callable[..., Path]):
     folder = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
     for path in folder.glob("cells/*/result.json"):
         result = json.loads(path.read_text())
@@ -31,7 +33,7 @@ def run(make_run):
     return folder
 
 
-def test_what_one_half_and_all_reached_the_quickest_first(run):
+def test_what_one_half_and_all_reached_the_quickest_first(run) -> None:
     found = reaching(gather([run]), lambda text: text)
     assert found is not None
     rows = [(row.level.raw, row.title.split(" ")[0], row.epoch.raw) for row in found["rows"]]
@@ -47,14 +49,14 @@ def test_what_one_half_and_all_reached_the_quickest_first(run):
     assert none.time.title == none.cost.title == "not reached"
 
 
-def test_nothing_trained_nothing_shown(make_run):
+def test_nothing_trained_nothing_shown(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
     for path in run.glob("cells/*/history.jsonl"):
         path.unlink()
     assert reaching(gather([run]), lambda text: text) is None
 
 
-def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run):
+def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run) -> None:
     for path in run.glob("cells/*/history.jsonl"):
         first, *rest = path.read_text().splitlines()
         skipped = json.loads(first) | {"validation": None, "validation_seconds": None}

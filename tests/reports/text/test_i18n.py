@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import string
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import get_args
@@ -86,19 +87,19 @@ REASONS = {
 ALL = sorted(in_templates() | in_code() | in_tables())
 
 
-def test_reasons_are_those_of_the_code():
+def test_reasons_are_those_of_the_code() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in REPORTS.rglob("*.py"))
     assert [reason for reason in REASONS if f'"{reason}"' not in source] == []
 
 
-def test_texts_are_found():
+def test_texts_are_found() -> None:
     assert len(ALL) > 200
     assert "Leaderboard" in ALL
     assert "No single winner" in " ".join(ALL)
 
 
 @pytest.mark.parametrize("lang", [lang for lang in LANGUAGES if lang != "en"])
-def test_every_text_is_translated_with_the_same_places(lang):
+def test_every_text_is_translated_with_the_same_places(lang) -> None:
     catalog = json.loads((TEMPLATES / f"{lang}.json").read_text(encoding="utf-8"))
     assert [text for text in ALL if text not in catalog] == []
     assert [text for text in catalog if text not in ALL] == []
@@ -109,7 +110,7 @@ def test_every_text_is_translated_with_the_same_places(lang):
     assert [text for text, other in catalog.items() if places(text) != places(other)] == []
 
 
-def test_spanish_is_there_and_the_page_says_so(full_run, tmp_path):
+def test_spanish_is_there_and_the_page_says_so(full_run: Path, tmp_path: Path) -> None:
     page = render_report([full_run], tmp_path / "es.html", lang="es").read_text(encoding="utf-8")
     assert '<html lang="es">' in page
     assert translator("es")("Leaderboard") in page
@@ -125,15 +126,15 @@ class Shown(HTMLParser):
         self._code = False
         self.feed(page)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, attrs) -> None:
         self._code = tag in ("script", "style")
         spoken = {"title", "aria-label", "placeholder", "alt", "data-open", "data-close", "data-next", "data-previous"}
         self.texts |= {value for key, value in attrs if key in spoken and value}
 
-    def handle_endtag(self, _tag):
+    def handle_endtag(self, _tag) -> None:
         self._code = False
 
-    def handle_data(self, data):
+    def handle_data(self, data) -> None:
         if not self._code and data.strip():
             self.texts.add(" ".join(data.split()))
 
@@ -148,7 +149,7 @@ def stored_in(folder: Path) -> str:
 ENGLISH = re.compile(r"\b(the|of|and|is|are|was|were|with|this|than|from|not|cores?|seeds?)\b")
 
 
-def test_nothing_of_the_spanish_pages_stays_english(make_run, tmp_path):
+def test_nothing_of_the_spanish_pages_stays_english(make_run: Callable[..., Path], tmp_path: Path) -> None:
     before = make_run("before", images=80, seeds=(0, 1), regimes=("frozen", "finetune"))
     after = make_run("after", images=80, seeds=(0,), regimes=("frozen", "finetune"))
     page = render_report([before], tmp_path / "es.html", lang="es").read_text(encoding="utf-8")

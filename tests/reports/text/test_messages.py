@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def written_in_bench() -> str:
     return "\n".join(found)
 
 
-def test_the_sentences_are_those_that_bench_writes():
+def test_the_sentences_are_those_that_bench_writes() -> None:
     written = written_in_bench()
     parts = {part for sentence in SENTENCES for part in re.split(r"\{\w+\}", sentence) if len(part) > 2}
     inserted = r"proportional set size \(PSS\)|resident set size \(RSS, shared pages counted whole\)"
@@ -87,18 +88,18 @@ def test_the_sentences_are_those_that_bench_writes():
         ),
     ],
 )
-def test_names_and_figures_are_kept(stored, shown):
+def test_names_and_figures_are_kept(stored, shown) -> None:
     assert told(stored, SPANISH) == shown
     assert told(stored, lambda text: text) == stored
 
 
-def test_each_sentence_is_known_again():
+def test_each_sentence_is_known_again() -> None:
     for sentence in SENTENCES:
         stored = re.sub(r"\{\w+\}", "7 x", sentence)
         assert told(stored, SPANISH) != stored
 
 
-def test_reasons_of_missing_figures_are_told_on_the_page(make_run, tmp_path):
+def test_reasons_of_missing_figures_are_told_on_the_page(make_run: Callable[..., Path], tmp_path: Path) -> None:
     """In the leaderboard, and in the table of inference."""
     run = make_run(images=80, devices=("cpu",))
     energy = "CPU: this system shows no RAPL counters (virtual machines and macOS have none)"

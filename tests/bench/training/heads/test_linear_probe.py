@@ -17,7 +17,7 @@ from bench.training.heads.baselines import KnnHead, fit_knn, fit_logistic
 from bench.training.heads.features import Plan
 from bench.training.heads.linear_probe import learn
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import TrainCallbacks, silent
+from bench.training.loop import TrainCallbacks, TrainContext, silent
 
 CPU = torch.device("cpu")
 
@@ -35,7 +35,7 @@ def _plan(train: FeatureBatches, validation: FeatureBatches) -> Plan:
     return Plan(nn.Linear(12, 3), train, validation, "fp32", None, {})
 
 
-def test_the_tuned_head_is_the_best_of_the_grid(conditions) -> None:
+def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     spec = TrainSpec(epochs=4, lr=1e-6, weight_decay=0.0, select="loss", tune_head=True)
     told = []
@@ -53,7 +53,7 @@ def test_the_tuned_head_is_the_best_of_the_grid(conditions) -> None:
 
 
 @pytest.mark.parametrize("head", ["knn", "logistic"])
-def test_a_baseline_takes_the_place_of_the_head(conditions, head: str) -> None:
+def test_a_baseline_takes_the_place_of_the_head(conditions: TrainContext, head: str) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     told = []
     spec = TrainSpec(head=head)
@@ -65,7 +65,7 @@ def test_a_baseline_takes_the_place_of_the_head(conditions, head: str) -> None:
         assert np.allclose(found.learner(validation.features[0]).numpy(), found.fitted.validation_logits)
 
 
-def test_the_regression_is_scikit_learns(conditions) -> None:
+def test_the_regression_is_scikit_learns(conditions: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     solved = fit_logistic(train, validation, TrainSpec(select="loss"), conditions)
     inputs, checked = train.features[0].numpy(), validation.features[0].numpy()
@@ -78,19 +78,19 @@ def test_the_regression_is_scikit_learns(conditions) -> None:
     assert np.allclose(found, expected, atol=0.01)
 
 
-def test_the_regression_takes_two_classes(conditions) -> None:
+def test_the_regression_takes_two_classes(conditions: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=2)
     conditions = type(conditions)(**{**conditions.__dict__, "classes": 2})
     assert fit_logistic(train, validation, TrainSpec(), conditions).epoch.validation.accuracy > 0.7
 
 
-def test_the_regression_takes_a_class_without_training_images(conditions) -> None:
+def test_the_regression_takes_a_class_without_training_images(conditions: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=3)
     solved = fit_logistic(train, validation, TrainSpec(), conditions)
     assert set(solved.validation_logits.argmax(1)) == {0, 1}
 
 
-def test_one_neighbor_is_scikit_learns(conditions) -> None:
+def test_one_neighbor_is_scikit_learns(conditions: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     head = KnnHead(train.features[0], torch.from_numpy(train.labels), 3, 1)
     model = KNeighborsClassifier(1, metric="cosine").fit(train.features[0], train.labels)
@@ -103,14 +103,14 @@ def test_votes_are_shares() -> None:
     assert torch.allclose(head(train.features[0]).exp().sum(1), torch.ones(50), atol=1e-4)
 
 
-def test_no_image_votes_on_itself(conditions) -> None:
+def test_no_image_votes_on_itself(conditions: TrainContext) -> None:
     """With labels drawn at random, neighbors are at chance on the training images too."""
     train, validation = _features(300, 0), _features(60, 1)
     shuffled = FeatureBatches(train.features, np.random.default_rng(5).integers(0, 3, 300), CPU)
     assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
 
 
-def test_neighbors_in_parts_are_those_in_one_piece(conditions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbors_in_parts_are_those_in_one_piece(conditions: TrainContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.training.heads.baselines._ROWS", 32)
     train, validation = _features(150, 0, views=2), _features(70, 1)
     solved = fit_knn(train, validation, TrainSpec(), conditions)
@@ -123,7 +123,7 @@ def test_neighbors_in_parts_are_those_in_one_piece(conditions, monkeypatch: pyte
     assert torch.allclose(head.leave_one_out(150), (votes + 1e-6).log(), atol=1e-4)
 
 
-def test_the_views_of_an_image_do_not_vote_on_each_other(conditions) -> None:
+def test_the_views_of_an_image_do_not_vote_on_each_other(conditions: TrainContext) -> None:
     """With labels drawn at random: two views that are nearly the same would tell each other their label."""
     one, validation = _features(300, 0), _features(60, 1)
     views = torch.cat([one.features, one.features + 1e-4])
@@ -153,14 +153,14 @@ def test_neighbors_take_memory_for_a_part_of_the_rows() -> None:
 
 
 @pytest.mark.parametrize("head", ["knn", "logistic"])
-def test_all_views_are_used(conditions, head: str) -> None:
+def test_all_views_are_used(conditions: TrainContext, head: str) -> None:
     train, validation = _features(60, 0, views=2), _features(60, 1)
     found = learn(_plan(train, validation), TrainSpec(head=head), conditions, silent, None)
     assert found.fitted.history[0].validation.accuracy > 0.6
 
 
 @pytest.mark.parametrize("tune", [False, True])
-def test_a_head_learned_on_standardized_features_takes_them_as_they_are(conditions, tune: bool) -> None:
+def test_a_head_learned_on_standardized_features_takes_them_as_they_are(conditions: TrainContext, tune: bool) -> None:
     train, validation = _features(120, 0, views=2), _features(60, 1)
     as_they_are = validation.features[0].clone()
     spec = TrainSpec(epochs=3, lr=1e-2, standardize=True, tune_head=tune)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_rows_read_from_the_file_equal_the_mapped_ones(images) -> None:
     assert np.array_equal(read, np.load(images.path, mmap_mode="r")[positions])
 
 
-def test_a_file_that_was_cut_short_is_told(images, tmp_path) -> None:
+def test_a_file_that_was_cut_short_is_told(images, tmp_path: Path) -> None:
     path = tmp_path / "short.npy"
     path.write_bytes(images.path.read_bytes())
     file = PixelFile(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_the_asking_side_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_count_is_near_what_a_step_takes(tmp_path) -> None:
+def test_the_count_is_near_what_a_step_takes(tmp_path: Path) -> None:
     """A training with the batch that was found for a limit stays below it, and is not far from it."""
     cell, limit = _cell("resnet18"), 1200
     batch = _largest(cell, limit)

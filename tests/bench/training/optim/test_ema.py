@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bench.study.train import TrainSpec
-from bench.training.loop import fit
+from bench.training.loop import TrainContext, fit
 from bench.training.optim.ema import MovingAverage, trainable_state_dict
 
 
@@ -48,7 +48,7 @@ def test_swapping_twice_changes_nothing() -> None:
     assert (module[0].weight == 7).all()
 
 
-def test_the_loop_tests_the_average(images, model, conditions) -> None:
+def test_the_loop_tests_the_average(images, model, conditions: TrainContext) -> None:
     """With an average that keeps nearly all of itself, the module ends near its start, unlike the raw weights."""
     start = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, lr=1e-2, ema=0.999)
