@@ -1,0 +1,37 @@
+"""What a run has to say to a person: a code and values, worded by `reports.text.messages` in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field
+
+from bench.results.stored import Stored
+
+__all__ = ["Notice", "Value", "verbatim"]
+
+
+class Notice(Stored):
+    """One statement. Which codes there are, and their wording, stands in `reports.text.messages.MESSAGES`."""
+
+    code: str = Field(max_length=100)
+    """Names the statement: ``unreadable_files``, ``time_limit`` ..."""
+    values: dict[str, Value] = Field(default_factory=dict)
+    """What stands in its places: names as they are, numbers without a format, and notices within it."""
+
+    @classmethod
+    def of(cls, code: str, **values: Value) -> Self:
+        """Return a notice; ``Notice.of("time_limit", seconds=60.0)``."""
+        return cls(code=code, values=values)
+
+
+Value = str | int | float | Notice | tuple[Notice, ...]
+"""What a place of a notice may hold."""
+
+
+def verbatim(text: str) -> Notice:
+    """Return a notice for what has no wording of ours: an exception's message, a driver's answer."""
+    return Notice.of("verbatim", text=text)
+
+
+Notice.model_rebuild()
