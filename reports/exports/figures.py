@@ -21,7 +21,7 @@ from reports.figures.patch_size import patch_sizes
 from reports.figures.phases import phases
 from reports.figures.svg import INK, Names, inline, settings
 from reports.inputs.columns import COSTS
-from reports.inputs.report_data import Entry, ReportData, gather
+from reports.inputs.report_data import Entry, ReportData, load_report_data
 from reports.inputs.significance import compute_significance
 from reports.text.i18n import translator
 
@@ -42,7 +42,7 @@ def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
     import vl_convert
 
     written = []
-    for name, picture in _figures(gather([run])):
+    for name, picture in _figures(load_report_data([run])):
         bare = _standalone(picture, "")  # the converter takes a number without a unit for a point
         files: dict[str, str | bytes] = {
             "svg": _standalone(picture, "pt"),
@@ -54,25 +54,23 @@ def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
             write_atomic(path, content)
             written.append(path)
     if not written:
-        raise RunError(f"{gather([run]).runs[0].path} has no cell with scores, so there is nothing to draw.")
+        raise RunError(f"{load_report_data([run]).runs[0].path} has no cell with scores, so there is nothing to draw.")
     return written
 
 
-def _figures(gathered: ReportData) -> Iterator[tuple[str, Markup]]:
+def _figures(data: ReportData) -> Iterator[tuple[str, Markup]]:
     _ = translator("en")
     found = {
-        "scores": forest(gathered, compute_significance(gathered), _),
-        "phases": phases(gathered, _),
-        "patch-size": patch_sizes(gathered, _),
-        "learning-curves": all_curves(gathered.leading, gathered, _),
+        "scores": forest(data, compute_significance(data), _),
+        "phases": phases(data, _),
+        "patch-size": patch_sizes(data, _),
+        "learning-curves": all_curves(data.leading, data, _),
     }
     for cost in COSTS:
         title = f"{cost.title} ({cost.unit})" if cost.unit and cost.unit != "s" else cost.title
-        found[f"accuracy-against-{cost.key.replace('_', '-')}"] = pareto(
-            gathered, cost.value, title, cost.unit == "s", _
-        )
-    for entry in gathered.leading[:_MOST_MATRICES]:
-        found[f"confusion-{_file_name(gathered.title(entry))}-{entry.cell_id}"] = _confusion(entry, gathered)
+        found[f"accuracy-against-{cost.key.replace('_', '-')}"] = pareto(data, cost.value, title, cost.unit == "s", _)
+    for entry in data.leading[:_MOST_MATRICES]:
+        found[f"confusion-{_file_name(data.title(entry))}-{entry.cell_id}"] = _confusion(entry, data)
     yield from ((name, picture) for name, picture in found.items() if picture is not None)
 
 
@@ -81,14 +79,14 @@ def _file_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "model"
 
 
-def _confusion(entry: Entry, gathered: ReportData) -> Markup | None:
+def _confusion(entry: Entry, data: ReportData) -> Markup | None:
     """The confusion matrix: counts, shaded by the share of the true class."""
     if entry.result is None or not entry.result.confusion:
         return None
     counts = [list(row) for row in entry.result.confusion]
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
     names = Names(24)
-    classes = gathered.classes[: len(counts)]
+    classes = data.classes[: len(counts)]
     side = 2.2 + 0.42 * min(len(counts), _MOST_COUNTED)
     with mpl.rc_context({**settings(), "axes.grid": False}):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
@@ -100,7 +98,7 @@ def _confusion(entry: Entry, gathered: ReportData) -> Markup | None:
         axes.set_yticks(places, map(names.token, classes), rotation=0)
         axes.set_xlabel("Said")
         axes.set_ylabel("True")
-        axes.set_title(names.token(gathered.title(entry)), color=INK)
+        axes.set_title(names.token(data.title(entry)), color=INK)
         return inline(figure, "confusion", "Confusion matrix", names)
 
 

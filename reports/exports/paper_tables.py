@@ -7,7 +7,7 @@ import re
 from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.confidence import interval
-from reports.inputs.report_data import Entry, gather
+from reports.inputs.report_data import Entry, load_report_data
 from reports.text.formatting import Value, amount, duration, markdown_cell, memory, number, percent, visible
 
 __all__ = ["latex_text", "markdown_text"]
@@ -28,8 +28,8 @@ _PAPER = (
 
 
 def _paper_rows(run: Run) -> list[tuple[str, ...]]:
-    gathered = gather([run])
-    return [_paper_row(entry) for entry in [*gathered.ok, *gathered.not_ok]]
+    data = load_report_data([run])
+    return [_paper_row(entry) for entry in [*data.ok, *data.not_ok]]
 
 
 def _paper_row(entry: Entry) -> tuple[str, ...]:

@@ -20,16 +20,16 @@ __all__ = ["explorer"]
 _KINDS = ("vit", "cnn", "other")
 
 
-def explorer(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def explorer(data: ReportData, _: Translate) -> dict[str, Any] | None:
     """The data of the explorer: costs that two cells or more have, the cells, and the specification to draw."""
-    found = [entry for entry in gathered.ok if entry.result and entry.result.metrics.get("accuracy") is not None]
+    found = [entry for entry in data.ok if entry.result and entry.result.metrics.get("accuracy") is not None]
     measured = {cost.key: [bool(e.result and (cost.value(e.result) or 0) > 0) for e in found] for cost in COSTS}
     costs = [cost for cost in COSTS if sum(measured[cost.key]) > 1]
     if not costs:
         return None
     cells = [
         {
-            "title": gathered.title(entry) + (f" · {_('seed')} {entry.seed}" if entry.seed is not None else ""),
+            "title": data.title(entry) + (f" · {_('seed')} {entry.seed}" if entry.seed is not None else ""),
             "family": entry.group,
             "device": entry.device,
             "accuracy": entry.result.metrics["accuracy"],

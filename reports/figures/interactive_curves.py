@@ -17,12 +17,12 @@ _IN_LEGEND = 12
 _SIDES = ("validation", "train")
 
 
-def curves_chart(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def curves_chart(entries: Sequence[Entry], data: ReportData, _: Translate) -> dict[str, Any] | None:
     """The data of the chart: scores by epoch of each configuration, the mean over its seeds with lowest and highest.
 
     entries: the first seed of each configuration. None where no epoch was finished.
     """
-    rows = [row for entry in entries for row in _rows(entry, gathered)]
+    rows = [row for entry in entries for row in _rows(entry, data)]
     if not rows:
         return None
     models = list(dict.fromkeys(row["title"] for row in rows))
@@ -37,8 +37,8 @@ def curves_chart(entries: Sequence[Entry], gathered: ReportData, _: Translate) -
     }
 
 
-def _rows(entry: Entry, gathered: ReportData) -> list[dict[str, Any]]:
-    twins = [e for e in gathered.ok if e.configuration == entry.configuration and e.run_name == entry.run_name]
+def _rows(entry: Entry, data: ReportData) -> list[dict[str, Any]]:
+    twins = [e for e in data.ok if e.configuration == entry.configuration and e.run_name == entry.run_name]
     found: dict[int, list[dict[str, Any]]] = {}
     for twin in twins:
         for line in twin.history:
@@ -46,7 +46,7 @@ def _rows(entry: Entry, gathered: ReportData) -> list[dict[str, Any]]:
                 found.setdefault(line["epoch"], []).append(line)
     rows = []
     for epoch, lines in sorted(found.items()):
-        row: dict[str, Any] = {"title": gathered.title(entry), "epoch": epoch, "seeds": len(lines)}
+        row: dict[str, Any] = {"title": data.title(entry), "epoch": epoch, "seeds": len(lines)}
         for side in _SIDES:
             for key, _title in _SCORES:
                 scores = [line[side].get(key) for line in lines if isinstance(line.get(side), dict)]

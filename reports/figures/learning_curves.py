@@ -45,9 +45,9 @@ def learning_curves(entry: Entry, _: Translate) -> Markup | None:
         return inline(figure, f"lc-{entry.key}", text)
 
 
-def all_curves(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> Markup | None:
+def all_curves(entries: Sequence[Entry], data: ReportData, _: Translate) -> Markup | None:
     """Validation and training accuracy by epoch, a small panel for each configuration, with a band over its seeds."""
-    seeds = {id(entry): [e for e in gathered.ok if _same(e, entry)] for entry in entries}
+    seeds = {id(entry): [e for e in data.ok if _same(e, entry)] for entry in entries}
     drawn = [entry for entry in entries if any(_series(e.history, "validation", "accuracy") for e in seeds[id(entry)])]
     if len(drawn) < 2:
         return None
@@ -62,7 +62,7 @@ def all_curves(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> 
         panels = figure.subplots(rows, _ACROSS, sharex=True, sharey=True, squeeze=False)
         for axes, entry in zip(panels.flat, drawn, strict=False):
             _band(axes, seeds[id(entry)], entry.group)
-            axes.set_title(names.token(gathered.title(entry)), fontsize=9)
+            axes.set_title(names.token(data.title(entry)), fontsize=9)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _pos: f"{share * 100:.3g}"))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         for axes in panels.flat[len(drawn) :]:

@@ -31,12 +31,12 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def pareto(
-    gathered: ReportData, cost: Callable[[CellResult], float | None], title: str, is_time: bool, _: Translate
+    data: ReportData, cost: Callable[[CellResult], float | None], title: str, is_time: bool, _: Translate
 ) -> Markup | None:
     """Accuracy against a cost on a log axis, with the front line; the picture behind the explorer."""
     found = [
         (entry, cost(entry.result), entry.result.metrics["accuracy"])
-        for entry in gathered.ok
+        for entry in data.ok
         if entry.result and entry.result.metrics.get("accuracy") is not None and cost(entry.result)
     ]
     points = [(spent, score) for _entry, spent, score in found if spent is not None and score is not None]
@@ -54,7 +54,7 @@ def pareto(
             fill = family_color(entry.group) if entry.device == "cpu" else "none"
             marker = MARKERS.get(entry.group, "D")
             axes.plot(*point, marker, color=family_color(entry.group), markerfacecolor=fill, markersize=6)
-        best = {gathered.title(found[index][0]): index for index in line_of}  # of seeds that share a name, the best
+        best = {data.title(found[index][0]): index for index in line_of}  # of seeds that share a name, the best
         for name, index in best.items():
             token = names.token(name)
             right = points[index][0] > (points[0][0] if len(points) == 1 else _middle(points))

@@ -27,9 +27,9 @@ PHASES = (
 )
 
 
-def phases(gathered: ReportData, _: Translate) -> Markup | None:
+def phases(data: ReportData, _: Translate) -> Markup | None:
     """Seconds of each phase of the first seed of every configuration, at most `MOST_ROWS` of them."""
-    rows = [e for e in gathered.leading if e.result and e.result.timings.train_seconds is not None][:MOST_ROWS]
+    rows = [e for e in data.leading if e.result and e.result.timings.train_seconds is not None][:MOST_ROWS]
     if not rows:
         return None
     names = Names(34)
@@ -40,7 +40,7 @@ def phases(gathered: ReportData, _: Translate) -> Markup | None:
         axes = figure.subplots()
         for row, entry in enumerate(rows):
             _bar(axes, row, entry)
-        tokens = [names.token(gathered.title(entry)) for entry in rows]
+        tokens = [names.token(data.title(entry)) for entry in rows]
         axes.set_yticks(range(len(rows)), tokens)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")

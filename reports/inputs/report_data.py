@@ -13,7 +13,7 @@ from bench.results.run import Predictions, Run, load_results
 from bench.results.schema import CellResult, Status
 from reports.text.formatting import visible
 
-__all__ = ["DETAILED", "NOT_RUN", "Entry", "ReportData", "detailed", "gather"]
+__all__ = ["DETAILED", "NOT_RUN", "Entry", "ReportData", "detailed", "load_report_data"]
 
 Purpose = Literal["report", "comparison"]
 _REFUSALS: dict[Purpose, tuple[str, str]] = {
@@ -229,7 +229,7 @@ def _score(entry: Entry) -> float:
     return -1.0 if score is None else score
 
 
-def gather(runs: Sequence[Run | str | Path], purpose: Purpose = "report") -> ReportData:
+def load_report_data(runs: Sequence[Run | str | Path], purpose: Purpose = "report") -> ReportData:
     """Read runs for one report.
 
     Several runs are joined when their data sets have the same fingerprint and split; otherwise `RunError` names
@@ -297,12 +297,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def detailed(gathered: ReportData) -> list[Entry]:
+def detailed(data: ReportData) -> list[Entry]:
     """The cells that are shown one by one: the first seed of each configuration before the others."""
-    leading = set(map(id, gathered.leading))
-    shown = [entry for entry in gathered.ok if entry.history or (entry.result and entry.result.confusion)]
+    leading = set(map(id, data.leading))
+    shown = [entry for entry in data.ok if entry.history or (entry.result and entry.result.confusion)]
     chosen = sorted(shown, key=lambda e: id(e) not in leading)[:DETAILED]
-    return [entry for entry in gathered.ok if entry in chosen]
+    return [entry for entry in data.ok if entry in chosen]
 
 
 DETAILED = 40

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from bench.results.files import write_atomic
 from bench.results.run import Run
 from reports.exports.tables import csv_text
-from reports.inputs.report_data import ReportData, gather
+from reports.inputs.report_data import ReportData, load_report_data
 from reports.inputs.significance import compute_significance
 from reports.page.conclusions import verdict
 from reports.page.datatables import datatables
@@ -36,33 +36,33 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     belong together, the language is unknown, or the file cannot be written.
     """
     _ = translator(lang)
-    gathered = gather(runs)
-    evidence = compute_significance(gathered)
-    target = Path(out) if out else gathered.runs[0].path / "report.html"
+    data = load_report_data(runs)
+    significance = compute_significance(data)
+    target = Path(out) if out else data.runs[0].path / "report.html"
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    built = sections(Page(gathered, evidence, _))
+    built = sections(Page(data, significance, _))
     scripts = [bundle()] if any(section.name in ("cost", "curves") for section in built) else []
     scripts += [datatables(), *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("tables.js", "report.js"))]
     page = environment().get_template("report.html.j2")
     text = page.render(
         _=_,
         lang=lang,
-        gathered=gathered,
-        facts=facts(gathered, _),
-        verdict=verdict(gathered, evidence, _),
-        alerts=alerts(gathered, _),
+        data=data,
+        facts=facts(data, _),
+        verdict=verdict(data, significance, _),
+        alerts=alerts(data, _),
         sections=built,
         style=Markup(style),
         scripts=[Markup(text) for text in scripts],
-        words=json_for_script(_words(gathered, _)),
-        csv=json_for_script(csv_text([entry.result for entry in gathered.entries if entry.result])),
+        words=json_for_script(_words(data, _)),
+        csv=json_for_script(csv_text([entry.result for entry in data.entries if entry.result])),
         policy=policy([style], scripts),
     )
     write_atomic(target, text)
     return target
 
 
-def _words(gathered: ReportData, _: Translate) -> dict[str, object]:
+def _words(data: ReportData, _: Translate) -> dict[str, object]:
     """What the scripts write into the page; ``tables`` is DataTables' option ``language``."""
     return {
         "dark": _("Dark"),
@@ -78,7 +78,7 @@ def _words(gathered: ReportData, _: Translate) -> dict[str, object]:
             "emptyTable": _("No rows"),
             "zeroRecords": _("No row fits what was chosen."),
         },
-        "file": f"{gathered.name.replace(' + ', '-')}.csv",
+        "file": f"{data.name.replace(' + ', '-')}.csv",
     }
 
 

@@ -35,24 +35,24 @@ def sections(page: Page) -> list[Section]:
     """Build every section that has something to show."""
     builders: tuple[tuple[str, str, Callable[[Page], dict[str, Any] | None]], ...] = (
         ("leaderboard", "Leaderboard", leaderboard.build),
-        ("quality", "How sure", lambda p: uncertainty.quality(p.gathered, p.evidence, p.translate)),
+        ("quality", "How sure", lambda p: uncertainty.quality(p.data, p.significance, p.translate)),
         ("cost", "Accuracy against cost", cost.build),
         ("devices", "CPU beside GPU", devices.build),
-        ("time", "Where the time went", lambda p: phases.time(p.gathered, p.translate)),
-        ("memory", "Memory by phase", lambda p: memory_phases(p.gathered, p.translate)),
-        ("inference", "Speed of inference", lambda p: inference(p.gathered, p.translate)),
+        ("time", "Where the time went", lambda p: phases.time(p.data, p.translate)),
+        ("memory", "Memory by phase", lambda p: memory_phases(p.data, p.translate)),
+        ("inference", "Speed of inference", lambda p: inference(p.data, p.translate)),
         ("curves", "Learning curves", curves.build),
         ("models", "Each model", models.build),
-        ("calibration", "Calibration", lambda p: calibration(p.gathered, p.translate)),
+        ("calibration", "Calibration", lambda p: calibration(p.data, p.translate)),
         ("gallery", "Test images", gallery.build),
-        ("tests", "Which differences are real", lambda p: significance.tests(p.gathered, p.evidence, p.translate)),
-        ("patch", "Patch size", lambda p: patch_size.patch(p.gathered, p.translate)),
+        ("tests", "Which differences are real", lambda p: significance.tests(p.data, p.significance, p.translate)),
+        ("patch", "Patch size", lambda p: patch_size.patch(p.data, p.translate)),
         ("claims", "Claims put to the test", claims.build),
-        ("published", "Reported by others", lambda p: published(p.gathered, p.evidence, p.translate)),
+        ("published", "Reported by others", lambda p: published(p.data, p.significance, p.translate)),
         ("differences", "What differed between configurations", differences.build),
         ("data", "Data", dataset.build),
         ("environment", "Environment and how to repeat it", environment.build),
-        ("checklist", "Reproducibility checklist", lambda p: {"checks": checks(p.gathered, p.translate)}),
+        ("checklist", "Reproducibility checklist", lambda p: {"checks": checks(p.data, p.translate)}),
     )
     built = ((name, title, build(page)) for name, title, build in builders)
     return [Section(name, page.translate(title), content) for name, title, content in built if content is not None]

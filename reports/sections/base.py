@@ -16,8 +16,8 @@ __all__ = ["Page", "Section"]
 class Page:
     """What every section is built from."""
 
-    gathered: ReportData
-    evidence: Significance
+    data: ReportData
+    significance: Significance
     translate: Translate
 
 

@@ -17,14 +17,14 @@ __all__ = ["cost"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    found = cost(page.gathered, page.translate)
-    reached = reaching(page.gathered, page.translate)
+    found = cost(page.data, page.translate)
+    reached = reaching(page.data, page.translate)
     return found and {**found, "data": json_for_script(found["explorer"]), "reached": reached}
 
 
-def cost(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def cost(data: ReportData, _: Translate) -> dict[str, Any] | None:
     """The explorer of accuracy against cost, with a static picture behind it and its fronts in words."""
-    found = explorer(gathered, _)
+    found = explorer(data, _)
     if found is None:
         return None
     first = next(item for item in COSTS if item.key == found["costs"][0]["key"])
@@ -33,6 +33,6 @@ def cost(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
         cells = [cell for cell in found["cells"] if cell[item["key"]]]
         kept = front([(cell[item["key"]], cell["accuracy"]) for cell in cells])
         fronts.append((item["title"], "; ".join(cells[index]["title"] for index in kept)))
-    picture = pareto(gathered, first.value, _(first.title), first.unit == "s", _)
+    picture = pareto(data, first.value, _(first.title), first.unit == "s", _)
     devices = list(dict.fromkeys(cell["device"] for cell in found["cells"]))
     return {"explorer": found, "picture": picture, "fronts": fronts, "devices": devices}

@@ -13,12 +13,12 @@ __all__ = ["CURVES"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    entries = page.gathered.leading[:CURVES]
-    picture = all_curves(entries, page.gathered, page.translate)
-    left_out = len(page.gathered.leading) - len(entries)
+    entries = page.data.leading[:CURVES]
+    picture = all_curves(entries, page.data, page.translate)
+    left_out = len(page.data.leading) - len(entries)
     if not picture:
         return None
-    chart = curves_chart(entries, page.gathered, page.translate)
+    chart = curves_chart(entries, page.data, page.translate)
     data = json_for_script(chart) if chart else ""
     return {"picture": picture, "shown": len(entries), "left_out": left_out, "chart": chart, "data": data}
 

@@ -15,16 +15,16 @@ __all__ = ["audit_rows", "card_rows", "data_facts"]
 _SIDES = ("train", "validation", "test")
 
 
-def data_facts(gathered: ReportData, _: Translate) -> dict[str, Any]:
+def data_facts(data: ReportData, _: Translate) -> dict[str, Any]:
     """Counts by class and side, the data card, the audit's findings, what was dropped."""
-    dataset = gathered.dataset
+    dataset = data.dataset
     audit = dataset.get("audit") or {}
     counts = dataset.get("counts") or {}
-    rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in gathered.classes]
+    rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in data.classes]
     totals = [sum(cells[i] or 0 for _, cells in rows) for i in range(3)]
     return {
         "unknown": [told(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
-        "card_rows": card_rows(gathered, _),
+        "card_rows": card_rows(data, _),
         "sides": _SIDES,
         "rows": rows if counts else [],
         "totals": totals,
@@ -35,9 +35,9 @@ def data_facts(gathered: ReportData, _: Translate) -> dict[str, Any]:
     }
 
 
-def card_rows(gathered: ReportData, _: Translate) -> list[tuple[str, str]]:
+def card_rows(data: ReportData, _: Translate) -> list[tuple[str, str]]:
     """Where the images come from and how they were split; what is not stored is left out."""
-    dataset, split = gathered.dataset, gathered.study.get("split") or {}
+    dataset, split = data.dataset, data.study.get("split") or {}
     card = dataset.get("card") or {}
     limited = dataset.get("limited_from")
     used = len(dataset.get("names") or [])
@@ -47,7 +47,7 @@ def card_rows(gathered: ReportData, _: Translate) -> list[tuple[str, str]]:
     rows = [
         ("Name", card.get("name")),
         ("Source", dataset.get("source")),
-        ("Kind", _("synthetic: drawn by a program") if gathered.is_synthetic else None),
+        ("Kind", _("synthetic: drawn by a program") if data.is_synthetic else None),
         ("Used", images if used else None),
         ("License", card.get("license")),
         ("Cite", card.get("citation")),
@@ -92,5 +92,5 @@ def _listed(counts: dict[str, int], most: int = 4) -> str:
 
 
 def build(page: Page) -> dict[str, Any]:
-    gathered = page.gathered
-    return data_facts(gathered, page.translate)
+    data = page.data
+    return data_facts(data, page.translate)

@@ -30,17 +30,17 @@ class PairRow:
     epoch_speedup: Speedup | None
     """The same from the raw samples of the epochs, with its interval; None where either has none."""
 
-    def setting(self, gathered: ReportData, _: Translate) -> str:
+    def setting(self, data: ReportData, _: Translate) -> str:
         """The devices, and what else tells this pair from the others."""
-        varied = [key for key in ("regime", "precision", "seed") if gathered.same_everywhere(key) is None]
+        varied = [key for key in ("regime", "precision", "seed") if data.same_everywhere(key) is None]
         named = [f"{_('seed')} {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]
         return " · ".join([*named, f"cpu / {self.other.device}"])
 
 
-def device_pairs(gathered: ReportData) -> list[PairRow]:
+def device_pairs(data: ReportData) -> list[PairRow]:
     """Pairs of cells that differ in nothing but the device, one of them on the CPU, with whatever status."""
     by_key: dict[tuple[Any, ...], dict[str, Entry]] = {}
-    for entry in gathered.entries:
+    for entry in data.entries:
         key = (entry.label, entry.regime, entry.precision, entry.seed, _made_by(entry))
         by_key.setdefault(key, {}).setdefault(entry.device, entry)
     return [
@@ -78,6 +78,6 @@ def _times_faster(slow: Value, fast: Value) -> Value:
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    gathered = page.gathered
-    pairs = device_pairs(gathered)
+    data = page.data
+    pairs = device_pairs(data)
     return {"pairs": pairs} if pairs else None

@@ -11,15 +11,15 @@ __all__ = ["differences"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    if not page.gathered.leading:
+    if not page.data.leading:
         return None
-    columns, rows = differences(page.gathered)
+    columns, rows = differences(page.data)
     return {"columns": columns, "rows": rows}
 
 
-def differences(gathered: ReportData) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def differences(data: ReportData) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Settings that are not the same in every configuration, beside those that name it: columns, and a row each."""
-    flat = [(gathered.title(entry), _flat(entry)) for entry in gathered.leading]
+    flat = [(data.title(entry), _flat(entry)) for entry in data.leading]
     keys = sorted({key for _title, values in flat for key in values})
     varied = [key for key in keys if len({values.get(key, "") for _title, values in flat}) > 1][:_MOST_COLUMNS]
     return varied, [(title, [values.get(key, "") for key in varied]) for title, values in flat]

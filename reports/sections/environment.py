@@ -12,12 +12,12 @@ __all__ = ["command_line", "environment_rows"]
 
 
 def build(page: Page) -> dict[str, Any]:
-    gathered = page.gathered
+    data = page.data
     runs = [
         {"name": name, "command": command_line(environment), "rows": environment_rows(environment, page.translate)}
-        for name, environment in zip(gathered.run_names, gathered.environments, strict=True)
+        for name, environment in zip(data.run_names, data.environments, strict=True)
     ]
-    return {"runs": runs, "settings": gathered.study.get("train") or {}}
+    return {"runs": runs, "settings": data.study.get("train") or {}}
 
 
 def command_line(environment: dict[str, Any]) -> str:

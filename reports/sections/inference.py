@@ -42,11 +42,11 @@ class BackendRow:
     """(batch, median of a call, images a second) for every batch that was measured."""
 
 
-def inference(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def inference(data: ReportData, _: Translate) -> dict[str, Any] | None:
     """Every backend of every model whose inference was profiled; None where none was."""
-    profiled = [(entry, profile) for entry in gathered.leading if entry.result for profile in entry.result.profiles]
+    profiled = [(entry, profile) for entry in data.leading if entry.result for profile in entry.result.profiles]
     rows = [
-        _backend_row(gathered.title(entry), profile, _rounds(entry.result.rounds, profile, _), _)
+        _backend_row(data.title(entry), profile, _rounds(entry.result.rounds, profile, _), _)
         for entry, profile in profiled
         if entry.result
     ]

@@ -12,17 +12,17 @@ from reports.text.messages import told
 __all__ = ["memory_phases"]
 
 
-def memory_phases(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def memory_phases(data: ReportData, _: Translate) -> dict[str, Any] | None:
     """Peak memory of each phase of the first seed of every configuration; None where no run has it."""
     found: list[tuple[Entry, dict[str, float]]] = [
-        (entry, entry.result.memory.by_phase) for entry in gathered.leading if entry.result
+        (entry, entry.result.memory.by_phase) for entry in data.leading if entry.result
     ]
     phases = list(dict.fromkeys(phase for _entry, by_phase in found for phase in by_phase))
     if not phases:
         return None
     rows = [
         (
-            gathered.title(entry),
+            data.title(entry),
             memory(entry.result.memory.baseline_mib if entry.result else None),
             [memory(by_phase.get(phase)) for phase in phases],
             memory(entry.result.memory.peak_ram_mib if entry.result else None),

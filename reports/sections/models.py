@@ -130,22 +130,22 @@ def _padded(classes: list[str], size: int) -> list[str]:
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    gathered = page.gathered
-    shown = detailed(gathered)
+    data = page.data
+    shown = detailed(data)
     if not shown:
         return None
     models = [
         {
             "entry": entry,
             "curves": learning_curves(entry, page.translate),
-            "classes": class_rows(entry.result, gathered.classes),
-            "confusion": confusion(entry.result, gathered.classes),
+            "classes": class_rows(entry.result, data.classes),
+            "confusion": confusion(entry.result, data.classes),
             "bars": diagram(entry, page.translate),
-            "confusions": top_confusions(entry.result, gathered.classes),
+            "confusions": top_confusions(entry.result, data.classes),
             "row": row,
         }
         for entry in shown
         if entry.result
         for row in [leader_row(entry)]
     ]
-    return {"models": models, "left_out": len(gathered.ok) - len(shown)}
+    return {"models": models, "left_out": len(data.ok) - len(shown)}

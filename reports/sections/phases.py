@@ -13,15 +13,13 @@ from reports.text.i18n import Translate
 __all__ = ["STEP_PARTS", "time"]
 
 
-def time(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def time(data: ReportData, _: Translate) -> dict[str, Any] | None:
     """The phases of the cells."""
-    picture = phases(gathered, _)
+    picture = phases(data, _)
     if picture is None:
         return None
-    rows = [(gathered.title(entry), _phase_values(entry)) for entry in gathered.leading if entry.result]
-    steps = [
-        (gathered.title(e), _step_values(e)) for e in gathered.leading if e.result and e.result.timings.steps_timed
-    ]
+    rows = [(data.title(entry), _phase_values(entry)) for entry in data.leading if entry.result]
+    steps = [(data.title(e), _step_values(e)) for e in data.leading if e.result and e.result.timings.steps_timed]
     return {"picture": picture, "phases": PHASES, "rows": rows, "parts": STEP_PARTS, "steps": steps}
 
 

@@ -15,14 +15,14 @@ from reports.text.i18n import Translate
 __all__ = ["published"]
 
 
-def published(gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any] | None:
+def published(data: ReportData, significance: Significance, _: Translate) -> dict[str, Any] | None:
     """Rows that others reported, each with where it stands among the measured ones; None where there is none."""
-    if not gathered.published:
+    if not data.published:
         return None
-    return {"rows": [_row(row, gathered, evidence, _) for row in gathered.published]}
+    return {"rows": [_row(row, data, significance, _) for row in data.published]}
 
 
-def _row(row: dict[str, Any], gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any]:
+def _row(row: dict[str, Any], data: ReportData, significance: Significance, _: Translate) -> dict[str, Any]:
     matrix = row.get("confusion")
     scores = _from_matrix(matrix)
     score = _first(row.get("accuracy"), scores, "accuracy")
@@ -40,8 +40,8 @@ def _row(row: dict[str, Any], gathered: ReportData, evidence: Significance, _: T
         "note": str(row.get("note") or ""),
         "from_matrix": bool(scores),
         "span": _span(matrix) if scores else None,
-        "standing": _standing(score, gathered, evidence, _),
-        "split": _split(row, gathered, _),
+        "standing": _standing(score, data, significance, _),
+        "split": _split(row, data, _),
     }
 
 
@@ -72,15 +72,15 @@ def _span(matrix: Any) -> Interval | None:
     return interval(matrix, "accuracy")
 
 
-def _split(row: dict[str, Any], gathered: ReportData, _: Translate) -> str:
+def _split(row: dict[str, Any], data: ReportData, _: Translate) -> str:
     """Whether the reported test images are those of this run, as far as their number tells."""
-    tested, ours = _tested_images(row), gathered.test_images
+    tested, ours = _tested_images(row), data.test_images
     differ = _("no: {theirs} test images there, {ours} here")
     if tested is not None and ours is not None:
         return (
             _("not known; as many test images as here") if tested == ours else differ.format(theirs=tested, ours=ours)
         )
-    images, used = row.get("images"), len(gathered.dataset.get("splits") or [])
+    images, used = row.get("images"), len(data.dataset.get("splits") or [])
     if isinstance(images, int) and used and images not in (used, ours):
         return _("no: {theirs} images there, {ours} here").format(theirs=images, ours=used)
     return _("not known")
@@ -94,16 +94,16 @@ def _tested_images(row: dict[str, Any]) -> int | None:
         return None
 
 
-def _standing(score: float | None, gathered: ReportData, evidence: Significance, _: Translate) -> str:
+def _standing(score: float | None, data: ReportData, significance: Significance, _: Translate) -> str:
     """Which of the measured intervals hold the reported figure, and which lie above or below it."""
     if score is None:
         return ""
     places: dict[str, list[str]] = {"within": [], "above": [], "below": []}
-    for entry in evidence.tested:
-        span = evidence.interval(entry)
+    for entry in significance.tested:
+        span = significance.interval(entry)
         if span is not None:
             place = "below" if span.high < score else "above" if span.low > score else "within"
-            places[place].append(gathered.title(entry))
+            places[place].append(data.title(entry))
     texts = {
         "within": _("within the interval of {names}"),
         "above": _("below the interval of {names}"),

@@ -31,13 +31,13 @@ class ReachedRow:
     energy: Value
 
 
-def reaching(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def reaching(data: ReportData, _: Translate) -> dict[str, Any] | None:
     """The rows, the highest accuracy first and the quickest first within it; None where no history reaches any."""
-    trained = [entry for entry in gathered.leading if entry.result and entry.history]
+    trained = [entry for entry in data.leading if entry.result and entry.history]
     rows = []
     for level in _levels(trained):
         found = [
-            _row(gathered.title(entry), level, reach(entry.result, entry.history, level), _)
+            _row(data.title(entry), level, reach(entry.result, entry.history, level), _)
             for entry in trained
             if entry.result
         ]

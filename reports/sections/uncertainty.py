@@ -13,23 +13,23 @@ from reports.text.i18n import Translate
 __all__ = ["quality", "seed_rows"]
 
 
-def quality(gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any] | None:
+def quality(data: ReportData, significance: Significance, _: Translate) -> dict[str, Any] | None:
     """The forest plot, and the spread over seeds where there are several."""
-    picture = forest(gathered, evidence, _)
+    picture = forest(data, significance, _)
     if picture is None:
         return None
-    has_other = any(entry.group == "other" for entry in gathered.ok)
-    return {"forest": picture, "seeds": seed_rows(gathered), "has_other": has_other}
+    has_other = any(entry.group == "other" for entry in data.ok)
+    return {"forest": picture, "seeds": seed_rows(data), "has_other": has_other}
 
 
-def seed_rows(gathered: ReportData) -> list[tuple[str, SeedSpread]]:
+def seed_rows(data: ReportData) -> list[tuple[str, SeedSpread]]:
     """The spread of the accuracy over seeds of every configuration that has two or more."""
     by_configuration: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in gathered.ok:
+    for entry in data.ok:
         by_configuration.setdefault((*entry.configuration, entry.run_name), []).append(entry)
     rows = []
     for entries in by_configuration.values():
         spread = seed_spread([entry.result.metrics.get("accuracy") for entry in entries if entry.result])
         if spread is not None and spread.n > 1:
-            rows.append((gathered.title(entries[0]), spread))
+            rows.append((data.title(entries[0]), spread))
     return rows
