@@ -9,7 +9,7 @@ from typing import Any
 from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["Alert", "alerts"]
 
@@ -45,7 +45,7 @@ def _of_data(gathered: ReportData, _: Translate) -> list[Alert]:
         text = _("The images were drawn by a program. The scores say nothing about real images.")
         found.append(Alert("warning", _("Synthetic data"), text))
     for warning in gathered.dataset.get("warnings") or []:
-        found.append(Alert("warning", _("Data"), told(str(warning), _)))
+        found.append(Alert("warning", _("Data"), word(str(warning), _)))
     leaks = gathered.dataset.get("leaks") or []
     if leaks:
         count = gathered.dataset.get("leak_pairs") or len(leaks)  # older runs list all of them
@@ -116,7 +116,7 @@ def _of_machine(gathered: ReportData, _: Translate) -> list[Alert]:
     measured = [entry.result for entry in gathered.ok if entry.result]
     without = [result for result in measured if result.energy.joules is None]
     if without:
-        reasons = sorted({told(result.energy.not_measured, _) for result in without if result.energy.not_measured})
+        reasons = sorted({word(result.energy.not_measured, _) for result in without if result.energy.not_measured})
         text = _("No hardware counter was read for {n} of {all} cells with scores, so there is no figure.")
         text = text.format(n=len(without), all=len(measured)) + (f" ({'; '.join(reasons)})" if reasons else "")
         found.append(Alert("note", _("Energy not measured"), text))
