@@ -10,6 +10,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from bench.results.files import write_atomic
+from bench.results.notice import Notice
 from bench.results.run import Run
 from reports.exports.tables import csv_text
 from reports.inputs.report_data import ReportData, load_report_data
@@ -24,7 +25,7 @@ from reports.sections.base import Page
 from reports.text.csp import json_for_script, policy
 from reports.text.formatting import visible
 from reports.text.i18n import TEMPLATES, Translate, translator
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["environment", "render"]
 
@@ -88,16 +89,17 @@ def environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    made.filters["told"] = _told
+    made.filters["word"] = _word
     made.filters["lines"] = lambda text: str(text).replace("_", " ")
     return made
 
 
 @pass_context
-def _told(context: Context, text: str) -> str:
+def _word(context: Context, notice: Notice | str) -> str:
     """A reason, which may be one that the run stored, in the page's language."""
-    return told(text, context["_"])
+    return word(notice, context["_"])

@@ -9,7 +9,7 @@ from typing import Any
 from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["Alert", "alerts"]
 
@@ -45,7 +45,7 @@ def _of_data(data: ReportData, _: Translate) -> list[Alert]:
         text = _("The images were drawn by a program. The scores say nothing about real images.")
         found.append(Alert("warning", _("Synthetic data"), text))
     for warning in data.dataset.get("warnings") or []:
-        found.append(Alert("warning", _("Data"), told(str(warning), _)))
+        found.append(Alert("warning", _("Data"), word(str(warning), _)))
     leaks = data.dataset.get("leaks") or []
     if leaks:
         count = data.dataset.get("leak_pairs") or len(leaks)  # older runs list all of them
@@ -116,7 +116,7 @@ def _of_machine(data: ReportData, _: Translate) -> list[Alert]:
     measured = [entry.result for entry in data.ok if entry.result]
     without = [result for result in measured if result.energy.joules is None]
     if without:
-        reasons = sorted({told(result.energy.not_measured, _) for result in without if result.energy.not_measured})
+        reasons = sorted({word(result.energy.not_measured, _) for result in without if result.energy.not_measured})
         text = _("No hardware counter was read for {n} of {all} cells with scores, so there is no figure.")
         text = text.format(n=len(without), all=len(measured)) + (f" ({'; '.join(reasons)})" if reasons else "")
         found.append(Alert("note", _("Energy not measured"), text))

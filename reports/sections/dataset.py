@@ -8,7 +8,7 @@ from reports.inputs.report_data import ReportData
 from reports.sections.base import Page
 from reports.text.formatting import DASH
 from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["audit_rows", "card_rows", "data_facts"]
 
@@ -23,14 +23,14 @@ def data_facts(data: ReportData, _: Translate) -> dict[str, Any]:
     rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in data.classes]
     totals = [sum(cells[i] or 0 for _, cells in rows) for i in range(3)]
     return {
-        "unknown": [told(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
+        "unknown": [word(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
         "card_rows": card_rows(data, _),
         "sides": _SIDES,
         "rows": rows if counts else [],
         "totals": totals,
         "audit": audit_rows(audit),
         "dropped": [
-            {**item, "reason": told(str(item.get("reason") or ""), _)} for item in dataset.get("dropped") or []
+            {**item, "reason": word(str(item.get("reason") or ""), _)} for item in dataset.get("dropped") or []
         ],
     }
 
@@ -52,7 +52,7 @@ def card_rows(data: ReportData, _: Translate) -> list[tuple[str, str]]:
         ("License", card.get("license")),
         ("Cite", card.get("citation")),
         ("Address", card.get("url")),
-        ("Split", told(str(dataset.get("split_method") or ""), _)),
+        ("Split", word(str(dataset.get("split_method") or ""), _)),
         ("Shares asked for", shares),
         ("Fingerprint", dataset.get("fingerprint")),
         ("Split hash", dataset.get("split_hash")),

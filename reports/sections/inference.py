@@ -14,7 +14,7 @@ from bench.stats.timings import median_interval
 from reports.inputs.report_data import ReportData
 from reports.text.formatting import Value, duration, percent, plain
 from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["BackendRow", "inference"]
 
@@ -59,17 +59,17 @@ def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -
     count = max((len(batch.rounds) for batch in profile.batches), default=0)
     notes = [_("{n} rounds, each in a new process").format(n=count)] if count > 1 else []
     lost = [one.lost for one in further if one.lost]
-    return notes + [_("a round was lost: {why}").format(why=told(why, _)) for why in lost]
+    return notes + [_("a round was lost: {why}").format(why=word(why, _)) for why in lost]
 
 
 def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translate) -> BackendRow:
-    why = told(profile.not_measured or "not measured", _)
+    why = word(profile.not_measured or "not measured", _)
     timed = [batch for batch in profile.batches if batch.seconds]
     batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
     first = min(timed, key=lambda b: b.batch_size, default=None)
     best = max(batches, key=lambda row: row[2].raw or 0.0, default=None)
     unstable = [
-        f"{_('batch {n}').format(n=batch.batch_size)}: {told(batch.unstable, _)}" for batch in timed if batch.unstable
+        f"{_('batch {n}').format(n=batch.batch_size)}: {word(batch.unstable, _)}" for batch in timed if batch.unstable
     ]
     return BackendRow(
         title=title,
@@ -83,7 +83,7 @@ def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _
         throughput_batch=best[0] if best else None,
         accuracy=percent(profile.accuracy, why),
         agreement=percent(profile.agreement, why),
-        notes=(*rounds, *(told(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
+        notes=(*rounds, *(word(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
         batches=tuple(batches),
     )
 

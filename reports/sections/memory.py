@@ -7,7 +7,7 @@ from typing import Any
 from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import memory
 from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["memory_phases"]
 
@@ -31,10 +31,10 @@ def memory_phases(data: ReportData, _: Translate) -> dict[str, Any] | None:
         if by_phase
     ]
     methods = list(
-        dict.fromkeys(told(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
+        dict.fromkeys(word(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
     )
     return {
-        "phases": [told(phase, _) for phase in phases],
+        "phases": [word(phase, _) for phase in phases],
         "rows": rows,
         "methods": methods,
         "has_inference": "inference" in phases,
