@@ -45,7 +45,7 @@ def _row(result: CellResult) -> dict[str, Any]:
         "cell": result.id,
         "model": result.label,
         "family": result.model.family,
-        **{key: result.cell.get(key) for key in ("regime", "device", "precision", "seed")},
+        **{key: getattr(result.cell, key) for key in ("regime", "device", "precision", "seed")},
         "status": result.status.value,
         **{name: measured.get(name) for name in METRICS.names()},
         **{key: getattr(result.timings, key) for key in ("train_seconds", "evaluate_seconds", "total_seconds")},
@@ -53,7 +53,7 @@ def _row(result: CellResult) -> dict[str, Any]:
         "peak_vram_mib": result.memory.peak_vram_mib,
         "parameters": result.model.parameters,
         "flops": result.model.flops,
-        **{key: result.inference.get(key) for key in ("latency_p50_ms", "latency_p99_ms", "throughput_img_s")},
+        **{key: getattr(result.inference, key) for key in ("latency_p50_ms", "latency_p99_ms", "throughput_img_s")},
         "energy_j": result.energy.joules,
         "cost_usd": result.cost_usd,
     }
