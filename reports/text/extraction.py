@@ -13,7 +13,7 @@ Found = tuple[int, str, tuple[str | None, ...], list[str]]
 
 def python(
     file: IO[bytes], keywords: Collection[str], _comment_tags: Collection[str], options: Mapping[str, Any]
-) -> Iterator[Found]:  # noqa: ARG001 (Babel names it)
+) -> Iterator[Found]:
     """Yield line, function, texts and comments (none) of every call of a keyword; see Babel's extraction methods."""
     for node in ast.walk(ast.parse(file.read())):
         if isinstance(node, ast.Call) and (name := _name(node.func)) in keywords:
