@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
@@ -20,8 +20,8 @@ from reports.page.datatables import datatables
 from reports.page.header import facts
 from reports.page.vega import bundle
 from reports.page.warnings import alerts
-from reports.sections import sections
-from reports.sections.base import Page
+from reports.sections import fill_sections
+from reports.sections.base import FilledSection, Page
 from reports.text.csp import json_for_script, policy
 from reports.text.formatting import visible
 from reports.text.i18n import TEMPLATES, Translate, translator
@@ -40,11 +40,10 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     data = load_report_data(runs)
     significance = compute_significance(data)
     target = Path(out) if out else data.runs[0].path / "report.html"
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    built = sections(Page(data, significance, _))
-    scripts = [bundle()] if any(section.name in ("cost", "curves") for section in built) else []
-    scripts += [datatables(), *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("tables.js", "report.js"))]
-    page = environment().get_template("report.html.j2")
+    style = _asset("report.css")
+    sections = fill_sections(Page(data, significance, _))
+    scripts = _scripts(sections)
+    page = environment(section.kind.templates for section in sections).get_template("report.html.j2")
     text = page.render(
         _=_,
         lang=lang,
@@ -52,7 +51,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
         facts=facts(data, _),
         verdict=verdict(data, significance, _),
         alerts=alerts(data, _),
-        sections=built,
+        sections=sections,
         style=Markup(style),
         scripts=[Markup(text) for text in scripts],
         words=json_for_script(_words(data, _)),
@@ -61,6 +60,15 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     )
     write_atomic(target, text)
     return target
+
+
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _scripts(sections: Sequence[FilledSection]) -> list[str]:
+    libraries = [bundle()] if any(section.kind.has_charts for section in sections) else []
+    return [*libraries, datatables(), _asset("tables.js"), _asset("report.js")]
 
 
 def _words(data: ReportData, _: Translate) -> dict[str, object]:
@@ -83,10 +91,13 @@ def _words(data: ReportData, _: Translate) -> dict[str, object]:
     }
 
 
-def environment() -> Environment:
-    """The templates, with everything escaped and an unknown name an error."""
+def environment(loaders: Iterable[BaseLoader | None] = ()) -> Environment:
+    """The templates, with everything escaped and an unknown name an error.
+
+    loaders: of sections whose templates lie in other packages; a name of this package's templates stays its own.
+    """
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), *filter(None, loaders)]),
         autoescape=True,
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],

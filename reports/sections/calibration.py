@@ -11,10 +11,11 @@ from bench.errors import DataError, RunError
 from bench.stats.calibration import Temperature, apply_temperature, fit_temperature, reliability
 from bench.stats.metrics import summary
 from reports.inputs.report_data import Entry, ReportData
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value, number
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["MOST", "Bar", "CalibrationRow", "calibration", "diagram", "fitted_temperature"]
+__all__ = ["MOST", "SECTION", "Bar", "CalibrationRow", "diagram", "fitted_temperature"]
 
 MOST = 24
 """At most this many models in the table, the most accurate."""
@@ -51,8 +52,9 @@ class CalibrationRow:
     """The same scores once the probabilities of the test images were brought to that temperature."""
 
 
-def calibration(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """One cell of each model, regime and precision; None where no predictions are stored."""
+    data, _ = page.data, page.translate
     first: dict[tuple[str, str, str], Entry] = {}
     for entry in data.leading:
         first.setdefault((entry.label, entry.regime, entry.precision), entry)
@@ -123,3 +125,6 @@ def diagram(entry: Entry, _: Translate) -> list[Bar]:
 
 def _round(value: float) -> float:
     return round(value, 1)
+
+
+SECTION = Section(N_("Calibration"), build)

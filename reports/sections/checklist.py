@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.inputs.report_data import Entry, ReportData
-from reports.text.i18n import Translate
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_, Translate
 
-__all__ = ["Check", "checks"]
+__all__ = ["SECTION", "Check", "checks"]
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,10 @@ def _has_predictions(entry: Entry) -> bool:
 
 def _chosen_on_validation(data: ReportData) -> bool:
     return all(entry.result.best_epoch is not None for entry in data.ok if entry.result)
+
+
+def build(page: Page) -> dict[str, Any]:
+    return {"checks": checks(page.data, page.translate)}
+
+
+SECTION = Section(N_("Reproducibility checklist"), build)

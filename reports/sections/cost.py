@@ -8,12 +8,12 @@ from reports.figures.interactive_cost import explorer
 from reports.figures.pareto import front, pareto
 from reports.inputs.columns import COSTS
 from reports.inputs.report_data import ReportData
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.sections.time_to_accuracy import reaching
 from reports.text.csp import json_for_script
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["cost"]
+__all__ = ["SECTION", "cost"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
@@ -36,3 +36,6 @@ def cost(data: ReportData, _: Translate) -> dict[str, Any] | None:
     picture = pareto(data, first.value, _(first.title), first.unit == "s", _)
     devices = list(dict.fromkeys(cell["device"] for cell in found["cells"]))
     return {"explorer": found, "picture": picture, "fronts": fronts, "devices": devices}
+
+
+SECTION = Section(N_("Accuracy against cost"), build, has_charts=True)

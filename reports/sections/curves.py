@@ -6,10 +6,11 @@ from typing import Any
 
 from reports.figures.interactive_curves import curves_chart
 from reports.figures.learning_curves import all_curves
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.text.csp import json_for_script
+from reports.text.i18n import N_
 
-__all__ = ["CURVES"]
+__all__ = ["CURVES", "SECTION"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
@@ -25,3 +26,6 @@ def build(page: Page) -> dict[str, Any] | None:
 
 CURVES = 24
 """At most this many small panels of learning curves."""
+
+
+SECTION = Section(N_("Learning curves"), build, has_charts=True)

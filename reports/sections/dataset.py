@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from reports.inputs.report_data import ReportData
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.text.formatting import DASH
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 from reports.text.messages import word
 
-__all__ = ["audit_rows", "card_rows", "data_facts"]
+__all__ = ["SECTION", "audit_rows", "card_rows", "data_facts"]
 
 _SIDES = ("train", "validation", "test")
 
@@ -94,3 +94,6 @@ def _listed(counts: dict[str, int], most: int = 4) -> str:
 def build(page: Page) -> dict[str, Any]:
     data = page.data
     return data_facts(data, page.translate)
+
+
+SECTION = Section(N_("Data"), build)

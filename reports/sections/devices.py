@@ -9,11 +9,11 @@ from typing import Any
 from bench.stats.timings import Speedup, speedup
 from reports.inputs.columns import COLUMNS, leader_row
 from reports.inputs.report_data import NOT_RUN, Entry, ReportData
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["PairRow", "device_pairs"]
+__all__ = ["SECTION", "PairRow", "device_pairs"]
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,6 @@ def build(page: Page) -> dict[str, Any] | None:
     data = page.data
     pairs = device_pairs(data)
     return {"pairs": pairs} if pairs else None
+
+
+SECTION = Section(N_("CPU beside GPU"), build)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from reports.inputs.report_data import Entry, ReportData
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_
 
-__all__ = ["differences"]
+__all__ = ["SECTION", "differences"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
@@ -54,3 +55,6 @@ _NAMED = {"label", "name", "regime", "device", "precision", "seed", "id", "finge
 
 
 _MOST_COLUMNS = 10
+
+
+SECTION = Section(N_("What differed between configurations"), build)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from reports.sections.base import Page
-from reports.text.i18n import Translate
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_, Translate
 
-__all__ = ["command_line", "environment_rows"]
+__all__ = ["SECTION", "command_line", "environment_rows"]
 
 
 def build(page: Page) -> dict[str, Any]:
@@ -73,3 +73,6 @@ def _flat(value: Any) -> str:
 
 
 _MOST_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas")
+
+
+SECTION = Section(N_("Environment and how to repeat it"), build)

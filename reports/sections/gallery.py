@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from reports.inputs.report_data import Entry, ReportData, detailed
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_
 
-__all__ = ["MOST_BARS", "Picture", "Prediction", "disagreements", "pictures_of"]
+__all__ = ["MOST_BARS", "SECTION", "Picture", "Prediction", "disagreements", "pictures_of"]
 
 MOST_BARS = 20
 """At most so many classes of an answer are shown, and the true one."""
@@ -145,3 +146,6 @@ def build(page: Page) -> dict[str, Any] | None:
         if (found := pictures_of(entry, data, turn))
     ]
     return {"disagreements": split, "models": models, "most": MOST_BARS} if models else None
+
+
+SECTION = Section(N_("Test images"), build)

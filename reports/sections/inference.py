@@ -11,12 +11,12 @@ import numpy as np
 from bench.results.schema import BatchTiming, InferenceProfile, Round
 from bench.stats.confidence import Interval
 from bench.stats.timings import median_interval
-from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value, duration, percent, plain
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 from reports.text.messages import word
 
-__all__ = ["BackendRow", "inference"]
+__all__ = ["SECTION", "BackendRow"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class BackendRow:
     """(batch, median of a call, images a second) for every batch that was measured."""
 
 
-def inference(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """Every backend of every model whose inference was profiled; None where none was."""
+    data, _ = page.data, page.translate
     profiled = [(entry, profile) for entry in data.leading if entry.result for profile in entry.result.profiles]
     rows = [
         _backend_row(data.title(entry), profile, _rounds(entry.result.rounds, profile, _), _)
@@ -125,3 +126,6 @@ def _spanned(text: str, span: Interval | None, samples: int) -> str:
 
 def _rate(batch: BatchTiming) -> Value:
     return plain(batch.batch_size / _median(batch), unit="img/s")
+
+
+SECTION = Section(N_("Speed of inference"), build)

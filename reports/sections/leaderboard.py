@@ -6,10 +6,10 @@ from typing import Any
 
 from reports.inputs.columns import COLUMNS, LeaderRow, leader_row
 from reports.inputs.report_data import ReportData, detailed
-from reports.sections.base import Page
-from reports.text.i18n import Translate
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_, Translate
 
-__all__ = ["leaderboard"]
+__all__ = ["SECTION", "leaderboard"]
 
 
 def leaderboard(data: ReportData) -> list[LeaderRow]:
@@ -63,3 +63,6 @@ _SETTINGS = (
 def _values(data: ReportData, key: str) -> list[Any]:
     values = (getattr(entry, key) for entry in data.entries)
     return list(dict.fromkeys(value for value in values if value not in (None, "")))
+
+
+SECTION = Section(N_("Leaderboard"), build)

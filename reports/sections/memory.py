@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.report_data import Entry
+from reports.sections.base import Page, Section
 from reports.text.formatting import memory
-from reports.text.i18n import Translate
+from reports.text.i18n import N_
 from reports.text.messages import word
 
-__all__ = ["memory_phases"]
+__all__ = ["SECTION"]
 
 
-def memory_phases(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """Peak memory of each phase of the first seed of every configuration; None where no run has it."""
+    data, _ = page.data, page.translate
     found: list[tuple[Entry, dict[str, float]]] = [
         (entry, entry.result.memory.by_phase) for entry in data.leading if entry.result
     ]
@@ -39,3 +41,6 @@ def memory_phases(data: ReportData, _: Translate) -> dict[str, Any] | None:
         "methods": methods,
         "has_inference": "inference" in phases,
     }
+
+
+SECTION = Section(N_("Memory by phase"), build)

@@ -11,11 +11,21 @@ from bench.stats.metrics import per_class
 from reports.figures.learning_curves import learning_curves
 from reports.inputs.columns import leader_row
 from reports.inputs.report_data import detailed
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.sections.calibration import diagram
 from reports.text.formatting import Value, number, percent
+from reports.text.i18n import N_
 
-__all__ = ["MOST_CLASSES", "ClassRow", "Confusion", "ConfusionCell", "class_rows", "confusion", "top_confusions"]
+__all__ = [
+    "MOST_CLASSES",
+    "SECTION",
+    "ClassRow",
+    "Confusion",
+    "ConfusionCell",
+    "class_rows",
+    "confusion",
+    "top_confusions",
+]
 
 
 @dataclass(frozen=True)
@@ -149,3 +159,6 @@ def build(page: Page) -> dict[str, Any] | None:
         for row in [leader_row(entry)]
     ]
     return {"models": models, "left_out": len(data.ok) - len(shown)}
+
+
+SECTION = Section(N_("Each model"), build)

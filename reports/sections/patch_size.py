@@ -6,15 +6,16 @@ from typing import Any
 
 from reports.figures.patch_size import patch_sizes
 from reports.inputs.columns import COLUMNS
-from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
 from reports.text.formatting import amount
-from reports.text.i18n import Translate
+from reports.text.i18n import N_
 
-__all__ = ["patch"]
+__all__ = ["SECTION"]
 
 
-def patch(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """The ViTs by the side of their patches."""
+    data, _ = page.data, page.translate
     columns = [
         c for c in COLUMNS if c.key in ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib", "flops")
     ]
@@ -37,3 +38,6 @@ def patch(data: ReportData, _: Translate) -> dict[str, Any] | None:
         "columns": columns,
         "rows": sorted(rows, key=lambda row: (row[0], row[1])),
     }
+
+
+SECTION = Section(N_("Patch size"), build)

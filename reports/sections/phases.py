@@ -6,15 +6,17 @@ from statistics import median
 from typing import Any
 
 from reports.figures.phases import PHASES, phases
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.report_data import Entry
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value, amount, duration, percent
-from reports.text.i18n import Translate
+from reports.text.i18n import N_
 
-__all__ = ["STEP_PARTS", "time"]
+__all__ = ["SECTION", "STEP_PARTS"]
 
 
-def time(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """The phases of the cells."""
+    data, _ = page.data, page.translate
     picture = phases(data, _)
     if picture is None:
         return None
@@ -45,3 +47,6 @@ STEP_PARTS = (
     ("backward", "backward"),
     ("optimizer", "optimizer"),
 )
+
+
+SECTION = Section(N_("Where the time went"), build)

@@ -9,14 +9,16 @@ from bench.stats.confidence import Interval, interval
 from bench.stats.metrics import accuracy, balanced_accuracy, checked_matrix, cohen_kappa
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
+from reports.sections.base import Page, Section
 from reports.text.formatting import duration, number, percent
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["published"]
+__all__ = ["SECTION"]
 
 
-def published(data: ReportData, significance: Significance, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """Rows that others reported, each with where it stands among the measured ones; None where there is none."""
+    data, significance, _ = page.data, page.significance, page.translate
     if not data.published:
         return None
     return {"rows": [_row(row, data, significance, _) for row in data.published]}
@@ -114,3 +116,6 @@ def _standing(score: float | None, data: ReportData, significance: Significance,
 
 def _short(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" (+{len(names) - most})" if len(names) > most else "")
+
+
+SECTION = Section(N_("Reported by others"), build)

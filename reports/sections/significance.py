@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.report_data import Entry
 from reports.inputs.significance import ALPHA, Significance
+from reports.sections.base import Page, Section
 from reports.text.formatting import points
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["tests"]
+__all__ = ["SECTION"]
 
 
 MOST_TESTED = 30
@@ -26,8 +27,9 @@ class TestCell:
     kind: str
 
 
-def tests(data: ReportData, significance: Significance, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """The significance matrix, and Cochran's Q over all models."""
+    data, significance, _ = page.data, page.significance, page.translate
     order = [significance.by_key[key] for key in significance.groups.order][:MOST_TESTED]
     if len(order) < 2:
         return None
@@ -61,3 +63,6 @@ def _test_cell(a: Entry, b: Entry, significance: Significance, _: Translate) -> 
 
 def _p(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else f"= {value:.2g}"
+
+
+SECTION = Section(N_("Which differences are real"), build)

@@ -7,14 +7,15 @@ from typing import Any
 from bench.stats.confidence import SeedSpread, seed_spread
 from reports.figures.forest import forest
 from reports.inputs.report_data import Entry, ReportData
-from reports.inputs.significance import Significance
-from reports.text.i18n import Translate
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_
 
-__all__ = ["quality", "seed_rows"]
+__all__ = ["SECTION", "seed_rows"]
 
 
-def quality(data: ReportData, significance: Significance, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """The forest plot, and the spread over seeds where there are several."""
+    data, significance, _ = page.data, page.significance, page.translate
     picture = forest(data, significance, _)
     if picture is None:
         return None
@@ -33,3 +34,6 @@ def seed_rows(data: ReportData) -> list[tuple[str, SeedSpread]]:
         if spread is not None and spread.n > 1:
             rows.append((data.title(entries[0]), spread))
     return rows
+
+
+SECTION = Section(N_("How sure"), build)

@@ -14,14 +14,14 @@ from typing import Any
 from bench.results.schema import CellResult
 from reports.inputs.report_data import Entry, ReportData
 from reports.inputs.significance import ALPHA, Significance
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.sections.claims.devices import device_cases
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.sections.claims.vit import patch_ram, quantized
 from reports.text.formatting import amount, duration, memory
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["ClaimResult", "answers"]
+__all__ = ["SECTION", "ClaimResult", "answers"]
 
 
 @dataclass(frozen=True)
@@ -222,3 +222,6 @@ def _gap(entry: Entry) -> float | None:
 def build(page: Page) -> dict[str, Any] | None:
     found = answers(page.data, page.significance, page.translate)
     return {"answers": found} if found else None
+
+
+SECTION = Section(N_("Claims put to the test"), build)
