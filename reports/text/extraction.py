@@ -12,7 +12,10 @@ Found = tuple[int, str, tuple[str | None, ...], list[str]]
 
 
 def python(
-    file: IO[bytes], keywords: Collection[str], _comment_tags: Collection[str], options: Mapping[str, Any]
+    file: IO[bytes],
+    keywords: Collection[str],
+    _comment_tags: Collection[str],
+    options: Mapping[str, Any],  # noqa: ARG001 (Babel gives it by this name)
 ) -> Iterator[Found]:
     """Yield line, function, texts and comments (none) of every call of a keyword; see Babel's extraction methods."""
     for node in ast.walk(ast.parse(file.read())):

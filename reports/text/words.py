@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.text.i18n import N_
 
-__all__ = ["ANSWERS", "PHASES", "SPLITS", "SPLIT_METHODS", "STATUSES"]
+__all__ = ["ANSWERS", "PHASES", "SPLITS", "SPLIT_METHODS", "STATUSES", "VERDICTS"]
 
 STATUSES = (
     N_("ok"),
@@ -37,3 +37,15 @@ SPLIT_METHODS = (N_("stratified"), N_("grouped"), N_("kfold"), N_("file"), N_("o
 
 ANSWERS = (N_("yes"), N_("no"), N_("unknown"))
 """What a check of the reproducibility checklist comes to."""
+
+VERDICTS = (
+    N_("identical"),
+    N_("within the interval"),
+    N_("differs"),
+    N_("not run"),
+    N_("not trained"),
+    N_("no scores to compare"),
+)
+"""`reports.comparison.reproducibility.Verdict`."""
+
+PARTS_OF_CPU = (N_("cores"), N_("threads"))
