@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.results.run import Run
-
 if TYPE_CHECKING:
+    from bench.results.run import Run
     from reports.comparison.runs import Compared
 
 __all__ = ["compare_runs", "export", "render_report"]
