@@ -4,41 +4,44 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reports.exports import EXPORTS
+from reports.text.i18n import LANGUAGES, translator
 
 __all__ = ["Language", "compare", "export", "print_outcomes", "report"]
 
 
-class Language(StrEnum):
-    """Languages of the report."""
+def _known(lang: str) -> str:
+    translator(lang)  # refused before any work is done
+    return lang
 
-    EN = "en"
-    ES = "es"
+
+Language = Annotated[
+    str, typer.Option("--lang", metavar="|".join(LANGUAGES), help="The language of the texts.", callback=_known)
+]
 
 
 def report(
     runs: Annotated[list[Path], typer.Argument(help="One or more run folders.")],
     out: Annotated[Path | None, typer.Option(help="The HTML file; RUN/report.html by default.")] = None,
-    lang: Annotated[Language, typer.Option(help="The language of the page.")] = Language.EN,
+    lang: Language = "en",
 ) -> None:
     """Render the report of one or more runs as one HTML file."""
     from bench.results.run import load_results
     from reports import render_report
 
-    typer.echo(f"report: {render_report([load_results(path) for path in runs], out, lang=lang.value).resolve()}")
+    typer.echo(f"report: {render_report([load_results(path) for path in runs], out, lang=lang).resolve()}")
 
 
 def compare(
     before: Annotated[Path, typer.Argument(metavar="RUN_A", help="The run before.")],
     after: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run after, on the same data and split.")],
     out: Annotated[Path | None, typer.Option(help="Write the comparison as an HTML page too.")] = None,
-    lang: Annotated[Language, typer.Option(help="The language.")] = Language.EN,
+    lang: Language = "en",
     fail_on_regression: Annotated[
         bool,
         typer.Option(
@@ -51,10 +54,9 @@ def compare(
     """Compare two runs: what became better or worse, beyond noise."""
     from reports import compare_runs
     from reports.comparison.page import lines
-    from reports.text.i18n import translator
 
-    compared = compare_runs(before, after, out, lang=lang.value)
-    print_outcomes(lines(compared, translator(lang.value)))
+    compared = compare_runs(before, after, out, lang=lang)
+    print_outcomes(lines(compared, translator(lang)))
     if out is not None:
         typer.echo(f"page: {out.resolve()}")
     raise typer.Exit(1 if fail_on_regression and compared.regressions else 0)

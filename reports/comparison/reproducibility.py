@@ -16,12 +16,12 @@ from bench.stats.paired_tests import paired_difference
 from reports.inputs.report_data import Entry, load_report_data
 from reports.inputs.significance import paired
 from reports.text.formatting import duration, percent, points
-from reports.text.i18n import Translate, translator
+from reports.text.i18n import N_, Translate, translator
 
 __all__ = ["LEVEL", "Agreement", "CellAgreement", "agreement"]
 
 Verdict = Literal["identical", "within the interval", "differs", "not run", "not trained", "no scores to compare"]
-_METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "kappa": "kappa"}
+_METRICS = {"accuracy": N_("accuracy"), "balanced_accuracy": N_("balanced accuracy"), "kappa": N_("kappa")}
 LEVEL = 0.95
 """Of all intervals of differences together."""
 _ENGLISH = translator("en")

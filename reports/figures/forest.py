@@ -11,12 +11,12 @@ from matplotlib.ticker import FuncFormatter
 from reports.figures.svg import INK, Names, family_color, inline, settings
 from reports.inputs.report_data import Entry, ReportData
 from reports.inputs.significance import Significance
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["forest"]
 
 MOST_ROWS = 60
-_STATISTICS = (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"), ("kappa", "Kappa"))
+_STATISTICS = (("accuracy", N_("Accuracy")), ("balanced_accuracy", N_("Balanced accuracy")), ("kappa", N_("Kappa")))
 MARKERS = {"vit": "o", "cnn": "s"}
 
 

@@ -8,11 +8,16 @@ from statistics import fmean
 from typing import Any
 
 from reports.inputs.report_data import Entry, ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["curves_chart"]
 
-_SCORES = (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"), ("kappa", "Kappa"), ("loss", "Loss"))
+_SCORES = (
+    ("accuracy", N_("Accuracy")),
+    ("balanced_accuracy", N_("Balanced accuracy")),
+    ("kappa", N_("Kappa")),
+    ("loss", N_("Loss")),
+)
 _IN_LEGEND = 12
 _SIDES = ("validation", "train")
 

@@ -13,17 +13,17 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.figures.svg import MUTED, VIT, Names, family_color, inline, settings
 from reports.inputs.report_data import Entry, ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["all_curves", "learning_curves"]
 
 _ACROSS = 4
 
 _PANELS = (
-    ("loss", "Loss"),
-    ("accuracy", "Accuracy"),
-    ("balanced_accuracy", "Balanced accuracy"),
-    ("kappa", "Kappa"),
+    ("loss", N_("Loss")),
+    ("accuracy", N_("Accuracy")),
+    ("balanced_accuracy", N_("Balanced accuracy")),
+    ("kappa", N_("Kappa")),
 )
 
 

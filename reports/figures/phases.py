@@ -12,18 +12,18 @@ from reports.figures.forest import MOST_ROWS
 from reports.figures.svg import CNN, MUTED, OTHER, VIT, Names, inline, settings
 from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import duration
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["PHASES", "phases"]
 
 
 PHASES = (
-    ("import_seconds", "start-up", MUTED),
-    ("data_seconds", "data", OTHER),
-    ("model_seconds", "model", "#2a9d8f"),
-    ("warmup_seconds", "warm-up", "#d4a72c"),
-    ("train_seconds", "training", VIT),
-    ("evaluate_seconds", "evaluation", CNN),
+    ("import_seconds", N_("start-up"), MUTED),
+    ("data_seconds", N_("data"), OTHER),
+    ("model_seconds", N_("model"), "#2a9d8f"),
+    ("warmup_seconds", N_("warm-up"), "#d4a72c"),
+    ("train_seconds", N_("training"), VIT),
+    ("evaluate_seconds", N_("evaluation"), CNN),
 )
 
 

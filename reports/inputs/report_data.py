@@ -12,6 +12,7 @@ from bench.errors import RunError
 from bench.results.run import Predictions, Run, load_results
 from bench.results.schema import CellResult, Status
 from reports.text.formatting import visible
+from reports.text.i18n import N_
 
 __all__ = ["DETAILED", "NOT_RUN", "Entry", "ReportData", "detailed", "load_report_data"]
 
@@ -113,10 +114,10 @@ class Entry:
     def reason(self) -> str:
         """Why there are no scores, in one sentence; empty for a cell that is ok."""
         if self.result is None:
-            return "planned, but no result is stored"
+            return N_("planned, but no result is stored")
         if self.is_ok:
             return ""
-        return self.result.error.message if self.result.error else "no reason was stored"
+        return self.result.error.message if self.result.error else N_("no reason was stored")
 
     @property
     def configuration(self) -> tuple[str, str, str, str]:

@@ -67,7 +67,7 @@ def _row(entry: Entry, data: ReportData) -> CalibrationRow:
     before = tuple(number(metrics.get(key)) for key in _SCORES)
     fitted, found = fitted_temperature(entry, data), entry.predictions
     if fitted is None or found is None:
-        missing = number(None, "no probabilities of validation images are stored")
+        missing = number(None, N_("no probabilities of validation images are stored"))
         return CalibrationRow(entry, before, missing, (missing,) * len(_SCORES))
     after = summary(found.labels, apply_temperature(found.probabilities, fitted.value))
     temperature = number(fitted.value, digits=2)

@@ -45,17 +45,17 @@ def card_rows(data: ReportData, _: Translate) -> list[tuple[str, str]]:
     texts = {True: _("{used} of {all} images"), False: _("{used} images")}
     images = texts[bool(limited)].format(used=used, all=limited)
     rows = [
-        ("Name", card.get("name")),
-        ("Source", dataset.get("source")),
-        ("Kind", _("synthetic: drawn by a program") if data.is_synthetic else None),
-        ("Used", images if used else None),
-        ("License", card.get("license")),
-        ("Cite", card.get("citation")),
-        ("Address", card.get("url")),
-        ("Split", word(str(dataset.get("split_method") or ""), _)),
-        ("Shares asked for", shares),
-        ("Fingerprint", dataset.get("fingerprint")),
-        ("Split hash", dataset.get("split_hash")),
+        (N_("Name"), card.get("name")),
+        (N_("Source"), dataset.get("source")),
+        (N_("Kind"), _("synthetic: drawn by a program") if data.is_synthetic else None),
+        (N_("Used"), images if used else None),
+        (N_("License"), card.get("license")),
+        (N_("Cite"), card.get("citation")),
+        (N_("Address"), card.get("url")),
+        (N_("Split"), word(str(dataset.get("split_method") or ""), _)),
+        (N_("Shares asked for"), shares),
+        (N_("Fingerprint"), dataset.get("fingerprint")),
+        (N_("Split hash"), dataset.get("split_hash")),
     ]
     return [(name, str(text)) for name, text in rows if text]
 
@@ -75,14 +75,14 @@ def audit_rows(audit: dict[str, Any]) -> list[tuple[str, str]]:
     imbalance = audit.get("imbalance")
     leaking = audit.get("would_leak_pairs") or len(audit.get("would_leak") or [])  # older runs list all of them
     return [
-        ("Files taken for images", str(audit.get("images", DASH))),
-        ("Of these readable", str(audit.get("readable", DASH))),
-        ("Groups of identical images", str(len(audit.get("exact") or []))),
-        ("Pairs that look alike", str(audit.get("near_pairs", DASH))),
-        ("Pairs that a plain random split would leak", str(leaking)),
-        ("Image sizes", _listed(sizes)),
-        ("Color modes", _listed(modes)),
-        ("Images of the largest class for each one of the smallest", f"{imbalance:.3g}" if imbalance else DASH),
+        (N_("Files taken for images"), str(audit.get("images", DASH))),
+        (N_("Of these readable"), str(audit.get("readable", DASH))),
+        (N_("Groups of identical images"), str(len(audit.get("exact") or []))),
+        (N_("Pairs that look alike"), str(audit.get("near_pairs", DASH))),
+        (N_("Pairs that a plain random split would leak"), str(leaking)),
+        (N_("Image sizes"), _listed(sizes)),
+        (N_("Color modes"), _listed(modes)),
+        (N_("Images of the largest class for each one of the smallest"), f"{imbalance:.3g}" if imbalance else DASH),
     ]
 
 

@@ -72,7 +72,7 @@ def _pair(cpu: Entry, other: Entry) -> PairRow:
 
 def _times_faster(slow: Value, fast: Value) -> Value:
     if not slow.raw or not fast.raw:
-        return Value("–", None, "not measured on both devices")
+        return Value("–", None, N_("not measured on both devices"))
     ratio = slow.raw / fast.raw
     return Value(f"{ratio:.3g} ×" if ratio < 1000 else f"{ratio:.0f} ×", ratio, f"{ratio:.6g}")
 

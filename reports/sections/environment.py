@@ -38,19 +38,19 @@ def environment_rows(environment: dict[str, Any], _: Translate) -> list[tuple[st
     memory = environment.get("memory_gib")
     revision = str(git.get("revision") or "") + (f" + {_('uncommitted changes')}" if git.get("dirty") else "")
     rows = [
-        ("Started", environment.get("started")),
-        ("CPU", _processor(cpu, _)),
-        ("Memory", f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
-        ("Devices", _flat(environment.get("devices"))),
-        ("GPUs", _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
-        ("Load when it began", environment.get("load_average_1min")),
-        ("Threads", _flat(environment.get("threads"))),
-        ("Determinism", _flat(environment.get("determinism"))),
-        ("System", environment.get("platform")),
-        ("Python", environment.get("python")),
+        (N_("Started"), environment.get("started")),
+        (N_("CPU"), _processor(cpu, _)),
+        (N_("Memory"), f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
+        (N_("Devices"), _flat(environment.get("devices"))),
+        (N_("GPUs"), _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
+        (N_("Load when it began"), environment.get("load_average_1min")),
+        (N_("Threads"), _flat(environment.get("threads"))),
+        (N_("Determinism"), _flat(environment.get("determinism"))),
+        (N_("System"), environment.get("platform")),
+        (N_("Python"), environment.get("python")),
         ("patchbench", environment.get("patchbench")),
-        ("Revision", revision),
-        ("Packages", ", ".join(f"{name} {packages[name]}" for name in ordered)),
+        (N_("Revision"), revision),
+        (N_("Packages"), ", ".join(f"{name} {packages[name]}" for name in ordered)),
     ]
     return [(name, str(text)) for name, text in rows if text]
 

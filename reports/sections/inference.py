@@ -64,7 +64,7 @@ def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -
 
 
 def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translate) -> BackendRow:
-    why = word(profile.not_measured or "not measured", _)
+    why = word(profile.not_measured or N_("not measured"), _)
     timed = [batch for batch in profile.batches if batch.seconds]
     batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
     first = min(timed, key=lambda b: b.batch_size, default=None)
@@ -115,7 +115,7 @@ def _tail(batch: BatchTiming | None, percentile: int, samples: int, why: str) ->
     if batch is None:
         return duration(None, why)
     if len(batch.seconds) < samples:
-        return duration(None, "too few samples")
+        return duration(None, N_("too few samples"))
     return duration(float(np.percentile(batch.seconds, percentile, method="inverted_cdf")))
 
 

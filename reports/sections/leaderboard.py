@@ -51,12 +51,12 @@ def _named(key: str, value: Any, _: Translate) -> str:
 
 
 _SETTINGS = (
-    ("regime", "Regime"),
-    ("device", "Device"),
-    ("precision", "Precision"),
-    ("seed", "Seed"),
-    ("start", "Weights"),
-    ("run_name", "Run"),
+    ("regime", N_("Regime")),
+    ("device", N_("Device")),
+    ("precision", N_("Precision")),
+    ("seed", N_("Seed")),
+    ("start", N_("Weights")),
+    ("run_name", N_("Run")),
 )
 
 

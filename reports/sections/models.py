@@ -50,9 +50,9 @@ def class_rows(result: CellResult, classes: list[str]) -> list[ClassRow]:
     return [
         ClassRow(
             name,
-            percent(score.precision, "no image was said to be of this class", 1),
-            percent(score.recall, "no test image is of this class", 1),
-            number(score.f1, "neither there nor ever said"),
+            percent(score.precision, N_("no image was said to be of this class"), 1),
+            percent(score.recall, N_("no test image is of this class"), 1),
+            number(score.f1, N_("neither there nor ever said")),
             score.support,
             span.recall,
             span.f1,

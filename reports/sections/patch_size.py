@@ -28,7 +28,7 @@ def build(page: Page) -> dict[str, Any] | None:
             entry.result.model.patch or 0,
             data.title(entry) + (f" · {_('seed')} {entry.seed}" if has_seeds else ""),
             amount(entry.result.model.tokens),
-            [column.value(entry.result, "not measured") for column in columns],
+            [column.value(entry.result, N_("not measured")) for column in columns],
         )
         for entry in found
         if entry.result

@@ -42,10 +42,10 @@ def _step_values(entry: Entry) -> list[Value]:
 
 
 STEP_PARTS = (
-    ("data", "waiting for data"),
-    ("forward", "forward"),
-    ("backward", "backward"),
-    ("optimizer", "optimizer"),
+    ("data", N_("waiting for data")),
+    ("forward", N_("forward")),
+    ("backward", N_("backward")),
+    ("optimizer", N_("optimizer")),
 )
 
 

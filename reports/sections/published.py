@@ -33,10 +33,12 @@ def _row(row: dict[str, Any], data: ReportData, significance: Significance, _: T
         "device": str(row.get("device") or ""),
         "dataset": str(row.get("dataset") or ""),
         "images": row.get("images") if isinstance(row.get("images"), int) else None,
-        "accuracy": percent(score, "not reported"),
-        "balanced_accuracy": percent(_first(row.get("balanced_accuracy"), scores, "balanced_accuracy"), "not reported"),
-        "kappa": number(_first(row.get("kappa"), scores, "kappa"), "not reported"),
-        "seconds": duration(_number(row.get("seconds")), "not reported"),
+        "accuracy": percent(score, N_("not reported")),
+        "balanced_accuracy": percent(
+            _first(row.get("balanced_accuracy"), scores, "balanced_accuracy"), N_("not reported")
+        ),
+        "kappa": number(_first(row.get("kappa"), scores, "kappa"), N_("not reported")),
+        "seconds": duration(_number(row.get("seconds")), N_("not reported")),
         "status": str(row.get("status") or ""),
         "source": str(row.get("source") or ""),
         "note": str(row.get("note") or ""),

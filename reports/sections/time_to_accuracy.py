@@ -9,14 +9,14 @@ from typing import Any
 from bench.results.time_to_accuracy import TimeToAccuracy, reach, validated
 from reports.inputs.report_data import Entry, ReportData
 from reports.text.formatting import Value, duration, percent, plain
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["LEVELS", "reaching"]
 
 LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999)
 """The accuracies that are asked for."""
 
-_NO_PRICE = "the study names no price for this device"
+_NO_PRICE = N_("the study names no price for this device")
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ def _row(title: str, level: float, at: TimeToAccuracy | None, _: Translate) -> R
         epoch=plain(epoch, why),
         time=duration(seconds, why),
         cost=plain(cost, _NO_PRICE if at else why),
-        energy=plain(joules, "not measured" if at else why, "J"),
+        energy=plain(joules, N_("not measured") if at else why, "J"),
     )

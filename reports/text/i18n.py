@@ -8,7 +8,7 @@ from __future__ import annotations
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bench.errors import RunError, nearest
 
@@ -17,6 +17,7 @@ __all__ = ["ENGLISH", "LANGUAGES", "LOCALE", "N_", "TEMPLATES", "Plural", "Trans
 TEMPLATES = Path(__file__).parents[1] / "templates"
 LOCALE = Path(__file__).parents[1] / "locale"
 _CATALOG = "LC_MESSAGES/messages.po"
+Text = TypeVar("Text", bound=str)
 LANGUAGES = ("en", *sorted(path.parts[-3] for path in LOCALE.glob(f"*/{_CATALOG}")))
 
 
@@ -52,7 +53,7 @@ Translate = Translator
 ENGLISH = Translator("en", NullTranslations())
 
 
-def N_(text: str) -> str:  # noqa: N802
+def N_(text: Text) -> Text:  # noqa: N802
     """Mark a text for extraction that is translated where it is shown."""
     return text
 

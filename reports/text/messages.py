@@ -23,13 +23,13 @@ _DATA: dict[str, str | Plural] = {
         "{count} file not taken for an image: {name}", "{count} files not taken for images, such as {name}"
     ),
     "conflicting_labels": Plural(
-        "identical images carry different labels ({count} such set): {names}",
-        "identical images carry different labels ({count} such sets), for example {names}",
+        "identical images carry different labels ({count} such set): {names:and}",
+        "identical images carry different labels ({count} such sets), for example {names:and}",
     ),
     "duplicates_left_out": Plural("{count} exact duplicate left out", "{count} exact duplicates left out"),
     "split_leaks": Plural(
-        "{count} pair of duplicates lies in different splits: {names}",
-        "{count} pairs of duplicates lie in different splits, such as {names}",
+        "{count} pair of duplicates lies in different splits: {names:and}",
+        "{count} pairs of duplicates lie in different splits, such as {names:and}",
     ),
     "class_imbalance": N_("The largest class has {ratio:.0f} times as many images as the smallest"),
     "patient_unknown": N_(
@@ -41,7 +41,7 @@ _DATA: dict[str, str | Plural] = {
     ),
     "hub_license": N_("License and citation: see the page of the data set."),
     "duplicate_of": N_("a duplicate of {name}"),
-    "conflicting_pixels": N_("the same pixels carry different labels: {names}"),
+    "conflicting_pixels": N_("the same pixels carry different labels: {names:and}"),
     "not_in_split_file": N_("not in the split file"),
 }
 
@@ -66,13 +66,20 @@ _FILES: dict[str, str | Plural] = {
 
 _ENERGY: dict[str, str | Plural] = {
     "no_rapl": N_("CPU: this system shows no RAPL counters (virtual machines and macOS have none)"),
-    "rapl_unreadable": N_("CPU: its RAPL counters cannot be read ({reason})"),
-    "rapl_needs_rights": N_("reading them takes the rights of root, or zeus with its daemon ({reason})"),
+    "rapl_needs_rights": N_(
+        "CPU: its RAPL counters cannot be read ({reason}); reading them takes the rights of root, or zeus with its "
+        "daemon ({zeus})"
+    ),
+    "gpu_energy_missing": N_("GPU: {reason}"),
     "zeus_missing": N_("zeus is not installed"),
+    "zeus_no_cpu": N_("zeus finds no CPU"),
     "zeus_unknown_device": N_("zeus does not know {device}"),
     "no_nvidia_driver": N_("no NVIDIA driver answers ({reason})"),
+    "driver_closed": N_("the driver's library was not opened"),
+    "device_not_visible": N_("CUDA_VISIBLE_DEVICES={visible} shows no {device}"),
     "driver_unknown_device": N_("the driver does not know {device} ({reason})"),
     "no_energy_counter": N_("there is no energy counter for {device} devices"),
+    "hardware_counters": N_("hardware counters of the whole {names:and}, also of what else ran on it"),
     "too_short_for_counter": N_("it was over before a counter could be read twice"),
     "counter_lost": N_("a counter could not be read to the end: {reason}"),
 }
@@ -82,12 +89,14 @@ _MEASURING: dict[str, str | Plural] = {
     "rss_sampled": N_(
         "sum of the resident set size (RSS, shared pages counted whole) of the process tree, sampled from outside"
     ),
+    "gpu_memory_of_processes": N_("the driver's account of the cell's processes"),
+    "gpu_memory_of_device": N_("the driver's account of the whole device, less what was in use before"),
     "unstable_median": Plural(
         "the median of {samples} samples is not known within {share:.0%}",
         "the median of {samples} samples in {rounds} rounds is not known within {share:.0%}",
         "rounds",
     ),
-    "unstable_median_not_warm": Plural(
+    "unstable_median_cold": Plural(
         "the median of {samples} samples is not known within {share:.0%}, and the warm-up did not become steady",
         "the median of {samples} samples in {rounds} rounds is not known within {share:.0%}, and the warm-up did not "
         "become steady",
@@ -109,19 +118,21 @@ _MEASURING: dict[str, str | Plural] = {
 _CELL: dict[str, str | Plural] = {
     "time_limit": N_("not done after the study's time_limit of {seconds:,.6g} s"),
     "memory_limit": N_("used {used:,.0f} MiB of memory, above the study's memory_limit of {mib:,.0f} MiB"),
+    "memory_limit_by_kernel": N_("ended by the kernel at the study's memory_limit of {mib:,.0f} MiB"),
     "killed_by_kernel": N_("the kernel killed it because memory had run out"),
     "killed_by_signal": N_("its process was ended by {signal}"),
     "interrupted": N_("stopped by the user; run the same command again to resume"),
     "no_result": N_("its process ended without an error and left no result"),
     "broken_outcome": N_("its outcome cannot be used: {reason}"),
-    "exit_code": N_("its process ended with code {code} and left no result"),
+    "exit_code": N_("its process ended with code {code}"),
     "device_unavailable": N_("the device cannot be used: {reason}"),
     "diverged": N_("{reason}; try a lower train.lr"),
     "exception": N_("{kind}: {text}"),
     "warmup_not_steady": Plural("not steady after {passes} pass", "not steady after {passes} passes", "passes"),
     "model_not_kept": N_("the weights were not kept: {reason}"),
     "profile_cut_short": N_("the inference profile was cut short: {reason}"),
-    "failed_after_result": N_("its process ended by {how} after the result was written"),
+    "failed_after_result": N_("after the result was written, {how}"),
+    "failed_in_profile": N_("in the inference profile, after the result was written, {how}"),
     "not_isolated": N_("not isolated, not timed: it ran in the process of patchbench"),
 }
 
@@ -131,6 +142,8 @@ MESSAGES: dict[str, str | Plural] = {
     **_ENERGY,
     **_MEASURING,
     **_CELL,
+    "several": "{parts}",
+    "and_more": N_("{count} more"),
     "verbatim": "{text}",
 }
 """The English template of every code."""
@@ -152,11 +165,12 @@ def word(notice: Notice | str, translate: Translator = ENGLISH) -> str:
 
 
 def _template(notice: Notice, translate: Translator) -> str | None:
-    message = MESSAGES.get(notice.code)
+    is_cold = notice.code == "unstable_median" and notice.values.get("warm") == 0
+    message = MESSAGES.get(f"{notice.code}_cold" if is_cold else notice.code)
     if isinstance(message, Plural):
         count = notice.values.get(message.number)
         return translate.ngettext(message.singular, message.plural, count if isinstance(count, int) else 2)
-    return message if message is None or notice.code == "verbatim" else translate.gettext(message)
+    return message and translate.gettext(message)
 
 
 def _names(template: str) -> set[str]:
