@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from bench.errors import RunError
 from bench.results.files import write_atomic
 from bench.results.run import Run
+from reports.exports.base import Export, Written
 from reports.figures.forest import forest
 from reports.figures.learning_curves import all_curves
 from reports.figures.pareto import pareto
@@ -25,7 +26,7 @@ from reports.inputs.report_data import Entry, ReportData, load_report_data
 from reports.inputs.significance import compute_significance
 from reports.text.i18n import translator
 
-__all__ = ["write_figures"]
+__all__ = ["EXPORT"]
 
 _DOTS = 300
 _FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -34,14 +35,16 @@ _MOST_COUNTED = 30
 """Classes up to which a matrix shows its counts and grows."""
 
 
-def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
-    """Write every figure that the run has something for, as NAME.svg, NAME.pdf and NAME.png; returns the paths.
+def _write(run: Run, out: str | None) -> Written:
+    """Write every figure that the run has something for, as NAME.svg, NAME.pdf and NAME.png.
 
-    Raises `RunError` where the run cannot be read, has nothing to draw, or the folder cannot be written.
+    out: the folder; left out, ``figures`` in the run's own. Raises `RunError` where the run cannot be read, has nothing
+    to draw, or the folder cannot be written.
     """
     import vl_convert
 
-    written = []
+    folder = Path(out) if out else run.path / "figures"
+    count = 0
     for name, picture in _figures(load_report_data([run])):
         bare = _standalone(picture, "")  # the converter takes a number without a unit for a point
         files: dict[str, str | bytes] = {
@@ -50,12 +53,11 @@ def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
             "png": vl_convert.svg_to_png(bare, ppi=_DOTS, scale=1),
         }
         for form, content in files.items():
-            path = folder / f"{name}.{form}"
-            write_atomic(path, content)
-            written.append(path)
-    if not written:
-        raise RunError(f"{load_report_data([run]).runs[0].path} has no cell with scores, so there is nothing to draw.")
-    return written
+            write_atomic(folder / f"{name}.{form}", content)
+            count += 1
+    if not count:
+        raise RunError(f"{run.path} has no cell with scores, so there is nothing to draw.")
+    return Written(f"{count} files in {folder}", folder)
 
 
 def _figures(data: ReportData) -> Iterator[tuple[str, Markup]]:
@@ -96,7 +98,7 @@ def _confusion(entry: Entry, data: ReportData) -> Markup | None:
         places = [i + 0.5 for i in range(len(classes))]
         axes.set_xticks(places, map(names.token, classes), rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(places, map(names.token, classes), rotation=0)
-        axes.set_xlabel("Said")
+        axes.set_xlabel("Predicted")
         axes.set_ylabel("True")
         axes.set_title(names.token(data.title(entry)), color=INK)
         return inline(figure, "confusion", "Confusion matrix", names)
@@ -115,3 +117,7 @@ def _standalone(picture: Markup, unit: str) -> str:
     ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
     start = body.index(">") + 1
     return head + body[:start] + ground + body[start:]
+
+
+EXPORT = Export(_write)
+"""Every figure for papers, as SVG, PDF and PNG at 300 dots an inch; --out: the folder."""
