@@ -38,7 +38,7 @@ def _row(result: CellResult) -> dict[str, Any]:
         "cell": result.id,
         "model": result.label,
         "family": result.model.family,
-        **{key: result.cell.get(key) for key in ("regime", "device", "precision", "seed")},
+        **{key: getattr(result.cell, key) for key in ("regime", "device", "precision", "seed")},
         "status": result.status.value,
         **{key: measured.get(key) for key in ("accuracy", "balanced_accuracy", "kappa")},
         **{key: getattr(result.timings, key) for key in ("train_seconds", "evaluate_seconds", "total_seconds")},
@@ -46,7 +46,7 @@ def _row(result: CellResult) -> dict[str, Any]:
         "peak_vram_mib": result.memory.peak_vram_mib,
         "parameters": result.model.parameters,
         "flops": result.model.flops,
-        **{key: result.inference.get(key) for key in ("latency_p50_ms", "latency_p99_ms", "throughput_img_s")},
+        **{key: getattr(result.inference, key) for key in ("latency_p50_ms", "latency_p99_ms", "throughput_img_s")},
         "energy_j": result.energy.joules,
         "cost_usd": result.cost_usd,
     }
