@@ -22,7 +22,7 @@ DISK_EXIT = 74
 class SoFar(Stored):
     """What is known of a cell while it runs, all that is left of one that is killed."""
 
-    model_config = ConfigDict(ser_json_inf_nan="constants")  # not a number is written as such, and refused by the reader
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # NaN is written as such, and refused by the reader
 
     timings: Timings = Timings()
     """Seconds of the phases that have ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -59,7 +59,7 @@ class ProgressFile:
     """A cell's progress.json as its parent sees it, read again only when it has changed."""
 
     path: Path
-    last: Progress = Progress()
+    last: Progress = field(default_factory=Progress)
     """The last that could be read; the defaults before there is anything."""
     _stamp: tuple[int, int] = (0, 0)
 

@@ -18,7 +18,7 @@ from bench.execution.worker.train import train
 from bench.measure.memory import pss_mib
 from bench.measure.sampling import ENOUGH
 from bench.results.notice import Notice
-from bench.results.schema import Memory, Timings
+from bench.results.schema import InferenceProfile, Memory, Timings
 from bench.training import device as devices
 from bench.training.checkpoint import Checkpoint
 from bench.training.loop import TrainCallbacks
@@ -63,7 +63,7 @@ def _subject(ready: Ready, reporter: Reporter) -> Subject:
     """
     job, cell = ready.job, ready.job.cell
     module, first_round = ready.built.module, ready.job.round == 0
-    subject = Subject(module, ready.test, ready.device, ready.precision, trained=cell.training, judged=first_round)
+    subject = Subject(module, ready.test, ready.device, ready.precision, trained=cell.training, compared=first_round)
     if cell.training and first_round and job.measure.inference:
         reporter.phase("warm-up")
         subject = replace(subject, cold_start=first_call(subject, job.measure))
@@ -123,9 +123,11 @@ def _checkpoint(job: Job) -> Checkpoint | None:
 
 def _profile(ready: Ready, subject: Subject, record: Record) -> Later:
     def profile(store: Callable[[], None]) -> None:
-        for profiles in measure_inference(subject, ready.job.measure):
+        def note(profiles: tuple[InferenceProfile, ...]) -> None:
             record.profiled(profiles)
             store()
+
+        measure_inference(subject, ready.job.measure, note)
         if not ready.job.cell.training:  # nothing else has used the device
             record.add(device_memory(ready.device))
 
