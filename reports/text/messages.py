@@ -1,7 +1,8 @@
 """What a run has to say to a person, by the code of its notice: `word` puts a stored notice into a language.
 
-A template's places are the notice's values. A number takes a format of Python or ``duration``; several notices in one
-place are joined by a semicolon, or by commas and a last "and" with the format ``and``.
+A template's places are the notice's values. A number takes a format of Python or ``duration``; a name of
+`reports.text.words` takes ``word`` and is translated; several notices in one place are joined by a semicolon, or with
+``and`` by commas and a last "and".
 """
 
 from __future__ import annotations
@@ -126,6 +127,9 @@ _CELL: dict[str, str | Plural] = {
     "broken_outcome": N_("its outcome cannot be used: {reason}"),
     "exit_code": N_("its process ended with code {code}"),
     "device_unavailable": N_("the device cannot be used: {reason}"),
+    "round_failed": N_("the round ended as {status:word}: {reason}"),
+    "round_lost": N_("the round ended as {status:word}"),
+    "broken_predictions": N_("its predictions cannot be used: {reason}"),
     "diverged": N_("{reason}; try a lower train.lr"),
     "exception": N_("{kind}: {text}"),
     "warmup_not_steady": Plural("not steady after {passes} pass", "not steady after {passes} passes", "passes"),
@@ -195,6 +199,8 @@ class _Places(string.Formatter):
         """See `string.Formatter`; a word in a number's place stays as it is."""
         if isinstance(value, list):
             return self._joined(value, format_spec)
+        if isinstance(value, str):
+            return self.translate(value.replace("_", " ")) if format_spec == "word" else value
         if not isinstance(value, int | float):
             return str(value)
         if format_spec == "duration":

@@ -104,7 +104,7 @@ def example(code: str, number: int) -> Notice:
     for name, how in formats(message).items():
         counted = isinstance(message, Plural) and name == message.number
         words = "x {1}" if how != "and" else tuple(map(verbatim, ("a", "b", "c")))
-        values[name] = number if counted else float(number) if how and how != "and" else words
+        values[name] = number if counted else float(number) if how not in ("", "and", "word") else words
     return Notice.of(code, **values)
 
 
