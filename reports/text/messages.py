@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import string
 
+from bench.results.duration import duration
 from bench.results.notice import Notice, Value
-from reports.text.formatting import duration, visible
+from reports.text.formatting import visible
 from reports.text.i18n import ENGLISH, N_, Plural, Translator
 
 __all__ = ["MESSAGES", "word"]
@@ -204,7 +205,7 @@ class _Places(string.Formatter):
         if not isinstance(value, int | float):
             return str(value)
         if format_spec == "duration":
-            return duration(value).text
+            return duration(value)
         text = format(value, format_spec).replace("_", "\N{NO-BREAK SPACE}")  # the format of other languages' thousands
         return text.replace("%", "\N{NO-BREAK SPACE}%")
 
