@@ -73,5 +73,6 @@ def test_reading_what_a_study_says_of_its_data_loads_no_image_library() -> None:
 
 
 def test_what_the_registry_names_is_light() -> None:
-    code = "import sys, bench.data.sources; sys.exit(bool({'pydantic', 'numpy', 'bench.study.dataset'} & set(sys.modules)))"
+    heavy = {"pydantic", "numpy", "bench.study.dataset"}
+    code = f"import sys, bench.data.sources; sys.exit(bool({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
