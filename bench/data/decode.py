@@ -20,10 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bench.errors import DataError
 
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "Decoded", "decode", "decode_full", "encode_ppm", "resize", "shrink"]
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
-"""What the name of an image may end in."""
+__all__ = ["MAX_PIXELS", "Decoded", "decode", "decode_full", "encode_ppm", "resize", "shrink"]
 
 MAX_PIXELS = 8192 * 8192
 """An image that claims more pixels than this is refused before memory is reserved for them."""

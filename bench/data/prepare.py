@@ -131,7 +131,7 @@ class _Chosen:
 def _given_sides(source: Source, spec: SplitSpec) -> tuple[dict[str, Side], SplitMethod]:
     """The sides that a file or the source fixes, and the method that is used."""
     method = spec.wanted
-    official = {record.name: record.side for record in source.records if record.side is not None}
+    official = {record.name: record.split for record in source.records if record.split is not None}
     if method == "auto":
         method = "official" if official else "stratified"
     if method == "official" and not official:

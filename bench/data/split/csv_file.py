@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from bench.data.sources.base import check_path, side_named
+from bench.data.sources.base import check_path, split_named
 from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest, Side
 
@@ -68,7 +68,7 @@ def read_split(path: Path) -> dict[str, Side]:
             )
         for row in rows:
             name, word = row["name"] or "", row["split"] or ""
-            side = side_named(word)
+            side = split_named(word)
             if side is None:
                 raise DataError(f"{path}, line {rows.line_num}: {word!r} is none of train, validation and test")
             if name in sides:
