@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bench.data.pixels.thumbnails import write_thumbnails
+from bench.data.pixels.thumbnails import make_thumbnails
 from bench.data.prepare import pixels, prepare
 from bench.errors import StudyError
 from bench.measure.system.environment import environment
@@ -111,7 +111,7 @@ def describe_run(run: Run, prepared: Prepared, command: Sequence[str], cache: Pa
     write_atomic(run.path / "plan.json", json.dumps({"cells": plan}, indent=1, ensure_ascii=False))
     pictures = run.path / "thumbnails.parquet"
     if not pictures.is_file():
-        write_thumbnails(prepared.manifest, prepared.study.dataset, pictures, cache_dir=cache)
+        make_thumbnails(prepared.manifest, prepared.study.dataset, pictures, cache_dir=cache)
     study = prepared.study.model_dump(mode="json")
     write_atomic(run.path / "study.yaml", yaml.safe_dump(study, sort_keys=False, allow_unicode=True))
 
