@@ -22,7 +22,6 @@ from bench.errors import DataError
 from bench.results.notice import Notice
 
 __all__ = [
-    "EXTENSIONS",
     "MAX_PIXELS",
     "Decoded",
     "ImageError",
@@ -32,9 +31,6 @@ __all__ = [
     "resize",
     "shrink",
 ]
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
-"""What the name of an image may end in."""
 
 MAX_PIXELS = 8192 * 8192
 """An image that claims more pixels than this is refused before memory is reserved for them."""

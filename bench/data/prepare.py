@@ -132,7 +132,7 @@ class _Chosen:
 def _given_splits(source: Source, spec: SplitSpec) -> tuple[dict[str, Split], SplitMethod]:
     """The splits that a file or the source fixes, and the method that is used."""
     method = spec.wanted
-    official = {record.name: record.side for record in source.records if record.side is not None}
+    official = {record.name: record.split for record in source.records if record.split is not None}
     if method == "auto":
         method = "official" if official else "stratified"
     if method == "official" and not official:
@@ -217,7 +217,7 @@ def _check_classes(source: Source, records: Sequence[Sample]) -> None:
     empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
     if empty:
         aside = (
-            f"; {source.ignored[0].name!r} was not taken for an image (patchbench data audit prints why)"
+            f"; {source.ignored[0][0]!r} was not taken for an image (patchbench data audit prints why)"
             if source.ignored
             else ""
         )

@@ -88,7 +88,7 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
         images=len(facts),
         readable=sum(not fact.error for fact in facts),
         unreadable=tuple(unreadable),
-        ignored=source.ignored,
+        ignored=tuple(Dropped(name=name, notice=notice) for name, notice in source.ignored),
         exact=tuple(exact),
         near=near,
         near_pairs=total,

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from bench.data.sources.base import check_path, side_named
+from bench.data.sources.base import check_path, split_named
 from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest, Split
 
@@ -68,7 +68,7 @@ def read_split(path: Path) -> dict[str, Split]:
             )
         for row in rows:
             name, word = row["name"] or "", row["split"] or ""
-            own = side_named(word)
+            own = split_named(word)
             if own is None:
                 raise DataError(f"{path}, line {rows.line_num}: {word!r} is none of train, validation and test")
             if name in splits:
