@@ -92,9 +92,7 @@ def with_found_batch_size(prepared: Prepared, found: FoundBatchSize) -> Prepared
     return Prepared(prepared.study.model_copy(update={"train": train}), prepared.manifest, cells)
 
 
-def pixel_arrays(
-    prepared: Prepared, cells: Iterable[Cell], cache: Path | None, on_event: OnEvent
-) -> dict[int, Path]:
+def pixel_arrays(prepared: Prepared, cells: Iterable[Cell], cache: Path | None, on_event: OnEvent) -> dict[int, Path]:
     """The pixel cache's file for each image size that these cells need; it is built where it is missing."""
     dataset, manifest = prepared.study.dataset, prepared.manifest
     sizes = sorted({size_of(cell, prepared.study) for cell in cells})
@@ -113,7 +111,7 @@ def describe_run(run: Run, prepared: Prepared, command: Sequence[str], cache: Pa
     The study comes last: a folder that holds it holds the rest too.
     """
     write_atomic(run.path / "dataset.json", prepared.manifest.to_json())
-    write_atomic(run.path / "environment.json", environment(command).model_dump_json(indent=1))
+    write_atomic(run.path / "environment.json", environment(list(command)).model_dump_json(indent=1))
     plan = Plan(cells=tuple(_planned(cell) for cell in prepared.cells))
     write_atomic(run.path / "plan.json", plan.model_dump_json(indent=1))
     thumbnails = run.path / "thumbnails.parquet"
