@@ -88,8 +88,15 @@ class Registry(Generic[T]):
                 f"{type(error).__name__}: {error}; repair or uninstall it"
             ) from error
 
+    def load_all(self) -> dict[str, T]:
+        """Import all of them, in the order of :meth:`names`; raises what :meth:`load` does."""
+        return {name: self.load(name) for name in self.names()}
+
     def describe(self) -> dict[str, str]:
-        """Return the first line of what is written about each, by name; nothing is imported, only source is read."""
+        """Return the first line of what is written about each, by name: its docstring, its ``help=`` or its module's.
+
+        Source is read and nothing is imported, so that what needs torch can be listed without it.
+        """
         found = {name: _first_line(target) for name, target in self.entries.items()}
         for name, point in self._installed.items():
             try:
@@ -143,15 +150,17 @@ def _first_line(target: str) -> str:
 
 
 def _docstring(tree: ast.Module, attribute: str) -> str | None:
-    """The docstring of a class or function of the module, or the string that follows an assignment."""
-    previous: ast.stmt | None = None
+    """The docstring of a class or function of the module, or the ``help=`` of what a name is assigned."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == attribute:
             return ast.get_docstring(node)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            if isinstance(previous, ast.Assign) and attribute in map(ast.unparse, previous.targets):
-                return node.value.value.strip()
-            if isinstance(previous, ast.AnnAssign) and ast.unparse(previous.target) == attribute:
-                return node.value.value.strip()
-        previous = node
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if attribute in map(ast.unparse, targets):
+                return _help(node.value)
     return None
+
+
+def _help(call: ast.Call) -> str | None:
+    given = (word.value for word in call.keywords if word.arg == "help")
+    return next((str(text.value) for text in given if isinstance(text, ast.Constant)), None)

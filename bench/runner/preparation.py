@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.data.pixels.thumbnails import write_thumbnails
+from bench.data.pixels.thumbnails import make_thumbnails
 from bench.data.prepare import pixels, prepare
 from bench.measure.system.environment import environment
 from bench.results.dataset import DatasetManifest
@@ -116,7 +116,7 @@ def describe_run(run: Run, prepared: Prepared, command: Sequence[str], cache: Pa
     write_atomic(run.path / "plan.json", plan.model_dump_json(indent=1))
     thumbnails = run.path / "thumbnails.parquet"
     if not thumbnails.is_file():
-        write_thumbnails(prepared.manifest, prepared.study.dataset, thumbnails, cache_dir=cache)
+        make_thumbnails(prepared.manifest, prepared.study.dataset, thumbnails, cache_dir=cache)
     study = prepared.study.model_dump(mode="json")
     write_atomic(run.path / "study.yaml", yaml.safe_dump(study, sort_keys=False, allow_unicode=True))
 

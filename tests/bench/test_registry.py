@@ -35,7 +35,7 @@ def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def write_plain(folder: Path, heavy: bool = False) -> None:
     text = PLAIN if heavy else PLAIN.replace("import absent_package_of_the_tests\n", "")
-    text += 'def circle(): pass\nDOT: int = 3\n"""A point.\n\nNo size."""\n'
+    text += "def circle(): pass\nDOT: int = 3\nLINE: object = dict(width=1, help='Straight.')\n"
     (folder / "shapes/plain.py").write_text(text)
 
 
@@ -65,6 +65,7 @@ def test_installed_packages_follow_sorted(shapes: Path) -> None:
     install(shapes, "more-shapes", zigzag="shapes.plain:DOT", arc="shapes.plain:circle")
     assert registry().names() == ("square", "circle", "dot", "arc", "zigzag")
     assert registry().load("zigzag") == 3
+    assert list(registry().load_all()) == list(registry().names())
     assert Registry("shape", SHIPPED).names() == ("square", "circle", "dot")
 
 
@@ -116,11 +117,12 @@ def test_an_entry_point_names_an_attribute(shapes: Path) -> None:
 
 def test_descriptions_are_read_without_importing(shapes: Path) -> None:
     write_plain(shapes, heavy=True)
-    install(shapes, "more-shapes", arc="shapes.plain:Square", bow="shapes.absent:Bow")
+    install(shapes, "more-shapes", arc="shapes.plain:Square", bow="shapes.absent:Bow", line="shapes.plain:LINE")
     found = registry().describe()
     assert found["square"] == "Four equal sides."
     assert found["circle"] == "Plain shapes."  # what has no words of its own is described by its module
-    assert found["dot"] == "A point."
+    assert found["dot"] == "Plain shapes."
+    assert found["line"] == "Straight. (of more-shapes)"
     assert found["arc"] == "Four equal sides. (of more-shapes)"
     assert found["bow"] == "cannot be imported (of more-shapes): there is no module shapes.absent"
     assert "shapes.plain" not in sys.modules
