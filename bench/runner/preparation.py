@@ -92,9 +92,7 @@ def with_found_batch_size(prepared: Prepared, found: FoundBatchSize) -> Prepared
     return Prepared(prepared.study.model_copy(update={"train": train}), prepared.manifest, cells)
 
 
-def pixel_arrays(
-    prepared: Prepared, cells: Iterable[Cell], cache: Path | None, on_event: OnEvent
-) -> dict[int, Path]:
+def pixel_arrays(prepared: Prepared, cells: Iterable[Cell], cache: Path | None, on_event: OnEvent) -> dict[int, Path]:
     """The pixel cache's file for each image size that these cells need; it is built where it is missing."""
     dataset, manifest = prepared.study.dataset, prepared.manifest
     sizes = sorted({size_of(cell, prepared.study) for cell in cells})
