@@ -13,7 +13,8 @@ import numpy as np
 from bench.results.run import Run
 from bench.stats.confidence import RESAMPLES, interval
 from bench.stats.paired_tests import paired_difference
-from reports.inputs.report_data import Entry, load_report_data
+from reports.inputs.entry import Entry
+from reports.inputs.load import load_report_data
 from reports.inputs.significance import paired
 from reports.text.formatting import duration, percent, points
 from reports.text.i18n import N_, Translate, translator

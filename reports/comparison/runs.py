@@ -16,7 +16,9 @@ from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.paired_tests import Comparison, compare_pair, holm
 from bench.stats.timings import speedup
-from reports.inputs.report_data import NOT_RUN, Entry, ReportData, load_report_data
+from reports.inputs.entry import NOT_RUN, Entry
+from reports.inputs.load import load_report_data
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, paired
 from reports.text.formatting import Value, duration, memory, percent, points
 from reports.text.i18n import Translate

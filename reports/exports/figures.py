@@ -22,7 +22,9 @@ from reports.figures.patch_size import patch_sizes
 from reports.figures.phases import phases
 from reports.figures.svg import INK, Names, inline, settings
 from reports.inputs.columns import COSTS
-from reports.inputs.report_data import Entry, ReportData, load_report_data
+from reports.inputs.entry import Entry
+from reports.inputs.load import load_report_data
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import compute_significance
 from reports.text.i18n import translator
 

@@ -8,7 +8,8 @@ from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.confidence import interval
 from reports.exports.base import text_export
-from reports.inputs.report_data import Entry, load_report_data
+from reports.inputs.entry import Entry
+from reports.inputs.load import load_report_data
 from reports.text.formatting import Value, amount, duration, markdown_cell, memory, number, percent, visible
 
 __all__ = ["LATEX", "MARKDOWN"]

@@ -10,7 +10,8 @@ from matplotlib.ticker import FuncFormatter
 
 from reports.figures.forest import MOST_ROWS
 from reports.figures.svg import CNN, MUTED, OTHER, VIT, Names, inline, settings
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.text.formatting import duration
 from reports.text.i18n import N_, Translate
 

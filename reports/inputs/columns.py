@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from bench.results.schema import CellResult, Status
-from reports.inputs.report_data import Entry
-from reports.text.formatting import Value, amount, duration, memory, number, percent, plain
+from bench.stats.metrics import METRICS, Metric
+from reports.inputs.entry import Entry
+from reports.inputs.metrics import written
+from reports.text.formatting import Value, Why, amount, duration, memory, plain
 from reports.text.i18n import N_
 
-__all__ = ["COLUMNS", "COSTS", "Column", "Cost", "LeaderRow", "leader_row"]
+__all__ = ["COSTS", "Column", "Cost", "LeaderRow", "columns", "leader_row"]
 
 
 @dataclass(frozen=True)
@@ -20,46 +23,46 @@ class Column:
     key: str
     title: str
     help: str
-    value: Callable[[CellResult, str], Value]
+    value: Callable[[CellResult, Why], Value]
     """From a result and the reason to give where the figure is missing."""
     is_shown: bool = True
     """Whether it is in the table from the start; others can be chosen."""
 
 
-def _metric(name: str, write: Callable[[float | None, str], Value]) -> Callable[[CellResult, str], Value]:
-    return lambda result, why: write(result.metrics.get(name), why)
+Reader = Callable[[CellResult, Why], Value]
 
 
-def _inference(name: str, unit: str) -> Callable[[CellResult, str], Value]:
-    return lambda result, why: plain(result.inference.get(name), why, unit)
+def _metric(name: str, metric: Metric) -> Reader:
+    return lambda result, why: written(metric, result.metrics.get(name), why)
 
 
-def _energy(result: CellResult, why: str) -> Value:
+def _inference(name: str, unit: str) -> Reader:
+    return lambda result, why: plain(getattr(result.inference, name), why, unit)
+
+
+def _energy(result: CellResult, why: Why) -> Value:
     return plain(result.energy.joules, result.energy.not_measured or why, "J")
 
 
-def _cost(result: CellResult, why: str) -> Value:
+def _cost(result: CellResult, why: Why) -> Value:
     if result.cost_usd is None and result.price_per_hour is None:
         why = N_("the study names no price for this device")
     value = plain(result.cost_usd, why)
     return value if value.is_missing else Value(f"{value.raw:.2g}", value.raw, value.title)
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column("accuracy", N_("Accuracy"), N_("Share of test images classified right."), _metric("accuracy", percent)),
-    Column(
-        "balanced_accuracy",
-        N_("Balanced accuracy"),
-        N_("Mean of the recalls of all classes: rare classes count as much as common ones."),
-        _metric("balanced_accuracy", percent),
-    ),
-    Column(
-        "kappa",
-        N_("Kappa"),
-        N_("Cohen's kappa: agreement with the labels beyond chance, 1 is perfect."),
-        _metric("kappa", number),
-    ),
-    Column("macro_f1", N_("Macro F1"), N_("Mean of the F1 scores of all classes."), _metric("macro_f1", number), False),
+@cache
+def columns() -> tuple[Column, ...]:
+    """Every column in its order: the metrics that are columns, then what they cost."""
+    scores = (
+        Column(name, metric.title, metric.help, _metric(name, metric), metric.column == "shown")
+        for name, metric in METRICS.load_all().items()
+        if metric.column != "none"
+    )
+    return (*scores, *_COSTS_OF_CELL)
+
+
+_COSTS_OF_CELL: tuple[Column, ...] = (
     Column(
         "train_seconds",
         N_("Time to train"),
@@ -89,7 +92,7 @@ COLUMNS: tuple[Column, ...] = (
         "peak_vram_mib",
         N_("Peak GPU memory"),
         N_("Highest memory allocated on the GPU."),
-        lambda r, why: memory(r.memory.peak_vram_mib, why if r.cell.get("device") != "cpu" else N_("ran on the CPU")),
+        lambda r, why: memory(r.memory.peak_vram_mib, why if r.cell.device != "cpu" else N_("ran on the CPU")),
         False,
     ),
     Column(
@@ -140,7 +143,7 @@ COLUMNS: tuple[Column, ...] = (
 
 @dataclass(frozen=True)
 class LeaderRow:
-    """A cell in the leaderboard: one value for each of `COLUMNS`, in their order."""
+    """A cell in the leaderboard: one value for each of `columns`, in their order."""
 
     entry: Entry
     values: tuple[Value, ...]
@@ -149,12 +152,12 @@ class LeaderRow:
 def leader_row(entry: Entry) -> LeaderRow:
     """The row of one cell."""
     if entry.result is None:
-        return LeaderRow(entry, tuple(Value("–", None, N_("no result is stored")) for _ in COLUMNS))
+        return LeaderRow(entry, tuple(Value("–", None, N_("no result is stored")) for _ in columns()))
     result = entry.result
     if result.status is Status.UNAVAILABLE:
-        return LeaderRow(entry, tuple(Value("–", None, N_("there is no such device here")) for _ in COLUMNS))
+        return LeaderRow(entry, tuple(Value("–", None, N_("there is no such device here")) for _ in columns()))
     why = N_("not measured") if entry.is_ok else N_("the cell did not get this far")
-    return LeaderRow(entry, tuple(column.value(result, why) for column in COLUMNS))
+    return LeaderRow(entry, tuple(column.value(result, why) for column in columns()))
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ COSTS: tuple[Cost, ...] = (
     Cost("peak_vram_mib", N_("Peak GPU memory"), "MiB", lambda r: r.memory.peak_vram_mib),
     Cost("parameters", N_("Parameters"), "", lambda r: r.model.parameters),
     Cost("flops", N_("FLOPs"), "", lambda r: r.model.flops),
-    Cost("latency_p50_ms", N_("Latency, median"), "ms", lambda r: r.inference.get("latency_p50_ms")),
+    Cost("latency_p50_ms", N_("Latency, median"), "ms", lambda r: r.inference.latency_p50_ms),
     Cost("energy_j", N_("Energy"), "J", lambda r: r.energy.joules),
     Cost("cost_usd", N_("Cost"), "", lambda r: r.cost_usd),
 )

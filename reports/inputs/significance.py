@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.stats.confidence import Interval, intervals
 from bench.stats.paired_tests import CochranQ, Comparison, Groups, cochran_q, compare_all, groups
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 
 __all__ = ["ALPHA", "TESTED", "Significance", "compute_significance", "paired"]
 

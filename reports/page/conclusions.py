@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, Significance
 from reports.sections.devices import device_pairs
 from reports.text.formatting import duration, percent, points

@@ -13,7 +13,8 @@ from bench.results.files import write_atomic
 from bench.results.notice import Notice
 from bench.results.run import Run
 from reports.exports.tables import csv_text
-from reports.inputs.report_data import ReportData, load_report_data
+from reports.inputs.load import load_report_data
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import compute_significance
 from reports.page.conclusions import verdict
 from reports.page.datatables import datatables

@@ -10,7 +10,8 @@ import numpy as np
 from bench.errors import DataError, RunError
 from bench.stats.calibration import Temperature, apply_temperature, fit_temperature, reliability
 from bench.stats.metrics import summary
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.formatting import Value, number
 from reports.text.i18n import N_, Translate

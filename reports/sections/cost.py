@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports.figures.interactive_cost import explorer
-from reports.figures.pareto import front, pareto
+from reports.figures.pareto import pareto
 from reports.inputs.columns import COSTS
 from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
@@ -23,19 +23,16 @@ def build(page: Page) -> dict[str, Any] | None:
 
 
 def cost(data: ReportData, _: Translate) -> dict[str, Any] | None:
-    """The explorer of accuracy against cost, with a static picture behind it and its fronts in words."""
+    """The explorer of accuracy against cost, with a static image behind it and its fronts in words."""
     found = explorer(data, _)
     if found is None:
         return None
     first = next(item for item in COSTS if item.key == found["costs"][0]["key"])
-    fronts = []
-    for item in found["costs"]:
-        cells = [cell for cell in found["cells"] if cell[item["key"]]]
-        kept = front([(cell[item["key"]], cell["accuracy"]) for cell in cells])
-        fronts.append((item["title"], "; ".join(cells[index]["title"] for index in kept)))
-    picture = pareto(data, first.value, _(first.title), first.unit == "s", _)
-    devices = list(dict.fromkeys(cell["device"] for cell in found["cells"]))
-    return {"explorer": found, "picture": picture, "fronts": fronts, "devices": devices}
+    fronts = [
+        (item["title"], "; ".join(found["cells"][index]["title"] for index in found["fronts"][item["key"]][""]))
+        for item in found["costs"]
+    ]
+    return {"explorer": found, "picture": pareto(data, first, _), "fronts": fronts, "devices": found["devices"]}
 
 
 SECTION = Section(N_("Accuracy against cost"), build, has_charts=True)

@@ -8,7 +8,8 @@ from typing import Any
 
 from bench.stats.timings import Speedup, speedup
 from reports.inputs.columns import COLUMNS, leader_row
-from reports.inputs.report_data import NOT_RUN, Entry, ReportData
+from reports.inputs.entry import NOT_RUN, Entry
+from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.formatting import Value
 from reports.text.i18n import N_, Translate

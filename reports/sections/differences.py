@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.i18n import N_
 

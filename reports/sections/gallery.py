@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from reports.inputs.report_data import Entry, ReportData, detailed
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData, detailed
 from reports.sections.base import Page, Section
 from reports.text.i18n import N_
 

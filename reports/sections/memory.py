@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Entry
+from reports.inputs.entry import Entry
 from reports.sections.base import Page, Section
 from reports.text.formatting import memory
 from reports.text.i18n import N_

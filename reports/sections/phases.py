@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from reports.figures.phases import PHASES, phases
-from reports.inputs.report_data import Entry
+from reports.inputs.entry import Entry
 from reports.sections.base import Page, Section
 from reports.text.formatting import Value, amount, duration, percent
 from reports.text.i18n import N_

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.inputs.report_data import Entry
+from reports.inputs.entry import Entry
 from reports.inputs.significance import ALPHA, Significance
 from reports.sections.base import Page, Section
 from reports.text.formatting import points

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.results.time_to_accuracy import TimeToAccuracy, reach, validated
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.text.formatting import Value, duration, percent, plain
 from reports.text.i18n import N_, Translate
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from bench.stats.confidence import SeedSpread, seed_spread
 from reports.figures.forest import forest
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.i18n import N_
 

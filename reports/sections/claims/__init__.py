@@ -12,7 +12,8 @@ from statistics import median
 from typing import Any
 
 from bench.results.schema import CellResult
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, Significance
 from reports.sections.base import Page, Section
 from reports.sections.claims.devices import device_cases

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.inputs.report_data import load_report_data
+from reports.inputs.load import load_report_data
 from reports.inputs.significance import compute_significance
 from reports.page.conclusions import verdict
 

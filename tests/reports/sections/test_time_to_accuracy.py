@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.inputs.report_data import load_report_data
+from reports.inputs.load import load_report_data
 from reports.sections.time_to_accuracy import reaching
 
 TWO = [("quick", "vit", 16, 9_000_000, 4.0), ("slow", "cnn", None, 9_000_000, 4.0)]
