@@ -24,12 +24,14 @@ import reports
 from bench.cli.main import app
 from bench.errors import RunError
 from bench.measure.memory import APART, START
+from bench.results.notice import Notice
 from bench.results.schema import Status
 from bench.study.dataset import SplitMethod
 from reports import compare_runs, render_report
 from reports.comparison import reproducibility
 from reports.figures import phases
 from reports.inputs import columns
+from reports.page.render import environment
 from reports.sections import SECTIONS, leaderboard
 from reports.sections import phases as phases_section
 from reports.text import words
@@ -202,6 +204,14 @@ def test_an_unknown_text_stays_as_it_is(lang: str) -> None:
     translate: Translator = translator(lang)
     assert translate(N_("a text that nobody wrote")) == "a text that nobody wrote"
     assert translate("") == ""
+
+
+def test_templates_know_the_language() -> None:
+    template = environment(translator("es")).from_string(
+        '{{ _("Leaderboard") }}, {% trans %}Verdict{% endtrans %}, {{ reason | word }}, {{ notice | word }}, {{ _("<b>") }}'
+    )
+    shown = template.render(reason="not measured", notice=Notice.of("duplicate_of", name="<i>"))
+    assert shown == "Clasificación, Veredicto, no medido, un duplicado de &lt;i&gt;, &lt;b&gt;"
 
 
 def test_spanish_is_there_and_the_page_says_so(full_run: Path, tmp_path: Path) -> None:
