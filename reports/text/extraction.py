@@ -8,6 +8,8 @@ from typing import IO, Any
 
 __all__ = ["python"]
 
+_TITLED = {"Metric": ("title", "help")}
+"""Texts of `bench`, which knows of no language and marks nothing; they are translated where a page shows them."""
 Found = tuple[int, str, tuple[str | None, ...], list[str]]
 
 
@@ -19,8 +21,14 @@ def python(
 ) -> Iterator[Found]:
     """Yield line, function, texts and comments (none) of every call of a keyword; see Babel's extraction methods."""
     for node in ast.walk(ast.parse(file.read())):
-        if isinstance(node, ast.Call) and (name := _name(node.func)) in keywords:
+        if not isinstance(node, ast.Call):
+            continue
+        name = _name(node.func)
+        if name in keywords:
             yield node.lineno, name, tuple(_text(argument) for argument in node.args), []
+        for argument in node.keywords:
+            if argument.arg in _TITLED.get(name, ()):
+                yield node.lineno, "N_", (_text(argument.value),), []
 
 
 def _name(function: ast.expr) -> str:

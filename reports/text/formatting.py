@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bench.results.duration import duration as written
 from bench.results.notice import Notice
 from reports.text.i18n import N_
 
@@ -26,7 +27,6 @@ __all__ = [
 DASH = "–"
 NOT_MEASURED = N_("not measured")
 _UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
-
 
 Why = str | Notice
 """Why there is no figure: a text of the page, marked by `N_`, or what the run stored; `word` puts both into words."""
@@ -87,21 +87,7 @@ def duration(seconds: float | None, why: Why = NOT_MEASURED) -> Value:
     """Write seconds as ``840 ms``, ``12.3 s``, ``5 min 12 s`` or ``2 h 05 min``."""
     if seconds is None:
         return _missing(why)
-    return Value(_duration_text(seconds), seconds, f"{seconds:.6g} s")
-
-
-def _duration_text(seconds: float) -> str:
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 9.995:
-        return f"{seconds:.2f} s"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return Value(written(seconds), seconds, f"{seconds:.6g} s")
 
 
 def memory(mib: float | None, why: Why = NOT_MEASURED) -> Value:

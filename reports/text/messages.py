@@ -1,15 +1,17 @@
 """What a run has to say to a person, by the code of its notice: `word` puts a stored notice into a language.
 
-A template's places are the notice's values. A number takes a format of Python or ``duration``; several notices in one
-place are joined by a semicolon, or by commas and a last "and" with the format ``and``.
+A template's places are the notice's values. A number takes a format of Python or ``duration``; a name of
+`reports.text.words` takes ``word`` and is translated; several notices in one place are joined by a semicolon, or with
+``and`` by commas and a last "and".
 """
 
 from __future__ import annotations
 
 import string
 
+from bench.results.duration import duration
 from bench.results.notice import Notice, Value
-from reports.text.formatting import duration, visible
+from reports.text.formatting import visible
 from reports.text.i18n import ENGLISH, N_, Plural, Translator
 
 __all__ = ["MESSAGES", "word"]
@@ -20,7 +22,8 @@ _DATA: dict[str, str | Plural] = {
         "{count} unreadable files left out, such as {name} ({reason})",
     ),
     "ignored_files": Plural(
-        "{count} file not taken for an image: {name}", "{count} files not taken for images, such as {name}"
+        "{count} file not taken for an image: {name} ({reason})",
+        "{count} files not taken for images, such as {name} ({reason})",
     ),
     "conflicting_labels": Plural(
         "identical images carry different labels ({count} such set): {names:and}",
@@ -31,10 +34,22 @@ _DATA: dict[str, str | Plural] = {
         "{count} pair of duplicates lies in different splits: {names:and}",
         "{count} pairs of duplicates lie in different splits, such as {names:and}",
     ),
+    "too_many_near_pairs": N_(
+        "{count:,} pairs of images look alike; that many are not copies, so near duplicates are not kept in one split "
+        "(exact ones are). Lower dataset.duplicates.near_threshold"
+    ),
+    "near_chain_too_long": N_(
+        "{count:,} images look alike in one chain; that many are not copies, so near duplicates are not kept in one "
+        "split (exact ones are). Lower dataset.duplicates.near_threshold"
+    ),
     "class_imbalance": N_("The largest class has {ratio:.0f} times as many images as the smallest"),
     "patient_unknown": N_(
         "The patient of each image is not known (the names carry no patient id), so images of one patient may lie in "
         "more than one split: scores may be optimistic for new patients."
+    ),
+    "patients_not_in_file": N_("Patients are not identified in the file."),
+    "bloodmnist_of_pbc": N_(
+        "The images are those of the PBC set, cropped to 200 x 200 and resized; PBC has duplicates."
     ),
     "synthetic_images": N_(
         "These are synthetic images, not cells: scores on them say nothing about how a model does on blood."
@@ -42,14 +57,15 @@ _DATA: dict[str, str | Plural] = {
     "hub_license": N_("License and citation: see the page of the data set."),
     "duplicate_of": N_("a duplicate of {name}"),
     "conflicting_pixels": N_("the same pixels carry different labels: {names:and}"),
+    "image_labeled": N_("{name} ({label})"),
     "not_in_split_file": N_("not in the split file"),
 }
 
 _FILES: dict[str, str | Plural] = {
     "file_empty": N_("the file is empty"),
     "not_an_image": N_("not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"),
-    "too_many_pixels": N_("claims {width:,} x {height:,} pixels, more than {limit:,}; refused"),
-    "more_pixels_than": N_("claims more than {limit:,} pixels; refused"),
+    "too_many_pixels": N_("claims more than {limit:,} pixels; refused"),
+    "float_pixels_out_of_range": N_("floating-point pixels outside 0..1; store the image with 8 or 16 bits"),
     "damaged_image": N_("damaged or cut short ({reason})"),
     "no_known_prefix": N_("it has no label: the file name begins with no known prefix"),
     "name_not_utf8": N_("its name is not valid UTF-8"),
@@ -61,7 +77,7 @@ _FILES: dict[str, str | Plural] = {
     "not_regular_file": N_("not a regular file"),
     "odd_size": N_("{size} instead of {usual}"),
     "odd_mode": N_("mode {mode} instead of {usual}"),
-    "exif_rotation": N_("an EXIF rotation was applied"),
+    "exif_rotated": N_("an EXIF rotation was applied"),
 }
 
 _ENERGY: dict[str, str | Plural] = {
@@ -126,6 +142,9 @@ _CELL: dict[str, str | Plural] = {
     "broken_outcome": N_("its outcome cannot be used: {reason}"),
     "exit_code": N_("its process ended with code {code}"),
     "device_unavailable": N_("the device cannot be used: {reason}"),
+    "round_failed": N_("the round ended as {status:word}: {reason}"),
+    "round_lost": N_("the round ended as {status:word}"),
+    "broken_predictions": N_("its predictions cannot be used: {reason}"),
     "diverged": N_("{reason}; try a lower train.lr"),
     "exception": N_("{kind}: {text}"),
     "warmup_not_steady": Plural("not steady after {passes} pass", "not steady after {passes} passes", "passes"),
@@ -195,10 +214,12 @@ class _Places(string.Formatter):
         """See `string.Formatter`; a word in a number's place stays as it is."""
         if isinstance(value, list):
             return self._joined(value, format_spec)
+        if isinstance(value, str):
+            return self.translate(value.replace("_", " ")) if format_spec == "word" else value
         if not isinstance(value, int | float):
             return str(value)
         if format_spec == "duration":
-            return duration(value).text
+            return duration(value)
         text = format(value, format_spec).replace("_", "\N{NO-BREAK SPACE}")  # the format of other languages' thousands
         return text.replace("%", "\N{NO-BREAK SPACE}%")
 
