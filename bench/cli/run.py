@@ -181,7 +181,7 @@ def reproduce(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder; RUN-reproduced by default.")] = None,
-    lang: Annotated[Language, typer.Option(help="The language of what is said of the scores.")] = Language.EN,
+    lang: Language = "en",
 ) -> None:
     """Run a stored study again and tell whether the scores agree; exit code 1 where they do not."""
     from reports.comparison.reproducibility import agreement
@@ -193,7 +193,7 @@ def reproduce(
     except KeyboardInterrupt:
         typer.echo(f"patchbench: interrupted; to go on: {shlex.join(command)}", err=True)
         raise typer.Exit(130) from None
-    _ = translator(lang.value)
+    _ = translator(lang)
     found = agreement(run_folder, repeated, _)
     print_outcomes(found.lines(_))
     raise typer.Exit(0 if found.agrees else 1)

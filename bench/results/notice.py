@@ -21,7 +21,7 @@ class Notice(Stored):
     """What stands in its places: names as they are, numbers without a format, and notices within it."""
 
     @classmethod
-    def of(cls, code: str, **values: Value) -> Self:
+    def of(cls, code: str, /, **values: Value) -> Self:
         """Return a notice; ``Notice.of("time_limit", seconds=60.0)``."""
         return cls(code=code, values=values)
 

@@ -55,7 +55,7 @@ class Interval:
     high: float
     level: float
     method: str
-    """``"Wilson"``, ``"bootstrap"`` or ``"Newcombe"``."""
+    """``"Wilson"``, ``"bootstrap"``, ``"Newcombe"`` or ``"rank"``."""
 
     @property
     def half_width(self) -> float:
