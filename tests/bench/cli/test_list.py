@@ -62,9 +62,7 @@ def test_studies_and_models_are_listed_too() -> None:
 
 
 def test_an_unknown_kind_gets_the_nearest() -> None:
-    with pytest.raises(
-        StudyError, match=r"unknown kind 'source'; choose from sources, .* Did you mean 'sources'"
-    ):
+    with pytest.raises(StudyError, match=r"unknown kind 'source'; choose from sources, .* Did you mean 'sources'"):
         _listed("source")
 
 
