@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.cli.progress import duration
 from bench.data.audit.findings import AuditReport
 from bench.results.dataset import AuditFindings, Dropped, DuplicateGroup
+from bench.results.duration import duration
 from reports.text.messages import word
 
 __all__ = ["audit_lines"]

@@ -22,7 +22,8 @@ _DATA: dict[str, str | Plural] = {
         "{count} unreadable files left out, such as {name} ({reason})",
     ),
     "ignored_files": Plural(
-        "{count} file not taken for an image: {name}", "{count} files not taken for images, such as {name}"
+        "{count} file not taken for an image: {name} ({reason})",
+        "{count} files not taken for images, such as {name} ({reason})",
     ),
     "conflicting_labels": Plural(
         "identical images carry different labels ({count} such set): {names:and}",
@@ -33,10 +34,22 @@ _DATA: dict[str, str | Plural] = {
         "{count} pair of duplicates lies in different splits: {names:and}",
         "{count} pairs of duplicates lie in different splits, such as {names:and}",
     ),
+    "too_many_near_pairs": N_(
+        "{count:,} pairs of images look alike; that many are not copies, so near duplicates are not kept in one split "
+        "(exact ones are). Lower dataset.duplicates.near_threshold"
+    ),
+    "near_chain_too_long": N_(
+        "{count:,} images look alike in one chain; that many are not copies, so near duplicates are not kept in one "
+        "split (exact ones are). Lower dataset.duplicates.near_threshold"
+    ),
     "class_imbalance": N_("The largest class has {ratio:.0f} times as many images as the smallest"),
     "patient_unknown": N_(
         "The patient of each image is not known (the names carry no patient id), so images of one patient may lie in "
         "more than one split: scores may be optimistic for new patients."
+    ),
+    "patients_not_in_file": N_("Patients are not identified in the file."),
+    "bloodmnist_of_pbc": N_(
+        "The images are those of the PBC set, cropped to 200 x 200 and resized; PBC has duplicates."
     ),
     "synthetic_images": N_(
         "These are synthetic images, not cells: scores on them say nothing about how a model does on blood."
@@ -44,14 +57,15 @@ _DATA: dict[str, str | Plural] = {
     "hub_license": N_("License and citation: see the page of the data set."),
     "duplicate_of": N_("a duplicate of {name}"),
     "conflicting_pixels": N_("the same pixels carry different labels: {names:and}"),
+    "image_labeled": N_("{name} ({label})"),
     "not_in_split_file": N_("not in the split file"),
 }
 
 _FILES: dict[str, str | Plural] = {
     "file_empty": N_("the file is empty"),
     "not_an_image": N_("not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"),
-    "too_many_pixels": N_("claims {width:,} x {height:,} pixels, more than {limit:,}; refused"),
-    "more_pixels_than": N_("claims more than {limit:,} pixels; refused"),
+    "too_many_pixels": N_("claims more than {limit:,} pixels; refused"),
+    "float_pixels_out_of_range": N_("floating-point pixels outside 0..1; store the image with 8 or 16 bits"),
     "damaged_image": N_("damaged or cut short ({reason})"),
     "no_known_prefix": N_("it has no label: the file name begins with no known prefix"),
     "name_not_utf8": N_("its name is not valid UTF-8"),
@@ -63,7 +77,7 @@ _FILES: dict[str, str | Plural] = {
     "not_regular_file": N_("not a regular file"),
     "odd_size": N_("{size} instead of {usual}"),
     "odd_mode": N_("mode {mode} instead of {usual}"),
-    "exif_rotation": N_("an EXIF rotation was applied"),
+    "exif_rotated": N_("an EXIF rotation was applied"),
 }
 
 _ENERGY: dict[str, str | Plural] = {

@@ -23,7 +23,7 @@ UNEMITTED = {
 }
 CHOOSING = {"unstable_median": {"warm"}}
 """Values that choose the words and do not stand in them."""
-SAME_IN_EVERY_LANGUAGE = {"verbatim", "several", "exception", "gpu_energy_missing"}
+SAME_IN_EVERY_LANGUAGE = {"verbatim", "several", "exception", "gpu_energy_missing", "image_labeled"}
 
 
 class Emitted(NamedTuple):
@@ -35,6 +35,13 @@ class Emitted(NamedTuple):
     places: frozenset[str]
 
 
+def literals(code: ast.expr) -> list[str | None]:
+    """The codes that an expression can be: a literal, or the choice of one of two; else None."""
+    if isinstance(code, ast.IfExp):
+        return [*literals(code.body), *literals(code.orelse)]
+    return [code.value if isinstance(code, ast.Constant) and isinstance(code.value, str) else None]
+
+
 def notices_of(tree: ast.AST, where: str) -> Iterator[Emitted]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -42,9 +49,9 @@ def notices_of(tree: ast.AST, where: str) -> Iterator[Emitted]:
         if isinstance(node.func, ast.Name) and node.func.id == "verbatim":
             yield Emitted(f"{where}:{node.lineno}", "verbatim", frozenset({"text"}))
         if isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "Notice.of":
-            literal = node.args[0] if len(node.args) == 1 else None
-            code = literal.value if isinstance(literal, ast.Constant) else None
-            yield Emitted(f"{where}:{node.lineno}", code, frozenset(str(keyword.arg) for keyword in node.keywords))
+            places = frozenset(str(keyword.arg) for keyword in node.keywords)
+            for code in literals(node.args[0]):
+                yield Emitted(f"{where}:{node.lineno}", code, places)
 
 
 def emitted() -> list[Emitted]:
@@ -72,12 +79,14 @@ def formats(message: str | Plural) -> dict[str, str]:
 
 def test_notices_are_found() -> None:
     assert len(EMITTED) > 40
-    source = 'Notice.of("one", name=x)\nverbatim("y")\nNotice.of(code)'
+    source = 'Notice.of("one", name=x)\nverbatim("y")\nNotice.of(code)\nNotice.of("a" if x else "b")'
     found = list(notices_of(ast.parse(source), "f"))
     assert [(notice.code, set(notice.places)) for notice in found] == [
         ("one", {"name"}),
         ("verbatim", {"text"}),
         (None, set()),
+        ("a", set()),
+        ("b", set()),
     ]
 
 
