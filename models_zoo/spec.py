@@ -35,9 +35,9 @@ class ModelSpec:
     image_size: int = 224
     """Side in pixels of the square input that the model was published for."""
     image_multiple: int = 1
-    """A side must be a multiple of this many pixels."""
+    """Width and height must be a multiple of this many pixels."""
     min_image_size: int = 32
-    """The smallest side in pixels."""
+    """The smallest width and height in pixels."""
     kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What the library's constructor gets beside the name, such as ``patch_size``."""
     default_weights: str | None = None
@@ -46,7 +46,7 @@ class ModelSpec:
     """One line for the table of models, with the paper."""
 
     def allows(self, image_size: int) -> bool:
-        """Tell whether a square image of ``image_size`` pixels a side goes in."""
+        """Whether a square image of ``image_size`` pixels a side goes in."""
         return image_size >= self.min_image_size and image_size % self.image_multiple == 0
 
     def nearest_sizes(self, image_size: int) -> tuple[int, ...]:
@@ -58,7 +58,7 @@ class ModelSpec:
         return tuple(sorted({below, above}))
 
     def check_image_size(self, image_size: int) -> None:
-        """Refuse a side that the model cannot take, and name the nearest ones that it can."""
+        """Refuse a size that the model cannot take, and name the nearest ones that it can."""
         if self.allows(image_size):
             return
         sizes = " or ".join(str(size) for size in self.nearest_sizes(image_size))

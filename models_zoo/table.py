@@ -18,7 +18,7 @@ class ModelRow:
     family: str
     patch: int | None
     image_size: int
-    """The side in pixels that ``macs`` and ``flops`` are counted at."""
+    """The width and height in pixels that ``macs`` and ``flops`` are counted at."""
     parameters: int | None
     """With a head for 1000 classes, as published figures have it."""
     macs: int | None
