@@ -14,11 +14,11 @@ from bench.execution.messages.job import Job
 from bench.execution.messages.progress import Progress
 from bench.measure.latency import summary_metrics
 from bench.measure.pooling import pool
+from bench.results.environment import SystemLoad
 from bench.results.files import write_atomic
 from bench.results.notice import Notice
 from bench.results.run import Run
 from bench.results.schema import CellResult, Round, Status
-from bench.results.environment import SystemLoad
 from bench.runner.due import lacks_round
 from bench.study.schema import Cell, Study
 
