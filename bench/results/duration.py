@@ -6,15 +6,18 @@ __all__ = ["duration"]
 
 
 def duration(seconds: float | None) -> str:
-    """Return 850 ms, 12.3 s, 4 min 05 s or 2 h 07 min; empty for None."""
+    """Return ``4.2 ms``, ``9.99 s``, ``12.3 s``, ``4 min 05 s`` or ``2 h 07 min``: three digits, rounded before the
+    unit is chosen; empty for None."""
     if seconds is None:
         return ""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.3g} ms"
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -24,18 +24,15 @@ class Record:
     def add(self, part: Timings | Memory | ModelFacts | CellContext | CellSettings) -> None:
         """Note the fields that are set in a part; its other fields stay as they are known."""
         known = self.outcome
-        match part:
-            case Timings():
-                found = {"timings": _joined(known.timings, part)}
-            case Memory():
-                found = {"memory": _joined(known.memory, part)}
-            case ModelFacts():
-                found = {"model": _joined(known.model, part)}
-            case CellContext():
-                found = {"context": _joined(known.context, part)}
-            case CellSettings():
-                found = {"settings": _joined(known.settings, part)}
-        self.outcome = known.model_copy(update=found)
+        self.outcome = known.model_copy(
+            update={
+                "timings": _joined(known.timings, part),
+                "memory": _joined(known.memory, part),
+                "model": _joined(known.model, part),
+                "context": _joined(known.context, part),
+                "settings": _joined(known.settings, part),
+            }
+        )
 
     def notify(self, notice: Notice) -> None:
         """Note what a reader has to know of the cell."""
@@ -68,5 +65,8 @@ class Record:
         return SoFar(**{name: getattr(self.outcome, name) for name in SoFar.model_fields})
 
 
-def _joined(known: Part, part: Part) -> Part:
+def _joined(known: Part, part: Stored) -> Part:
+    """What is known, with the fields that a part of the same kind sets."""
+    if not isinstance(part, type(known)):
+        return known
     return known.model_copy(update={name: getattr(part, name) for name in part.model_fields_set})
