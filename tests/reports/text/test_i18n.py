@@ -208,7 +208,8 @@ def test_an_unknown_text_stays_as_it_is(lang: str) -> None:
 
 def test_templates_know_the_language() -> None:
     template = environment(translator("es")).from_string(
-        '{{ _("Leaderboard") }}, {% trans %}Verdict{% endtrans %}, {{ reason | word }}, {{ notice | word }}, {{ _("<b>") }}'
+        '{{ _("Leaderboard") }}, {% trans %}Verdict{% endtrans %}, {{ reason | word }}, {{ notice | word }}, '
+        '{{ _("<b>") }}'
     )
     shown = template.render(reason="not measured", notice=Notice.of("duplicate_of", name="<i>"))
     assert shown == "Clasificación, Veredicto, no medido, un duplicado de &lt;i&gt;, &lt;b&gt;"
