@@ -32,7 +32,6 @@ __all__ = [
     "Interval",
     "SeedSpread",
     "class_intervals",
-    "independent_difference",
     "interval",
     "intervals",
     "seed_spread",
@@ -55,7 +54,7 @@ class Interval:
     high: float
     level: float
     method: str
-    """``"Wilson"``, ``"bootstrap"``, ``"Newcombe"`` or ``"rank"``."""
+    """``"Wilson"``, ``"bootstrap"`` or ``"rank"``."""
 
     @property
     def half_width(self) -> float:
@@ -147,21 +146,6 @@ def class_intervals(cm: ArrayLike, level: float = 0.95) -> list[ClassIntervals]:
         f1 = _f1_interval(tp, support + said - 2 * tp, level)
         found.append(ClassIntervals(wilson(tp, said, level), wilson(tp, support, level), f1))
     return found
-
-
-def independent_difference(a: Interval, b: Interval) -> Interval:
-    """Return ``a - b`` for figures from *different* test images, from their intervals alone.
-
-    Newcombe's hybrid score method (1998, method 10), which Zou and Donner (2008) carry over to any two independent
-    figures. For models on the same images use :func:`bench.stats.paired_tests.paired_difference`: it sees smaller
-    differences. :class:`DataError` when the levels differ.
-    """
-    if a.level != b.level:
-        raise DataError(f"Intervals of {a.level:.0%} and {b.level:.0%} cannot be combined; take one level for both.")
-    difference = a.estimate - b.estimate
-    low = difference - ((a.estimate - a.low) ** 2 + (b.high - b.estimate) ** 2) ** 0.5
-    high = difference + ((a.high - a.estimate) ** 2 + (b.estimate - b.low) ** 2) ** 0.5
-    return Interval(difference, low, high, a.level, "Newcombe")
 
 
 # ------------------------------------------------------------------------------- the bootstrap
