@@ -64,7 +64,8 @@ _DATA: dict[str, str | Plural] = {
 _FILES: dict[str, str | Plural] = {
     "file_empty": N_("the file is empty"),
     "not_an_image": N_("not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"),
-    "too_many_pixels": N_("claims more than {limit:,} pixels; refused"),
+    "too_many_pixels": N_("claims {width:,} x {height:,} pixels, more than {limit:,}; refused"),
+    "more_pixels_than": N_("claims more than {limit:,} pixels; refused"),
     "float_pixels_out_of_range": N_("floating-point pixels outside 0..1; store the image with 8 or 16 bits"),
     "damaged_image": N_("damaged or cut short ({reason})"),
     "no_known_prefix": N_("it has no label: the file name begins with no known prefix"),

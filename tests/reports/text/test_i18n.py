@@ -87,7 +87,7 @@ def in_tables() -> set[str]:
     found = {column.title for column in columns.columns()} | {column.help for column in columns.columns()}
     found |= {cost.title for cost in columns.COSTS} | {title for _key, title, _color in phases.PHASES}
     found |= {title for _key, title in phases_section.STEP_PARTS}
-    found |= {title for _key, title in leaderboard._SETTINGS} | {*reproducibility._METRICS.values()}
+    found |= {title for _key, title in leaderboard._SETTINGS}
     return found | {SECTIONS.load(name).title for name in SECTIONS.names()}
 
 
@@ -138,7 +138,7 @@ def test_words_are_those_of_the_code(extracted: Catalog) -> None:
     assert set(get_args(SplitMethod)) - {"auto"} == set(words.SPLIT_METHODS)
     assert set(get_args(reproducibility.Verdict)) == set(words.VERDICTS)
     assert {*words.STATUSES, *words.PHASES, *words.SPLITS, *words.SPLIT_METHODS} - texts(extracted) == set()
-    assert {*words.ANSWERS, *words.VERDICTS, *words.PARTS_OF_CPU} - texts(extracted) == set()
+    assert {*words.ANSWERS, *words.VERDICTS} - texts(extracted) == set()
 
 
 def test_the_stored_template_is_what_is_extracted(extracted: Catalog) -> None:
@@ -208,7 +208,8 @@ def test_an_unknown_text_stays_as_it_is(lang: str) -> None:
 
 def test_templates_know_the_language() -> None:
     template = environment(translator("es")).from_string(
-        '{{ _("Leaderboard") }}, {% trans %}Verdict{% endtrans %}, {{ reason | word }}, {{ notice | word }}, {{ _("<b>") }}'
+        '{{ _("Leaderboard") }}, {% trans %}Verdict{% endtrans %}, {{ reason | word }}, {{ notice | word }}, '
+        '{{ _("<b>") }}'
     )
     shown = template.render(reason="not measured", notice=Notice.of("duplicate_of", name="<i>"))
     assert shown == "Clasificación, Veredicto, no medido, un duplicado de &lt;i&gt;, &lt;b&gt;"
