@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from bench.measure.step_timer import PARTS
 from bench.results.dataset import DatasetManifest
 from bench.training import device as devices
 from bench.training.checkpoint import Checkpoint
-from bench.training.cpu_kernels import use_fast_gradients
+from bench.training.cpu_kernels import KernelCounts, use_fast_gradients
 from bench.training.heads.linear_probe import learn
 from bench.training.inputs.batches import PixelFile
 from bench.training.loop import TrainCallbacks, TrainContext, TrainResult
@@ -55,7 +55,7 @@ def run(
     reporter.phase("model")
     built = build_model(job, len(manifest.classes), device)
     freeze(cell, built.module)
-    faster = {} if cell.regime == "frozen" else use_fast_gradients(built.module, device, cell.precision)
+    kernels = None if cell.regime == "frozen" else use_fast_gradients(built.module, device, cell.precision)
     ready = make_ready(job, built, device, threads, (pixels, labels, splits), len(manifest.classes))
     clock.stop("model_seconds")
 
@@ -80,7 +80,7 @@ def run(
         return profile
     _warm_up(ready, clock, outcome, reporter)
     reporter.phase("train", epoch=0)
-    outcome["settings"] = {**_settings(ready), **faster}
+    outcome["settings"] = {**_settings(ready), **_kernel_settings(kernels)}
     checkpoint = _checkpoint(job)
     fitted = _train(ready, clock, outcome, TrainCallbacks(reporter.epoch, reporter.step), checkpoint)
     reporter.phase("evaluate")
@@ -108,6 +108,10 @@ def _settings(ready: Ready) -> dict[str, Any]:
         "compiled": spec.compile,
         "workers": ready.workers,
     }
+
+
+def _kernel_settings(kernels: KernelCounts | None) -> dict[str, int]:
+    return {f"{kind}_kernels": count for kind, count in asdict(kernels).items()} if kernels else {}
 
 
 def _checkpoint(job: Job) -> Checkpoint | None:
