@@ -6,13 +6,13 @@ A parquet file with the columns ``name``, ``label`` (the class's name) and ``jpe
 from __future__ import annotations
 
 import io
-from contextlib import suppress
 from pathlib import Path
 
 from bench.data.sources import open_source
 from bench.data.sources.base import Reader
 from bench.errors import RunError
 from bench.results.dataset import DatasetManifest
+from bench.results.files import atomic_path
 from bench.study.dataset import DatasetSpec
 
 __all__ = ["read_thumbnails", "write_thumbnails"]
@@ -46,15 +46,11 @@ def write_thumbnails(
             "jpeg": pa.array(pictures, pa.binary()),
         }
     )
-    part = path.with_name(f".{path.name}.part")
     try:
-        pq.write_table(table, part, compression="none")
-        part.replace(path)
+        with atomic_path(path) as part:
+            pq.write_table(table, part, compression="none")
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def read_thumbnails(path: Path) -> dict[str, tuple[str, bytes]]:

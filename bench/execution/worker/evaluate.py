@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from bench.execution.worker.setup import Clock, Ready
 from bench.measure.memory import high_water_mib
 from bench.results.dataset import DatasetManifest
+from bench.results.files import atomic_path
 from bench.stats import metrics
 from bench.training import device as devices
 from bench.training.loop import TrainResult
@@ -60,15 +61,11 @@ def keep_model(ready: Ready, outcome: dict[str, Any]) -> None:
         "std": built.std,
     }
     weights = {name: value.detach().cpu().clone().contiguous() for name, value in built.module.state_dict().items()}
-    torn = ready.job.folder / ".model.safetensors.tmp"
     try:
-        save_file(weights, torn, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+        with atomic_path(ready.job.folder / "model.safetensors", durable=False) as part:
+            save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
     except (SafetensorError, ValueError) as error:
-        torn.unlink(missing_ok=True)
         outcome["context"]["model_not_kept"] = str(error)
-        return
-    torn.chmod(0o644)  # the library makes it readable for its owner alone
-    torn.replace(ready.job.folder / "model.safetensors")
 
 
 def note_device_memory(device: torch.device, outcome: dict[str, Any]) -> None:

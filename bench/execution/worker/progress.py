@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.execution.messages.outcome import KEPT_OF_KILLED
 from bench.measure.memory import PhaseMarks
+from bench.results.files import write_atomic
 
 if TYPE_CHECKING:  # the threads have to be set before torch is imported
     from bench.training.loop import Epoch
@@ -76,6 +77,4 @@ class ProgressWriter:
             **facts,
         }
         state["so_far"] = {key: self._outcome.get(key, {}) for key in KEPT_OF_KILLED}
-        temporary = self._progress.with_suffix(".tmp")
-        temporary.write_text(json.dumps(state), encoding="utf-8")
-        temporary.replace(self._progress)
+        write_atomic(self._progress, json.dumps(state), durable=False)
