@@ -101,6 +101,21 @@ def bench(session: nox.Session) -> None:
     session.run(str(BIN / "python"), "-m", "pytest", "tests/benchmarks", "--benchmark-enable", "-s", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def translations(session: nox.Session) -> None:
+    """Extract the texts of the page and bring the catalog of every language up to date; then tell what is missing.
+
+    A new language: nox -s translations -- LANG
+    """
+    shared(session)
+    pybabel = str(BIN / "pybabel")
+    session.run(pybabel, "extract")
+    for lang in session.posargs:
+        session.run(pybabel, "init", "-i", "reports/locale/messages.pot", "-d", "reports/locale", "-l", lang)
+    session.run(pybabel, "update")
+    session.run(str(BIN / "python"), "-m", "pytest", "-q", "tests/reports/text/test_i18n.py", "-k", "translated")
+
+
 @nox.session(reuse_venv=False)
 def lock(session: nox.Session) -> None:
     """Resolve the ranges of pyproject.toml anew and write requirements.lock."""

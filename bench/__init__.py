@@ -40,15 +40,15 @@ __all__ = [
 _HOMES = {
     "BenchError": "bench.errors",
     "Cell": "bench.study.schema",
-    "CellResult": "bench.results.run",
+    "CellResult": "bench.results.schema",
     "Run": "bench.results.run",
-    "Status": "bench.results.run",
+    "Status": "bench.results.schema",
     "Study": "bench.study.schema",
     "load_results": "bench.results.run",
     "load_study": "bench.study.load",
     "render_report": "reports",
     "run_study": "bench.runner.study",
-    "to_frame": "bench.results.run",
+    "to_frame": "bench.results.table",
 }
 
 

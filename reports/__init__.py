@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.results.run import Run
-
 if TYPE_CHECKING:
+    from bench.results.run import Run
     from reports.comparison.runs import Compared
 
 __all__ = ["compare_runs", "export", "render_report"]
@@ -28,7 +27,7 @@ def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, 
 def compare_runs(
     before: Run | str | Path, after: Run | str | Path, out: Path | None = None, *, lang: str = "en"
 ) -> Compared:
-    """Tell what became better or worse from one run to another, beyond noise; ``out``: an HTML file to write it to too.
+    """Compare two runs: what became better or worse, beyond noise; ``out``: an HTML file to write it to as well.
 
     Raises `bench.errors.RunError` where a run cannot be read, they do not hold the same test images, the language is
     unknown, or the file cannot be written.
@@ -45,11 +44,16 @@ def compare_runs(
 
 
 def export(run: Run | str | Path, format: str, out: Path | None = None) -> Path:  # noqa: A002 - the option's name
-    """Write a run's results as ``csv``, ``json``, ``markdown`` or ``latex``, or its data set as ``croissant``.
+    """Write a run in one of the forms of `reports.exports.EXPORTS`: ``csv``, ``latex``, ``croissant`` ...
 
-    out: left out, ``results.csv`` (.json, .md, .tex, .croissant.json) in the run's folder. Returns the path. Raises
-    `bench.errors.RunError` for an unknown format, an unreadable run or a file that cannot be written.
+    out: the file, or the folder of a form that writes several; left out, ``results.csv`` (.json, .md ...), ``figures``
+    or the like in the run's folder. Returns the path of what was written; that of the run for a form that writes to no
+    file (``mlflow``). Raises `bench.errors.RunError` for an unknown form, an unreadable run or a file that cannot be
+    written.
     """
     from reports.exports import write_export
 
-    return write_export(run, format, out)
+    written = write_export(run, format, out)
+    if written.path is not None:
+        return written.path
+    return Path(run) if isinstance(run, str | Path) else run.path

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "timm", "torchvision"}
-REPORTS_MAY = ("bench.results", "bench.stats", "bench.errors")
+REPORTS_MAY = ("bench.results", "bench.stats", "bench.errors", "bench.registry", "bench.study.schema")
 
 
 def _files(package: str) -> list[Path]:

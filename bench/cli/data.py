@@ -183,9 +183,9 @@ def _spec(kind: type[_Spec], **given: Any) -> _Spec:
 
 
 def _progress(display: Display) -> Any:
-    from bench.runner.events import Event
+    from bench.runner.events import data_progress
 
-    return lambda what, done, count: display(Event("data", facts={"what": what, "done": done, "count": count}))
+    return data_progress(display)
 
 
 def _printable(line: str) -> str:
@@ -194,7 +194,7 @@ def _printable(line: str) -> str:
 
 
 def _lines(report: AuditReport) -> Iterable[str]:
-    from bench.cli.progress import duration
+    from bench.results.duration import duration
 
     found = report.findings
     yield f"{report.card.name}: {found.images:,} files, {found.readable:,} readable, in {duration(report.seconds)}"

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 __all__ = ["doctor"]
 
 
 def doctor() -> None:
-    """Tell what this machine is, and what would hinder good measuring on it."""
+    """Print what this machine is, and what would hinder good measuring on it."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from bench.measure.system.doctor import check_environment
     from bench.measure.system.environment import environment
+    from reports.text.messages import word
 
-    facts = environment(["patchbench", "doctor"])
+    found = environment(["patchbench", "doctor"])
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
-    for key, value in _flat(facts).items():
-        table.add_row(Text(key), Text("not known" if value is None else str(value)))
+    for name, value in _rows(found):
+        table.add_row(Text(name), Text(value))
     console.print(table)
-    for hindrance in check_environment(facts):
-        console.print(Text(f"warning: {hindrance}", style="yellow"), soft_wrap=True)
+    warnings = check_environment(found)
+    if found.energy is not None:
+        warnings.append(f"energy will not be measured: {word(found.energy, str)}")
+    for warning in warnings:
+        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 
 
-def _flat(facts: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in facts.items():
-        name = f"{prefix}{key}"
-        flat.update(_flat(value, f"{name}.") if isinstance(value, dict) else {name: value})
-    return flat
+def _rows(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every fact with the names of the fields that lead to it."""
+    from pydantic import BaseModel
+
+    from bench.results.notice import Notice
+
+    for field in type(model).model_fields:
+        value, name = getattr(model, field), f"{prefix}{field}"
+        if isinstance(value, Notice) or field == "schema_version":
+            continue  # a warning of its own, and nothing of the machine
+        if isinstance(value, BaseModel):
+            yield from _rows(value, f"{name}.")
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{key}", str(inner)) for key, inner in value.items())
+        elif isinstance(value, tuple) and any(isinstance(part, BaseModel) for part in value):
+            for number, part in enumerate(value):
+                yield from _rows(part, f"{name}.{number}.")
+        elif isinstance(value, tuple):
+            yield name, ", ".join(map(str, value)) or "none"
+        else:
+            yield name, "not known" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Bytes that claim to be an image -> pixels, or a :class:`~bench.errors.DataError` that says why not.
+"""Bytes that claim to be an image -> pixels, or an `ImageError` that says why not.
 
 Every image becomes 8-bit RGB. Transparency is laid on white (the background of a microscope's field), gray is
 repeated, 16 bits keep their upper 8, CMYK and palettes are converted, and the EXIF rotation is applied. Of an
@@ -19,11 +19,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from bench.errors import DataError
+from bench.results.notice import Notice
 
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "Decoded", "decode", "decode_full", "encode_ppm", "resize", "shrink"]
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
-"""What the name of an image may end in."""
+__all__ = [
+    "MAX_PIXELS",
+    "Decoded",
+    "ImageError",
+    "decode",
+    "decode_full",
+    "encode_ppm",
+    "resize",
+    "shrink",
+]
 
 MAX_PIXELS = 8192 * 8192
 """An image that claims more pixels than this is refused before memory is reserved for them."""
@@ -50,11 +57,22 @@ _BROKEN = (
 )
 
 
+class ImageError(DataError):
+    """An image that cannot be used; ``notice`` says why, for the record of the run."""
+
+    def __init__(self, message: str, notice: Notice) -> None:
+        super().__init__(message)
+        self.notice = notice
+
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, Notice]]:
+        return ImageError, (str(self), self.notice)  # it travels between processes
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """An image and how it was stored."""
 
-    picture: Image.Image
+    image: Image.Image
     """Upright, mode RGB."""
     mode: str
     """Pillow's mode of the file: ``RGB``, ``L``, ``CMYK``, ..."""
@@ -65,34 +83,38 @@ class Decoded:
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """The picture as an array, height x width x 3."""
-        return cast("NDArray[np.uint8]", np.asarray(self.picture))
+        """The image as an array, height x width x 3."""
+        return cast("NDArray[np.uint8]", np.asarray(self.image))
 
 
 def decode(data: bytes, name: str) -> NDArray[np.uint8]:
     """Return the image in ``data`` as 8-bit RGB, height x width x 3; ``name`` is for the message.
 
     Raises:
-        DataError: it is no image, is cut short, or claims more than ``MAX_PIXELS`` pixels.
+        ImageError: it is not an image, is cut short, or claims more than ``MAX_PIXELS`` pixels.
     """
     return decode_full(data, name).pixels
 
 
 def decode_full(data: bytes, name: str) -> Decoded:
-    """Like :func:`decode`, and tells how the image was stored."""
+    """Like `decode`, with how the image was stored."""
     if not data:
-        raise DataError(f"{name}: the file is empty")
+        raise ImageError(f"{name}: the file is empty", Notice.of("file_empty"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
             return _decode(data, name)
         except UnidentifiedImageError as error:
-            raise DataError(f"{name}: no image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)") from error
+            message = f"{name}: not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"
+            raise ImageError(message, Notice.of("not_an_image")) from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise DataError(f"{name}: claims more than {MAX_PIXELS:,} pixels; refused") from error
+            message = f"{name}: claims more than {MAX_PIXELS:,} pixels; refused"
+            raise ImageError(message, Notice.of("too_many_pixels", limit=MAX_PIXELS)) from error
         except _BROKEN as error:
-            raise DataError(f"{name}: damaged or cut short ({_reason(error)})") from error
+            reason = _reason(error)
+            message = f"{name}: damaged or cut short ({reason})"
+            raise ImageError(message, Notice.of("damaged_image", reason=reason)) from error
 
 
 def _reason(error: BaseException) -> str:
@@ -103,7 +125,8 @@ def _decode(data: bytes, name: str) -> Decoded:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise DataError(f"{name}: claims {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}; refused")
+            message = f"{name}: claims {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}; refused"
+            raise ImageError(message, Notice.of("too_many_pixels", limit=MAX_PIXELS))
         mode, kind = image.mode, image.format or "?"
         image.load()
         upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
@@ -128,7 +151,8 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
         values = np.asarray(image)
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-            raise DataError(f"{name}: floating-point pixels outside 0..1; store the image with 8 or 16 bits")
+            message = f"{name}: floating-point pixels outside 0..1; store the image with 8 or 16 bits"
+            raise ImageError(message, Notice.of("float_pixels_out_of_range"))
         return Image.fromarray(np.round(values * 255).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
 
@@ -141,17 +165,17 @@ def resize(array: NDArray[np.uint8], size: int, how: Literal["squash", "crop"] =
     return cast("NDArray[np.uint8]", np.asarray(shrink(Image.fromarray(array), size, how)))
 
 
-def shrink(picture: Image.Image, size: int, how: Literal["squash", "crop"] = "squash") -> Image.Image:
-    """Like :func:`resize`, of a picture."""
-    width, height = picture.size
+def shrink(image: Image.Image, size: int, how: Literal["squash", "crop"] = "squash") -> Image.Image:
+    """Like `resize`, of a Pillow image."""
+    width, height = image.size
     if height == width == size:
-        return picture
+        return image
     box: tuple[float, float, float, float] | None = None
     if how == "crop":
         side = min(height, width)
         left, top = (width - side) / 2, (height - side) / 2
         box = (left, top, left + side, top + side)
-    return picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
 
 
 def encode_ppm(array: NDArray[np.uint8]) -> bytes:

@@ -20,11 +20,12 @@ from bench.data.cache_dir import cache_folder
 from bench.data.pixels import cache
 from bench.data.sources import open_source
 from bench.data.sources.base import Sample, Source
-from bench.data.split.assign import SIDES, split, split_hash
+from bench.data.split.assign import SPLITS, split, split_hash
 from bench.data.split.csv_file import read_split
-from bench.data.split.subset import drop_bad, subset, units
+from bench.data.split.subset import SHOWN, drop_bad, subset, units
 from bench.errors import DataError
-from bench.results.dataset import AuditFindings, DatasetManifest, Dropped, Side
+from bench.results.dataset import AuditFindings, DatasetManifest, Dropped, Split
+from bench.results.notice import Notice, list_names
 from bench.study.dataset import DatasetSpec, SplitMethod, SplitSpec
 
 __all__ = ["Progress", "pixels", "pixels_path", "prepare"]
@@ -40,6 +41,7 @@ def prepare(
     split_spec: SplitSpec | None = None,
     *,
     cache_dir: Path | None = None,
+    keep: bool = True,
     progress: Progress | None = None,
 ) -> DatasetManifest:
     """Audit a data set, leave out what its policy says, take the subset, and split it.
@@ -49,7 +51,9 @@ def prepare(
     Args:
         dataset: where the images are, and the policy.
         split_spec: how to split; the defaults without it.
-        cache_dir: the cache folder; by default ``$PATCHBENCH_CACHE`` or the user's.
+        cache_dir: the cache folder; by default ``$PATCHBENCH_CACHE`` or the user's. What an earlier audit has found is
+            taken from the user's where it is not there.
+        keep: whether the cache is filled; without, nothing is written to it.
         progress: called while images are read.
 
     Raises:
@@ -59,14 +63,15 @@ def prepare(
     folder = cache_folder(cache_dir)
     spec = split_spec or SplitSpec()
     source = open_source(dataset, cache_dir=folder, group_column=spec.group_column)
-    sides, method = _given_sides(source, spec)
-    facts = load_facts(source, folder)
-    stage = _stage(dataset, source, folder) if facts is None else None
+    given, method = _given_splits(source, spec)
+    facts = load_facts(source, folder) or load_facts(source, cache_folder())
+    stage = _stage(dataset, source, folder) if facts is None and keep else None
     try:
         if facts is None:
-            facts = _look(source, stage, progress)
-            save_facts(source, facts, folder)
-        chosen = _choose(dataset, spec, source, facts, sides, method)
+            facts = _scan(source, stage, progress)
+            if keep:
+                save_facts(source, facts, folder)
+        chosen = _choose(dataset, spec, source, facts, given, method)
         manifest = _manifest(dataset, source, facts, chosen, method, time.perf_counter() - start)
         if stage is not None:
             _publish(stage, source, manifest, dataset, folder)
@@ -101,11 +106,11 @@ def pixels(
             "run the study in a new folder"
         )
 
-    def tell(done: int) -> None:
+    def notify(done: int) -> None:
         if progress is not None:
             progress("pixels", done, len(manifest.names))
 
-    cache.build(path, source.reader, manifest.names, image_size, dataset.resize, tell)
+    cache.build(path, source.reader, manifest.names, image_size, dataset.resize, notify)
     return path
 
 
@@ -121,17 +126,17 @@ class _Chosen:
     """The images in use, in order, and what was learned on the way."""
 
     records: list[Sample]
-    sides: list[Side]
+    splits: list[Split]
     findings: AuditFindings
     dropped: list[Dropped]
-    warnings: list[str]
+    warnings: list[Notice]
     limited_from: int | None
 
 
-def _given_sides(source: Source, spec: SplitSpec) -> tuple[dict[str, Side], SplitMethod]:
-    """The sides that a file or the source fixes, and the method that is used."""
+def _given_splits(source: Source, spec: SplitSpec) -> tuple[dict[str, Split], SplitMethod]:
+    """The splits that a file or the source fixes, and the method that is used."""
     method = spec.wanted
-    official = {record.name: record.side for record in source.records if record.side is not None}
+    official = {record.name: record.split for record in source.records if record.split is not None}
     if method == "auto":
         method = "official" if official else "stratified"
     if method == "official" and not official:
@@ -143,15 +148,15 @@ def _given_sides(source: Source, spec: SplitSpec) -> tuple[dict[str, Side], Spli
     return (official if method == "official" else {}), method
 
 
-def _check_file(sides: dict[str, Side], source: Source, path: Path) -> dict[str, Side]:
+def _check_file(splits: dict[str, Split], source: Source, path: Path) -> dict[str, Split]:
     known = {record.name for record in source.records}
-    strange = [name for name in sides if name not in known]
+    strange = [name for name in splits if name not in known]
     if strange:
         raise DataError(
             f"{path}: {len(strange):,} images are not in the data set, such as {strange[0]!r}; names are paths "
             f"like {min(known)!r}"
         )
-    return sides
+    return splits
 
 
 def _stage(dataset: DatasetSpec, source: Source, folder: Path) -> Stage | None:
@@ -162,14 +167,14 @@ def _stage(dataset: DatasetSpec, source: Source, folder: Path) -> Stage | None:
     return cache.new_stage(folder / "pixels", rows, dataset.image_size, dataset.resize)
 
 
-def _look(source: Source, stage: Stage | None, progress: Progress | None) -> list[ImageInfo]:
+def _scan(source: Source, stage: Stage | None, progress: Progress | None) -> list[ImageInfo]:
     names = [record.name for record in source.records]
 
-    def tell(done: int) -> None:
+    def notify(done: int) -> None:
         if progress is not None:
             progress("audit", done, len(names))
 
-    return examine(source.reader, names, stage=stage, progress=tell)
+    return examine(source.reader, names, stage=stage, progress=notify)
 
 
 def _choose(
@@ -177,7 +182,7 @@ def _choose(
     spec: SplitSpec,
     source: Source,
     facts: Sequence[ImageInfo],
-    given: dict[str, Side],
+    given: dict[str, Split],
     method: SplitMethod,
 ) -> _Chosen:
     policy = dataset.duplicates
@@ -185,9 +190,9 @@ def _choose(
     dropped = drop_bad(findings, policy, dict(given))
     out = {entry.name for entry in dropped}
     if method == "file":
-        told_of = given.keys() | out
-        unlisted = [record.name for record in source.records if record.name not in told_of]
-        dropped += [Dropped(name=name, reason="not in the split file") for name in unlisted]
+        listed = given.keys() | out
+        unlisted = [record.name for record in source.records if record.name not in listed]
+        dropped += [Dropped(name=name, notice=Notice.of("not_in_split_file")) for name in unlisted]
         out.update(unlisted)
     records = [record for record in source.records if record.name not in out]
     _check_classes(source, records)
@@ -204,10 +209,10 @@ def _choose(
         records = [records[row] for row in rows]
     groups = _groups(records, spec)
     together, warnings = units([record.name for record in records], groups, findings, policy)
-    sides = split(
+    splits = split(
         [record.name for record in records], [record.label for record in records], together, spec, method, given
     )
-    return _Chosen(records, sides, findings, dropped, warnings, limited_from)
+    return _Chosen(records, splits, findings, dropped, warnings, limited_from)
 
 
 def _check_classes(source: Source, records: Sequence[Sample]) -> None:
@@ -215,7 +220,11 @@ def _check_classes(source: Source, records: Sequence[Sample]) -> None:
     left = {record.label for record in records}
     empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
     if empty:
-        aside = "; {} ({}) was not taken for an image".format(*source.ignored[0]) if source.ignored else ""
+        aside = (
+            f"; {source.ignored[0][0]!r} was not taken for an image (patchbench data audit prints why)"
+            if source.ignored
+            else ""
+        )
         raise DataError(
             f"{source.card.path or source.card.name}: the class {empty[0]!r} has no image that can be used; add "
             f"images, or remove the class{aside}"
@@ -257,21 +266,21 @@ def _manifest(
     classes = sorted({record.label for record in chosen.records})
     number = {label: index for index, label in enumerate(classes)}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for record, side in zip(chosen.records, chosen.sides, strict=True):
-        counts[record.label][side] += 1
-    side_of = dict(zip(names, chosen.sides, strict=True))
-    leaks, leaking = find_leaks(side_of, chosen.findings.exact, chosen.findings.near)
+    for record, own in zip(chosen.records, chosen.splits, strict=True):
+        counts[record.label][own] += 1
+    split_of = dict(zip(names, chosen.splits, strict=True))
+    leaks, leaking = find_leaks(split_of, chosen.findings.exact, chosen.findings.near)
     return DatasetManifest(
         fingerprint=_fingerprint(chosen.records, classes, facts),
-        split_hash=split_hash(names, chosen.sides),
+        split_hash=split_hash(names, chosen.splits),
         split_method=method,
         source=dataset.kind,
         synthetic=source.card.synthetic,
         classes=classes,
         names=names,
         labels=[number[record.label] for record in chosen.records],
-        splits=chosen.sides,
-        counts={label: {side: counts[label][side] for side in SIDES} for label in classes},
+        splits=chosen.splits,
+        counts={label: {own: counts[label][own] for own in SPLITS} for label in classes},
         audit=chosen.findings,
         dropped=chosen.dropped,
         leaks=leaks,
@@ -294,31 +303,26 @@ def _fingerprint(records: Sequence[Sample], classes: Sequence[str], facts: Seque
     return digest.hexdigest()
 
 
-def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], leaking: int, source: Source) -> list[str]:
-    findings, told = chosen.findings, list(chosen.warnings)
+def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], leaking: int, source: Source) -> list[Notice]:
+    findings, found = chosen.findings, list(chosen.warnings)
     if findings.unreadable:
-        first = findings.unreadable[0]
-        told.append(f"{len(findings.unreadable)} unreadable, left out: {first.name} ({first.reason})" + _more(findings))
+        count, first = len(findings.unreadable), findings.unreadable[0]
+        found.append(Notice.of("unreadable_files", count=count, name=first.name, reason=first.notice))
     if findings.ignored:
-        other = findings.ignored[0]
-        told.append(f"{len(findings.ignored)} files not taken for images, such as {other.name} ({other.reason})")
+        count, first = len(findings.ignored), findings.ignored[0]
+        found.append(Notice.of("ignored_files", count=count, name=first.name, reason=first.notice))
     if findings.conflicting:
-        told.append(
-            f"identical images carry different labels ({len(findings.conflicting)} such sets), for example "
-            f"{findings.conflicting[0].told(between=' and ')}"
-        )
-    copies = sum(entry.reason.startswith("a duplicate of") for entry in chosen.dropped)
+        group = findings.conflicting[0]
+        names = list_names([name for name, _ in group.examples(SHOWN)], of=len(group.names))
+        found.append(Notice.of("conflicting_labels", count=len(findings.conflicting), names=names))
+    copies = sum(entry.notice.code == "duplicate_of" for entry in chosen.dropped)
     if copies:
-        told.append(f"{copies} exact duplicates left out")
+        found.append(Notice.of("duplicates_left_out", count=copies))
     if leaks:
-        told.append(f"{leaking} pairs of duplicates lie on different sides of the split, such as {leaks[0]}")
+        found.append(Notice.of("split_leaks", count=leaking, names=list_names(leaks[0], of=len(leaks[0]))))
     if findings.imbalance is not None and findings.imbalance > _IMBALANCED:
-        told.append(f"The largest class has {findings.imbalance:.0f} times as many images as the smallest")
-    return told + list(source.card.unknown)
-
-
-def _more(findings: AuditFindings) -> str:
-    return f" and {len(findings.unreadable) - 1} more" if len(findings.unreadable) > 1 else ""
+        found.append(Notice.of("class_imbalance", ratio=findings.imbalance))
+    return found + list(source.card.unknown)
 
 
 def _publish(stage: Stage, source: Source, manifest: DatasetManifest, dataset: DatasetSpec, folder: Path) -> None:

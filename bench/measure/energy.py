@@ -15,14 +15,15 @@ from typing import Protocol
 
 from bench.measure.memory import APART
 from bench.measure.nvml import Gpu, Nvml
-from bench.measure.zeus import gpu_counter, processor_counters
+from bench.measure.zeus import cpu_counters, gpu_counter
+from bench.results.notice import Notice, several, verbatim
 from bench.results.schema import Energy
 
 __all__ = ["Counter", "EnergyWatch", "GpuCounter", "RaplCounter", "open_energy"]
 
 _POWERCAP = Path("/sys/class/powercap")
 _EVERY = 1.0
-"""Seconds between two looks within a phase; a CPU's counter wraps around after some minutes at the earliest."""
+"""Seconds between two readings within a phase; a CPU's counter wraps around after some minutes at the earliest."""
 
 
 class Counter(Protocol):
@@ -74,14 +75,14 @@ class EnergyWatch:
     """Reads the counters while a cell runs. Call `poll` often; `energy` gives the sum up to the cell's result."""
 
     counters: Sequence[Counter]
-    reasons: Sequence[str]
+    reasons: Sequence[Notice]
     """Why a counter that one would expect is not there."""
     _by_phase: dict[str, float] = field(default_factory=dict)
     _by_counter: dict[str, float] = field(default_factory=dict)
     _phase: str | None = None
     _time: float = 0.0
     _before: list[float] = field(default_factory=list)
-    _broken: str | None = None
+    _broken: Notice | None = None
 
     def poll(self, phase: str, now: float) -> None:
         """Read the counters where it is due. phase: what the child is doing. now: seconds of a steady clock."""
@@ -90,7 +91,7 @@ class EnergyWatch:
         try:
             values = [counter.read() for counter in self.counters]
         except (OSError, ValueError) as error:
-            self._broken = f"a counter could not be read to the end: {error}"
+            self._broken = Notice.of("counter_lost", reason=str(error))
             return
         if self._phase is not None:
             for counter, value, before in zip(self.counters, values, self._before, strict=True):
@@ -106,71 +107,67 @@ class EnergyWatch:
             self.poll(self._phase, now)
 
     @property
-    def energy_missing(self) -> str | None:
-        """Which parts of the machine have no counter, in words; None when none is missing."""
-        return "; ".join(self.reasons) or None
+    def energy_missing(self) -> Notice | None:
+        """Which parts of the machine have no counter; None when none is missing."""
+        return several(self.reasons)
 
     def energy(self) -> Energy:
         """Joules of the cell, or why there are none."""
         if self._broken or not self._by_counter:
-            why = self._broken or "; ".join(self.reasons) or "it was over before a counter could be read twice"
-            return Energy(not_measured=why)
+            return Energy(not_measured=self._broken or self.energy_missing or Notice.of("too_short_for_counter"))
         return Energy(
             joules=sum(self._by_counter.values()),
             by_counter=self._by_counter,
             by_phase=self._by_phase,
-            method=f"hardware counters of the whole {', '.join(self._by_counter)}, also of what else ran on it",
-            not_measured="; ".join(self.reasons) or None,
+            method=Notice.of("hardware_counters", names=tuple(map(verbatim, self._by_counter))),
+            not_measured=self.energy_missing,
         )
 
 
 def open_energy(device: str, nvml: Nvml | None, powercap: Path = _POWERCAP) -> EnergyWatch:
-    """Open the counters that tell what a cell on this device takes: the CPU's, and the GPU's where it is one.
+    """Open the counters of what a cell on this device takes: the CPU's, and the GPU's where it is one.
 
     device: as in a study: ``cpu``, ``cuda:1`` ...
     """
     counters: list[Counter] = []
-    reasons: list[str] = []
-    _processor(powercap, counters, reasons)
+    reasons: list[Notice] = []
+    _cpu(powercap, counters, reasons)
     if device.startswith("cuda"):
         counter = _gpu(device, nvml)
-        if isinstance(counter, str):
-            reasons.append(f"GPU: {counter}")
+        if isinstance(counter, Notice):
+            reasons.append(Notice.of("gpu_energy_missing", reason=counter))
         else:
             counters.append(counter)
     elif device != "cpu":
-        reasons.append(f"there is no energy counter for {device} devices")
+        reasons.append(Notice.of("no_energy_counter", device=device))
     return EnergyWatch(counters, reasons)
 
 
-def _gpu(device: str, nvml: Nvml | None) -> Counter | str:
-    gpu = nvml.gpu(device) if nvml is not None else "its library was not opened"
-    if not isinstance(gpu, str):
-        try:
-            return GpuCounter(gpu)
-        except OSError as error:
-            return str(error)
-    through_zeus = gpu_counter(device)
-    return f"{gpu}; {through_zeus}" if isinstance(through_zeus, str) else through_zeus
+def _gpu(device: str, nvml: Nvml | None) -> Counter | Notice:
+    gpu = nvml.gpu(device) if nvml is not None else Notice.of("driver_closed")
+    if isinstance(gpu, Notice):
+        through_zeus = gpu_counter(device)
+        return through_zeus if not isinstance(through_zeus, Notice) else Notice.of("several", parts=(gpu, through_zeus))
+    try:
+        return GpuCounter(gpu)
+    except OSError as error:
+        return verbatim(str(error))
 
 
-def _processor(powercap: Path, counters: list[Counter], reasons: list[str]) -> None:
+def _cpu(powercap: Path, counters: list[Counter], reasons: list[Notice]) -> None:
     zones = sorted(powercap.glob("intel-rapl:*")) if powercap.is_dir() else []
     wanted = [zone for zone in zones if _is_wanted(zone)]
     if not wanted:
-        reasons.append("CPU: this system shows no RAPL counters (virtual machines and macOS have none)")
+        reasons.append(Notice.of("no_rapl"))
         return
     try:
         counters += [RaplCounter(zone) for zone in wanted]
     except (OSError, ValueError) as error:
-        through_zeus = processor_counters()
-        if not isinstance(through_zeus, str):
+        through_zeus = cpu_counters()
+        if isinstance(through_zeus, Notice):
+            reasons.append(Notice.of("rapl_needs_rights", reason=str(error), zeus=through_zeus))
+        else:
             counters += through_zeus
-            return
-        reasons.append(
-            f"CPU: its RAPL counters cannot be read ({error}); reading them takes the rights of root, or zeus "
-            f"with its daemon ({through_zeus})"
-        )
 
 
 def _is_wanted(zone: Path) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from bench.measure.nvml import Gpu
+from bench.results.environment import GpuLoad, Range
+from bench.results.notice import Notice, verbatim
 
 __all__ = ["GpuWatch"]
 
@@ -14,17 +15,17 @@ _EVERY = 0.5
 
 @dataclass
 class GpuWatch:
-    """Looks at one GPU from outside. Call `poll` often; it asks the driver twice a second."""
+    """Watches one GPU from outside. Call `poll` often; it asks the driver twice a second."""
 
     gpu: Gpu
     memory_mib: float | None = None
-    """Highest memory of the cell's processes that the driver told."""
-    memory_method: str | None = None
+    """Highest memory of the cell's processes that the driver reported, MiB."""
+    memory_method: Notice | None = None
     _idle_mib: float | None = None
     _clocks: list[int] = field(default_factory=list)
     _celsius: list[int] = field(default_factory=list)
     _throttled: dict[str, int] = field(default_factory=dict)
-    _looks: int = 0
+    _polls: int = 0
     _next: float = 0.0
     _broken: str | None = None
 
@@ -46,27 +47,27 @@ class GpuWatch:
             self._celsius.append(self.gpu.celsius())
             for reason in self.gpu.throttling():
                 self._throttled[reason] = self._throttled.get(reason, 0) + 1
-            self._looks += 1
+            self._polls += 1
         except OSError as error:
             self._broken = str(error)
 
     def _memory(self, pids: set[int]) -> None:
-        used, method = self.gpu.used_by(pids), "the driver's account of the cell's processes"
+        used, method = self.gpu.used_by(pids), Notice.of("gpu_memory_of_processes")
         if used is None and self._idle_mib is not None:
             used = self.gpu.used_mib() - self._idle_mib
-            method = "the driver's account of the whole device, less what was in use before"
+            method = Notice.of("gpu_memory_of_device")
         if used is not None and used > (self.memory_mib or 0.0):
             self.memory_mib, self.memory_method = used, method
 
-    def facts(self) -> dict[str, Any]:
-        """Clocks, heat and throttling over the cell; empty where the driver told nothing."""
-        if not self._looks:
-            return {"not_measured": self._broken} if self._broken else {}
-        return {
-            "name": self.gpu.name,
-            "clock_mhz": {"lowest": min(self._clocks), "highest": max(self._clocks)},
-            "celsius": {"lowest": min(self._celsius), "highest": max(self._celsius)},
-            "throttled": {name: count / self._looks for name, count in sorted(self._throttled.items())},
-            "memory_method": self.memory_method,
-            "memory_before_mib": self._idle_mib,
-        }
+    def load(self) -> GpuLoad:
+        """Clocks, heat and throttling over the cell; empty where the driver reported nothing."""
+        if not self._polls:
+            return GpuLoad(not_measured=verbatim(self._broken) if self._broken else None)
+        return GpuLoad(
+            name=self.gpu.name,
+            clock_mhz=Range(lowest=min(self._clocks), highest=max(self._clocks)),
+            celsius=Range(lowest=min(self._celsius), highest=max(self._celsius)),
+            throttled={name: count / self._polls for name, count in sorted(self._throttled.items())},
+            memory_method=self.memory_method,
+            memory_before_mib=self._idle_mib,
+        )

@@ -11,13 +11,16 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 from bench.measure.sampling import sample
-from bench.results.schema import BatchTiming, InferenceProfile
+from bench.results.inference import BatchTiming, InferenceProfile, InferenceSummary
+from bench.results.notice import Notice
 from bench.study.measure import MeasureSpec
 
 __all__ = ["percentile", "profile", "summary_metrics"]
 
 LATENCY_SAMPLES = 100
 """Below this many samples there is no 99th percentile."""
+
+_P90_SAMPLES = 10
 
 
 def profile(
@@ -36,7 +39,7 @@ def profile(
     call: one pass over a batch of that size, the input on the device already, until the device is done.
     cold_start: seconds of the model's first call, where something has run already; None: the first call here is it.
     out_of_memory: whether an exception of ``call`` means that the batch was too large; others are raised.
-    on_batch: told what is known after each size, so that nothing is lost when a larger one ends the process.
+    on_batch: called with what is known after each size, so that nothing is lost when a larger one ends the process.
     """
     sizes = sorted(spec.batch_sizes)
     found = InferenceProfile(backend=backend, prepare_seconds=prepare_seconds)
@@ -50,13 +53,13 @@ def profile(
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            return found.model_copy(update={"stopped": f"a batch of {size} images does not fit in memory"})
+            return found.model_copy(update={"stopped": Notice.of("batch_too_large", batch=size)})
         found = found.model_copy(update={"batches": (*found.batches, timed)})
         on_batch(found)
         expected, longest = median(timed.seconds) * (larger or size) / size, spec.call_seconds or spec.seconds
         if larger is not None and expected > longest:
-            why = f"a batch of {larger} images would take {expected:.2g} s; measure.call_seconds is {longest:g}"
-            return found.model_copy(update={"stopped": why})
+            stopped = Notice.of("batch_too_slow", batch=larger, seconds=expected, allowed=longest)
+            return found.model_copy(update={"stopped": stopped})
     return found
 
 
@@ -79,23 +82,22 @@ def percentile(samples: Sequence[float], share: float) -> float:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-def summary_metrics(profiles: Sequence[InferenceProfile]) -> dict[str, float | None]:
+def summary_metrics(profiles: Sequence[InferenceProfile]) -> InferenceSummary:
     """The figures of the tables, from the eager profile: latency at batch 1 and the best throughput."""
     eager = next((p for p in profiles if p.backend == "eager" and p.batches), None)
     if eager is None:
-        return {}
-    figures: dict[str, float | None] = {"cold_start_ms": _ms(eager.cold_start_seconds)}
-    for timed in eager.batches:
-        if timed.batch_size == 1:
-            enough = len(timed.seconds) >= LATENCY_SAMPLES
-            figures["latency_p50_ms"] = _ms(median(timed.seconds))
-            figures["latency_p90_ms"] = _ms(percentile(timed.seconds, 0.9)) if len(timed.seconds) >= 10 else None
-            figures["latency_p99_ms"] = _ms(percentile(timed.seconds, 0.99)) if enough else None
+        return InferenceSummary()
+    single = next((timed.seconds for timed in eager.batches if timed.batch_size == 1), ())
     speeds = {timed.batch_size / median(timed.seconds): timed.batch_size for timed in eager.batches}
     best = max(speeds)
-    figures["throughput_img_s"] = best
-    figures["throughput_batch"] = float(speeds[best])
-    return figures
+    return InferenceSummary(
+        latency_p50_ms=_ms(median(single)) if single else None,
+        latency_p90_ms=_ms(percentile(single, 0.9)) if len(single) >= _P90_SAMPLES else None,
+        latency_p99_ms=_ms(percentile(single, 0.99)) if len(single) >= LATENCY_SAMPLES else None,
+        throughput_img_s=best,
+        throughput_batch=speeds[best],
+        cold_start_ms=_ms(eager.cold_start_seconds),
+    )
 
 
 def _ms(seconds: float | None) -> float | None:

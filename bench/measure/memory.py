@@ -5,7 +5,7 @@ its share of those it has in common with others, so that nothing is counted twic
 survives exec and so begins at the parent's peak. Where /proc is missing, psutil's resident set (RSS) takes the place
 of PSS, and the method says so.
 
-Reading PSS makes the kernel walk all pages. So the watch looks at the resident set, which costs nothing, ten times a
+Reading PSS makes the kernel walk all pages. So the watch reads the resident set, which costs nothing, ten times a
 second, and reads PSS when the resident set has reached a new height, and from time to time, as far as its allowance
 of 0.3 % of a core goes.
 """
@@ -22,6 +22,8 @@ from pathlib import Path
 from statistics import median
 
 import psutil
+
+from bench.results.notice import Notice
 
 __all__ = ["APART", "START", "MemoryWatch", "PhaseMarks", "high_water_mib", "pss_mib", "reset_high_water", "rss_mib"]
 
@@ -97,12 +99,12 @@ class MemoryWatch:
     peak_mib: float | None = None
     high_water_mib: float | None = None
     by_phase: dict[str, float] = field(default_factory=dict)
-    """Peak by the phase that `sample` was told."""
+    """Peak by the phase that `sample` was given, MiB."""
     samples: int = 0
     spent: float = 0.0
     """Seconds of this process's own time that watching has cost."""
     pids: list[int] = field(default_factory=list)
-    """The processes of the last look."""
+    """The processes of the last sample."""
     _times: list[float] = field(default_factory=list)
     _credit: float = _CREDIT
     _last: float = field(default_factory=time.perf_counter)
@@ -110,10 +112,9 @@ class MemoryWatch:
     """Highest resident set at a reading, by phase."""
 
     @property
-    def method(self) -> str:
-        """How the peak was found, in words."""
-        kind = "proportional set size (PSS)" if _LINUX else "resident set size (RSS, shared pages counted whole)"
-        return f"sum of the {kind} of the process tree, sampled from outside"
+    def method(self) -> Notice:
+        """How the peak was found."""
+        return Notice.of("pss_sampled") if _LINUX else Notice.of("rss_sampled")
 
     @property
     def interval(self) -> float | None:
@@ -122,9 +123,9 @@ class MemoryWatch:
         return median(gaps) if gaps else None
 
     def sample(self, phase: str = START, limit_mib: float | None = None) -> float | None:
-        """Look at the processes once; returns their memory in MiB when it was read, else None.
+        """Sample the processes once; returns their memory in MiB when it was read, else None.
 
-        phase: what the child is doing. limit_mib: a resident set above it is always looked at closely (PSS is never
+        phase: what the child is doing. limit_mib: a resident set above it is always read closely (PSS is never
         more than the resident set, so below it there is no need to).
         """
         begun, used = time.perf_counter(), time.thread_time()

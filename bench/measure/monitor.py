@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from bench.measure.energy import open_energy
 from bench.measure.gpu import GpuWatch
 from bench.measure.memory import MemoryWatch
 from bench.measure.nvml import Nvml
 from bench.measure.system.load import LoadWatch, snapshot
+from bench.results.environment import SystemLoad
+from bench.results.notice import Notice
 from bench.results.schema import Energy, Memory
 
 __all__ = ["Monitor"]
@@ -27,22 +28,22 @@ class Monitor:
         self._load = LoadWatch(snapshot())
         self._memory: MemoryWatch | None = None
         self._begun = time.monotonic()
-        self._during: dict[str, Any] = {}
+        self._system_load = SystemLoad()
 
     def _open_gpu(self, device: str) -> GpuWatch | None:
         gpu = self._nvml.gpu(device) if self._nvml is not None and device.startswith("cuda") else None
-        if gpu is None or isinstance(gpu, str):
+        if gpu is None or isinstance(gpu, Notice):
             return None
         watch = GpuWatch(gpu)
         watch.begin()
         return watch
 
     def follow(self, processes: Callable[[], list[int]]) -> None:
-        """Say which processes count, the child first."""
+        """Set which processes count, the child first."""
         self._memory = MemoryWatch(processes)
 
     def poll(self, phase: str, limit_mib: float | None = None) -> float | None:
-        """Look at everything once; returns the processes' memory in MiB when it was read (see `MemoryWatch.sample`)."""
+        """Sample everything once; returns the processes' memory in MiB when it was read (see `MemoryWatch.sample`)."""
         assert self._memory is not None
         now = time.monotonic()
         self._energy.poll(phase, now)
@@ -54,15 +55,14 @@ class Monitor:
         """Read for the last time; call it after the child has been waited for."""
         now = time.monotonic()
         self._energy.end(now)
-        self._during = self._load.facts(snapshot(), now - self._begun)
-        if self._gpu is not None:
-            self._during["gpu"] = self._gpu.facts()
+        gpu = self._gpu.load() if self._gpu is not None else None
+        self._system_load = self._load.load(snapshot(), now - self._begun).model_copy(update={"gpu": gpu})
         if self._nvml is not None:
             self._nvml.close()
 
-    def during(self) -> dict[str, Any]:
-        """What else the machine did: see `LoadWatch.facts` and `GpuWatch.facts`."""
-        return self._during
+    def system_load(self) -> SystemLoad:
+        """What else the machine did, and the GPU; call it after `close`."""
+        return self._system_load
 
     def energy(self) -> Energy:
         """Joules, or why there are none."""

@@ -1,6 +1,6 @@
 """NVIDIA's management library: what the driver says of a GPU, without a CUDA context.
 
-The one place that calls it. A missing driver, an old one or a GPU that does not tell something is a reason in words.
+The one place that calls it. A missing driver, an old one or a GPU that does not report something is a notice.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ import os
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
+
+from bench.results import environment
+from bench.results.notice import Notice
 
 __all__ = ["Gpu", "Nvml"]
 
@@ -63,18 +66,23 @@ class Gpu:
         """Temperature."""
         return int(self._ask("nvmlDeviceGetTemperature", self._library.NVML_TEMPERATURE_GPU))
 
-    def facts(self) -> dict[str, Any]:
-        """What does not change: name, memory, clocks, limits; None for what it does not tell."""
+    def facts(self, driver: str | None = None) -> environment.Gpu:
+        """What does not change while a run lasts, and the throttling just now; None for what it does not report.
+
+        driver: the driver's version.
+        """
         highest = "nvmlDeviceGetMaxClockInfo"
-        return {
-            "name": self.name,
-            "memory_mib": self._try(lambda: self._ask("nvmlDeviceGetMemoryInfo").total // 2**20),
-            "uuid": self._try(lambda: _text(self._ask("nvmlDeviceGetUUID"))),
-            "max_clock_mhz": self._try(lambda: self._ask(highest, self._library.NVML_CLOCK_SM)),
-            "power_limit_w": self._try(lambda: self._ask("nvmlDeviceGetPowerManagementLimit") / 1000),
-            "persistence": self._try(lambda: bool(self._ask("nvmlDeviceGetPersistenceMode"))),
-            "mig": self._try(lambda: bool(self._ask("nvmlDeviceGetMigMode")[0])),
-        }
+        return environment.Gpu(
+            name=self.name,
+            memory_mib=self._try(lambda: self._ask("nvmlDeviceGetMemoryInfo").total // 2**20),
+            uuid=self._try(lambda: _text(self._ask("nvmlDeviceGetUUID"))),
+            max_clock_mhz=self._try(lambda: self._ask(highest, self._library.NVML_CLOCK_SM)),
+            power_limit_w=self._try(lambda: self._ask("nvmlDeviceGetPowerManagementLimit") / 1000),
+            persistence=self._try(lambda: bool(self._ask("nvmlDeviceGetPersistenceMode"))),
+            mig=self._try(lambda: bool(self._ask("nvmlDeviceGetMigMode")[0])),
+            throttling=self._try(lambda: tuple(sorted(self.throttling()))),
+            driver=driver,
+        )
 
     def _try(self, ask: Any) -> Any:
         try:
@@ -88,7 +96,7 @@ class Nvml:
 
     def __init__(self, library: ModuleType | None = None, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
-        self.missing: str | None = None
+        self.missing: Notice | None = None
         """Why there are no GPUs; None when there are."""
         if library is None:
             import pynvml
@@ -98,13 +106,13 @@ class Nvml:
         try:
             library.nvmlInit()
         except library.NVMLError as error:
-            self.missing = f"no NVIDIA driver answers ({error})"
+            self.missing = Notice.of("no_nvidia_driver", reason=str(error))
 
     def close(self) -> None:
         """Let go of the library."""
         if self.missing is None:
             self._library.nvmlShutdown()
-            self.missing = "closed"
+            self.missing = Notice.of("driver_closed")
 
     @property
     def driver(self) -> str | None:
@@ -118,8 +126,8 @@ class Nvml:
         count = self._library.nvmlDeviceGetCount()
         return [Gpu(self._library, self._library.nvmlDeviceGetHandleByIndex(index)) for index in range(count)]
 
-    def gpu(self, device: str) -> Gpu | str:
-        """The GPU that torch calls ``cuda`` or ``cuda:N``, or why it cannot be told.
+    def gpu(self, device: str) -> Gpu | Notice:
+        """The GPU that torch calls ``cuda`` or ``cuda:N``, or why there is none.
 
         torch counts only what CUDA_VISIBLE_DEVICES lets it see, in that order.
         """
@@ -132,12 +140,12 @@ class Nvml:
                 return Gpu(self._library, self._library.nvmlDeviceGetHandleByIndex(number))
             names = [name.strip() for name in shown.split(",") if name.strip()]
             if number >= len(names):
-                return f"CUDA_VISIBLE_DEVICES={shown} shows no {device}"
+                return Notice.of("device_not_visible", device=device, visible=shown)
             if names[number].isdigit():
                 return Gpu(self._library, self._library.nvmlDeviceGetHandleByIndex(int(names[number])))
             return Gpu(self._library, self._library.nvmlDeviceGetHandleByUUID(names[number]))
         except (self._library.NVMLError, OSError) as error:
-            return f"the driver does not know {device} ({error})"
+            return Notice.of("driver_unknown_device", device=device, reason=str(error))
 
 
 def _text(value: str | bytes) -> str:

@@ -1,4 +1,4 @@
-"""Rounds of an inference profile put together: samples pooled, and a word where the rounds disagree."""
+"""Rounds of an inference profile put together: samples pooled, and a notice where the rounds disagree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from itertools import accumulate, pairwise
 from statistics import median
 
 from bench.measure.sampling import is_narrow
-from bench.results.schema import BatchTiming, InferenceProfile
+from bench.results.inference import BatchTiming, InferenceProfile
+from bench.results.notice import Notice
 
 __all__ = ["pool"]
 
@@ -30,8 +31,9 @@ def _joined(known: InferenceProfile, further: InferenceProfile | None, tolerance
     sizes = {timed.batch_size: timed for timed in further.batches}
     batches = tuple(_added(timed, sizes.get(timed.batch_size), tolerance) for timed in known.batches)
     cold = () if further.cold_start_seconds is None else (further.cold_start_seconds,)
-    told = {"batches": batches, "later_cold_starts": known.later_cold_starts + cold}
-    return known.model_copy(update={**told, "stopped": known.stopped or further.stopped})
+    starts = known.later_cold_starts + cold
+    stopped = known.stopped or further.stopped
+    return known.model_copy(update={"batches": batches, "later_cold_starts": starts, "stopped": stopped})
 
 
 def _added(known: BatchTiming, further: BatchTiming | None, tolerance: float) -> BatchTiming:
@@ -49,12 +51,12 @@ def _added(known: BatchTiming, further: BatchTiming | None, tolerance: float) ->
     )
 
 
-def _unstable(seconds: Sequence[float], rounds: Sequence[int], tolerance: float) -> str | None:
+def _unstable(seconds: Sequence[float], rounds: Sequence[int], tolerance: float) -> Notice | None:
     if not is_narrow(seconds, tolerance):
-        return f"the median of {len(seconds)} samples in {len(rounds)} rounds is not known within {tolerance:.0%}"
+        return Notice.of("unstable_median", samples=len(seconds), rounds=len(rounds), share=tolerance, warm=1)
     ends = accumulate(rounds, initial=0)
     middle = median(seconds)
     shifts = [median(seconds[start:end]) / middle - 1 for start, end in pairwise(ends)]
     if max(map(abs, shifts)) <= tolerance:
         return None
-    return f"the medians of {len(rounds)} rounds lie between {min(shifts):+.0%} and {max(shifts):+.0%} of all samples'"
+    return Notice.of("rounds_disagree", rounds=len(rounds), low=min(shifts), high=max(shifts))

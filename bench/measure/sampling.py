@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["ENOUGH", "Sampled", "is_narrow", "is_steady", "median_interval", "sample", "warm_up_until_steady"]
+from bench.results.notice import Notice
+from bench.stats.timings import median_interval
+
+__all__ = ["ENOUGH", "Sampled", "is_narrow", "is_steady", "sample", "warm_up_until_steady"]
 
 _WINDOW = 3
 ENOUGH = 2 * _WINDOW
@@ -24,7 +27,7 @@ class Sampled:
 
     seconds: tuple[float, ...]
     warmup: tuple[float, ...]
-    unstable: str | None
+    unstable: Notice | None
     """Why the median is not known within the tolerance; None when it is."""
 
 
@@ -36,30 +39,12 @@ def is_steady(samples: Sequence[float], tolerance: float) -> bool:
     return abs(last - before) <= tolerance * max(last, before)
 
 
-def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of the median from the samples' ranks, without assuming a distribution; None below six.
-
-    Conover, Practical Nonparametric Statistics (3rd ed.), section 3.2: the innermost pair of ranks, as far from one
-    end as from the other, that a binomial count with p = 1/2 leaves out with a probability of 5 % at most.
-    """
-    count = len(samples)
-    if count < _FEWEST:
-        return None
-    ordered = sorted(samples)
-    low, left_out = 0, 1
-    while 40 * (left_out + math.comb(count, low + 1)) <= 2**count:  # whole numbers: exact at any count
-        low += 1
-        left_out += math.comb(count, low)
-    return ordered[low], ordered[count - 1 - low]
-
-
 def is_narrow(samples: Sequence[float], tolerance: float) -> bool:
     """Whether the 95 % interval of the median is within the tolerance on both sides; never below six samples."""
     interval = median_interval(samples)
     if interval is None:
         return False
-    middle = median(samples)
-    return interval[0] >= (1 - tolerance) * middle and interval[1] <= (1 + tolerance) * middle
+    return interval.low >= (1 - tolerance) * interval.estimate and interval.high <= (1 + tolerance) * interval.estimate
 
 
 def warm_up_until_steady(
@@ -104,22 +89,21 @@ def sample(
     warmup, steady = warm_up_until_steady(run, seconds=seconds / 2, tolerance=tolerance, clock=clock)
     left = seconds - sum(warmup[1:])
     times: list[float] = []
-    look, begun = max(least, _FEWEST), clock()
+    check_at, begun = max(least, _FEWEST), clock()
     while True:
         times.append(_timed(run, clock))
-        if len(times) >= look:
+        if len(times) >= check_at:
             if is_narrow(times, tolerance):
                 break
-            look = math.ceil(look * 1.25)
+            check_at = math.ceil(check_at * 1.25)
         if clock() - begun >= (left if len(times) >= least else left + extra) or len(times) >= _MOST:
             break
     return Sampled(tuple(times), warmup, _unstable(times, steady, tolerance))
 
 
-def _unstable(times: Sequence[float], steady: bool, tolerance: float) -> str | None:
+def _unstable(times: Sequence[float], steady: bool, tolerance: float) -> Notice | None:
     if is_narrow(times, tolerance):
         return None
     if len(times) < _FEWEST:
-        return f"the time allowed {len(times)} sample{'s' if len(times) > 1 else ''} only"
-    reason = f"the median of {len(times)} samples is not known within {tolerance:.0%}"
-    return reason if steady else f"{reason}, and the warm-up did not become steady"
+        return Notice.of("time_allowed_samples", count=len(times))
+    return Notice.of("unstable_median", samples=len(times), rounds=1, share=tolerance, warm=int(steady))

@@ -6,45 +6,41 @@ from collections import Counter
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from bench.errors import DataError
+from bench.results.migrate import upgrade_dataset
+from bench.results.notice import Notice
+from bench.results.read import parse_json
+from bench.results.stored import SCHEMA_VERSION, Stored
 
 __all__ = [
     "LISTED_PAIRS",
-    "SCHEMA_VERSION",
     "AuditFindings",
     "DataCard",
     "DatasetManifest",
     "Dropped",
     "DuplicateGroup",
     "NearPair",
-    "Side",
+    "Split",
     "storable",
 ]
-
-SCHEMA_VERSION: Final = 1
 
 LISTED_PAIRS: Final = 1000
 """Pairs that are listed one by one; all are counted."""
 
-_NAMED = 5  # images of a group that a message names
+Split = Literal["train", "validation", "test"]
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Dropped(_Stored):
-    """An image that was left out."""
+class Dropped(Stored):
+    """An image that was left out, or a file that was not taken for one."""
 
     name: str
     """The image."""
-    reason: str
+    notice: Notice
     """Why."""
 
 
-class DuplicateGroup(_Stored):
+class DuplicateGroup(Stored):
     """Images with exactly the same pixels."""
 
     names: tuple[str, ...]
@@ -59,21 +55,20 @@ class DuplicateGroup(_Stored):
         """Whether the images carry different labels."""
         return len(set(self.labels)) > 1
 
-    def told(self, form: str = "{name}", between: str = ", ") -> str:
-        """Return five of the images at most, each in ``form`` (with ``name`` and ``label``), and how many more."""
+    def examples(self, count: int) -> list[tuple[str, str]]:
+        """Return name and label of ``count`` of the images at most, each label once before any comes again."""
         members = list(zip(self.names, self.labels, strict=True))
-        if len(members) > _NAMED:  # each label once, before any comes again
-            seen: Counter[str] = Counter()
-            turn = []
-            for _, label in members:
-                turn.append(seen[label])
-                seen[label] += 1
-            members = [members[place] for place in sorted(range(len(members)), key=turn.__getitem__)]
-        shown = between.join(form.format(name=name, label=label) for name, label in members[:_NAMED])
-        return shown + (f" and {len(members) - _NAMED:,} more" if len(members) > _NAMED else "")
+        if len(members) <= count:
+            return members
+        seen: Counter[str] = Counter()
+        turn = []
+        for _, label in members:
+            turn.append(seen[label])
+            seen[label] += 1
+        return [members[place] for place in sorted(range(len(members)), key=turn.__getitem__)][:count]
 
 
-class NearPair(_Stored):
+class NearPair(Stored):
     """Two images that look alike: different pixels, nearly the same perceptual hash."""
 
     first: str
@@ -88,7 +83,7 @@ class NearPair(_Stored):
     """In how many of 64 bits their perceptual hashes differ."""
 
 
-class AuditFindings(_Stored):
+class AuditFindings(Stored):
     """What the audit found in the whole source, before anything was left out."""
 
     images: int
@@ -108,11 +103,11 @@ class AuditFindings(_Stored):
     near_threshold: int = 0
     """The largest distance that counts as near."""
     sizes: dict[str, int] = Field(default_factory=dict)
-    """How many images have each ``width x height``, the commonest first."""
+    """How many images have each ``width x height``, the most common first."""
     modes: dict[str, int] = Field(default_factory=dict)
-    """How many images have each color mode, the commonest first."""
+    """How many images have each color mode, the most common first."""
     odd: tuple[Dropped, ...] = ()
-    """Images whose size or mode is not the commonest (a hundred of them at most), with what is odd."""
+    """Images whose size or mode is not the most common (a hundred of them at most), with what is odd."""
     odd_images: int = 0
     """How many such images there are."""
     class_counts: dict[str, int] = Field(default_factory=dict)
@@ -120,7 +115,7 @@ class AuditFindings(_Stored):
     imbalance: float | None = None
     """Images of the largest class for each one of the smallest."""
     would_leak: tuple[tuple[str, str], ...] = ()
-    """Pairs (exact or near) that a plain random stratified split would have put on different sides; a thousand of
+    """Pairs (exact or near) that a plain random stratified split would have put into different splits; a thousand of
     them at most."""
     would_leak_pairs: int = 0
     """How many such pairs there are."""
@@ -136,48 +131,48 @@ class AuditFindings(_Stored):
         return tuple(group for group in self.exact if group.conflicting)
 
 
-class DatasetManifest(_Stored):
+class DatasetManifest(Stored):
     """The images that a study uses, in the order of the pixel cache's rows, and how they were chosen."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
-    """The version of this layout."""
+    schema_version: int = SCHEMA_VERSION
+    """Version of the layout."""
     fingerprint: str
     """SHA-256 over the classes and over name, label and file content of every image that is used."""
     split_hash: str
-    """SHA-256 over name and side of every image that is used."""
+    """SHA-256 over name and split of every image that is used."""
     split_method: str
     """How the split was made."""
     source: str
     """The kind of source."""
     synthetic: bool
-    """Whether the images are drawings."""
+    """Whether the images are synthetic."""
     classes: list[str]
     """The names of the classes; a label is an index into this list."""
     names: list[str]
     """The images that are used; row i of the pixel cache is ``names[i]``."""
     labels: list[int]
     """The label of each."""
-    splits: list[Side]
-    """The side of each."""
+    splits: list[Split]
+    """The split of each."""
     counts: dict[str, dict[str, int]]
-    """Images by class and side."""
+    """Images by class and split."""
     audit: AuditFindings
     """What the audit of the source found."""
     dropped: list[Dropped]
     """What was left out, and why; not what ``limit`` left."""
     leaks: list[tuple[str, str]]
-    """Pairs that look alike and lie on different sides, where the policy or a given split allows it; a thousand of
+    """Pairs that look alike and lie in different splits, where the policy or a given split allows it; a thousand of
     them at most."""
     leak_pairs: int = 0
     """How many such pairs there are."""
     card: DataCard
     """Source, license, citation, and what is not known."""
-    warnings: list[str]
+    warnings: list[Notice]
     """What a reader of the results has to know."""
     limited_from: int | None = None
     """How many images there were before ``limit`` took its part."""
     seconds: float
-    """How long the preparation took."""
+    """Seconds that the preparation took."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -187,9 +182,9 @@ class DatasetManifest(_Stored):
             raise ValueError("a label has no class")
         return self
 
-    def rows(self, side: Side) -> list[int]:
-        """Return the rows of the images on ``side``, in order."""
-        return [row for row, here in enumerate(self.splits) if here == side]
+    def rows(self, split: Split) -> list[int]:
+        """Return the rows of the images in ``split``, in order."""
+        return [row for row, own in enumerate(self.splits) if own == split]
 
     def to_json(self) -> str:
         """Return the manifest as JSON text."""
@@ -197,26 +192,12 @@ class DatasetManifest(_Stored):
 
     @classmethod
     def from_json(cls, text: str | bytes, where: Path | str = "dataset.json") -> DatasetManifest:
-        """Read what :meth:`to_json` wrote.
-
-        Raises:
-            DataError: it is damaged, or of another version.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise DataError(
-                f"{where}: not a data manifest of version {SCHEMA_VERSION} ({place}: {first['msg']}); it is damaged "
-                "or was written by another version of patchbench. Run the study again in a new folder"
-            ) from error
+        """Read what `to_json` wrote, now or in an older version; `RunError` names ``where`` and the field."""
+        return parse_json(text, where, cls, upgrade_dataset, advice="Run the study again in a new folder.")
 
 
-class DataCard(BaseModel):
+class DataCard(Stored):
     """Where a data set comes from, and what is not known of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str
     """What to call it."""
@@ -231,17 +212,14 @@ class DataCard(BaseModel):
     url: str | None = None
     """Where it can be found."""
     synthetic: bool = False
-    """Whether the images are drawn and not photographed."""
-    unknown: tuple[str, ...] = ()
+    """Whether the images are made by a program and not photographed."""
+    unknown: tuple[Notice, ...] = ()
     """What is not known of the set and would matter."""
 
     @field_validator("name", "path", mode="before")
     @classmethod
     def _storable(cls, value: object) -> object:
         return storable(value) if isinstance(value, str) else value
-
-
-Side = Literal["train", "validation", "test"]
 
 
 def storable(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bench.results.notice import Notice
-from bench.results.stored import Stored
+from bench.results.stored import SCHEMA_VERSION, Stored
 
 __all__ = [
     "Clock",
@@ -40,7 +40,7 @@ class GpuLoad(Stored):
     """Temperature in degrees Celsius."""
     throttled: dict[str, float] = Field(default_factory=dict)
     """Share of the samples (0 to 1) in which the driver named each reason for a lower clock."""
-    memory_method: str | None = None
+    memory_method: Notice | None = None
     """How the driver's figure of memory was found."""
     memory_before_mib: float | None = None
     """Memory in use on the device before the cell, MiB."""
@@ -141,6 +141,8 @@ class Gpu(Stored):
 class Environment(Stored):
     """Machine, system, versions and git state of a run; a fact that could not be had is None."""
 
+    schema_version: int = SCHEMA_VERSION
+    """Version of the layout."""
     command: tuple[str, ...] = ()
     """The words that repeat the run."""
     started: str | None = None

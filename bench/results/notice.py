@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import Field
 
 from bench.results.stored import Stored
 
-__all__ = ["Notice", "Value", "verbatim"]
+__all__ = ["Notice", "Value", "list_names", "several", "verbatim"]
 
 
 class Notice(Stored):
@@ -20,7 +21,7 @@ class Notice(Stored):
     """What stands in its places: names as they are, numbers without a format, and notices within it."""
 
     @classmethod
-    def of(cls, code: str, **values: Value) -> Self:
+    def of(cls, code: str, /, **values: Value) -> Self:
         """Return a notice; ``Notice.of("time_limit", seconds=60.0)``."""
         return cls(code=code, values=values)
 
@@ -32,6 +33,17 @@ Value = str | int | float | Notice | tuple[Notice, ...]
 def verbatim(text: str) -> Notice:
     """Return a notice for what has no wording of ours: an exception's message, a driver's answer."""
     return Notice.of("verbatim", text=text)
+
+
+def several(notices: Sequence[Notice]) -> Notice | None:
+    """Return one notice for all of them: None for none, the only one as it is."""
+    return None if not notices else notices[0] if len(notices) == 1 else Notice.of("several", parts=tuple(notices))
+
+
+def list_names(names: Sequence[str], of: int) -> tuple[Notice, ...]:
+    """Return names for a place of a notice, and how many more there are where ``of`` is their number in all."""
+    more = (Notice.of("and_more", count=of - len(names)),) if of > len(names) else ()
+    return (*map(verbatim, names), *more)
 
 
 Notice.model_rebuild()

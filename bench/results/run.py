@@ -1,75 +1,46 @@
 """What a run holds: the results of its cells, predictions, raw samples; read from its folder.
 
-Everything here reads and writes plain files, needs no torch, and is all that `reports` needs to know of a run.
+Everything here reads plain files, needs no torch, and is all that `reports` needs to know of a run.
 """
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from bench.errors import RunError
-from bench.results.files import read_json_lines, write_atomic
-from bench.results.schema import (
-    SCHEMA_VERSION,
-    BatchTiming,
-    CellResult,
-    Energy,
-    Failure,
-    InferenceProfile,
-    Memory,
-    ModelFacts,
-    Round,
-    Status,
-    Timings,
-)
+from bench.results.dataset import DatasetManifest
+from bench.results.environment import Environment
+from bench.results.files import read_json_lines
+from bench.results.history import EpochRecord
+from bench.results.migrate import upgrade_environment
+from bench.results.plan import FoundBatchSize, Plan, PlannedCell
+from bench.results.predictions import Predictions, read_predictions
+from bench.results.read import parse_json, parse_mapping, parse_yaml, read_text
+from bench.results.schema import CellResult
+from bench.results.thumbnails import read_thumbnails
+from bench.study.schema import Study
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "BatchTiming",
-    "CellResult",
-    "Energy",
-    "Failure",
-    "InferenceProfile",
-    "Memory",
-    "ModelFacts",
-    "Predictions",
-    "Round",
-    "Run",
-    "Status",
-    "Timings",
-    "load_results",
-    "write_atomic",
-]
+__all__ = ["Run", "load_results"]
 
+_LARGEST_STUDY = 2**22
+"""Reading YAML takes seconds a megabyte."""
 
-class Predictions:
-    """The stored predictions of one cell on every test image.
-
-    images: names, n; labels: true class indices, (n,) int64; probabilities: (n, classes) float32, rows sum to 1.
-    """
-
-    def __init__(self, images: list[str], labels: np.ndarray, probabilities: np.ndarray) -> None:
-        self.images = images
-        self.labels = labels
-        self.probabilities = probabilities
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """The class of highest probability, (n,) int64."""
-        import numpy as np
-
-        return np.asarray(self.probabilities.argmax(axis=1))
+_AGAIN = "Run the study again in a new folder."
+_CELL_AGAIN = "Delete that folder and run the study again."
+_PLAN_AGAIN = "Run the study again into that folder: it writes the plan anew and keeps the results."
+_BATCH_AGAIN = "Give the number in the study.yaml beside it as train.batch_size."
 
 
 class Run:
-    """A run folder. Opening it reads nothing but the folder's name; each property reads its file when asked."""
+    """A run folder. Opening it reads nothing but the folder's name; each property reads its file when asked.
+
+    Whatever cannot be read raises `RunError`, which names the file, the field and what to do.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -79,87 +50,74 @@ class Run:
         return self.path / "cells" / cell_id
 
     @property
-    def study(self) -> dict[str, Any]:
+    def study(self) -> Study:
         """The study as resolved."""
-        text = self._read("study.yaml")
-        try:
-            loaded = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 40th of a month
-            raise RunError(f"{self.path / 'study.yaml'} is damaged: {error}") from error
-        return loaded if isinstance(loaded, dict) else {}
+        path = self.path / "study.yaml"
+        return parse_yaml(self._read("study.yaml", _AGAIN, _LARGEST_STUDY), path, Study, advice=_AGAIN)
 
     @property
-    def environment(self) -> dict[str, Any]:
-        """Machine, versions, git revision, threads; the command that made the run."""
-        return self._read_json("environment.json")
+    def environment(self) -> Environment:
+        """Machine, versions, git revision; the command that made the run."""
+        text = self._read("environment.json", _AGAIN)
+        return parse_json(text, self.path / "environment.json", Environment, upgrade_environment, advice=_AGAIN)
 
     @property
-    def dataset(self) -> dict[str, Any]:
-        """Fingerprint, classes, names, labels, splits, audit, card, warnings."""
-        return self._read_json("dataset.json")
+    def dataset(self) -> DatasetManifest:
+        """The images in use, their labels and splits, what the audit found, and where they come from."""
+        return DatasetManifest.from_json(self._read("dataset.json", _AGAIN), self.path / "dataset.json")
+
+    @property
+    def batch_size(self) -> FoundBatchSize | None:
+        """What ``batch_size: auto`` has found; None where the study gives a number."""
+        path = self.path / "batch_size.json"
+        if not path.is_file():
+            return None
+        return parse_json(read_text(path, advice=_BATCH_AGAIN), path, FoundBatchSize, None, advice=_BATCH_AGAIN)
 
     def result(self, cell_id: str) -> CellResult | None:
         """The stored result of a cell; None where there is none yet."""
         path = self.cell_folder(cell_id) / "result.json"
         if not path.is_file():
             return None
-        return _read_result(path)
+        return CellResult.from_json(read_text(path, advice=_CELL_AGAIN), str(path))
 
     def results(self) -> list[CellResult]:
         """All stored results, in the order of the plan; those outside the plan come last."""
         folder = self.path / "cells"
         found = {p.parent.name: p for p in folder.glob("*/result.json")} if folder.is_dir() else {}
-        plan = [cell["id"] for cell in self.plan() if cell["id"] in found]
+        plan = [cell.id for cell in self.plan() if cell.id in found]
         ordered = plan + sorted(set(found) - set(plan))
-        results = [_read_result(found[i]) for i in ordered]
+        results = [CellResult.from_json(read_text(found[i], advice=_CELL_AGAIN), str(found[i])) for i in ordered]
         for folder_name, result in zip(ordered, results, strict=True):
             if result.id != folder_name:
-                raise RunError(
-                    f"{found[folder_name]} is damaged: it says that it is of cell {result.id[:40]!r}. "
-                    f"Delete that folder and run the study again."
-                )
+                raise RunError(f"{found[folder_name]} is damaged (id: it is of cell {result.id[:40]!r}). {_CELL_AGAIN}")
         return results
 
-    def plan(self) -> list[dict[str, Any]]:
-        """The cells that the study asks for: id, label, regime, device, precision, seed."""
-        if not (self.path / "plan.json").is_file():
-            return []
-        cells = self._read_json("plan.json").get("cells", [])
-        if not isinstance(cells, list) or not all(isinstance(c, dict) and isinstance(c.get("id"), str) for c in cells):
-            raise RunError(
-                f"{self.path / 'plan.json'} is damaged: its cells are no list of mappings, each with an id that is a "
-                f"text. Run the study again into that folder: it writes the plan anew and keeps the results."
-            )
-        return cells
+    def plan(self) -> tuple[PlannedCell, ...]:
+        """The cells that the study asks for; empty where no plan is stored."""
+        path = self.path / "plan.json"
+        if not path.is_file():
+            return ()
+        return parse_json(read_text(path, advice=_PLAN_AGAIN), path, Plan, None, advice=_PLAN_AGAIN).cells
 
-    def missing(self) -> list[dict[str, Any]]:
+    def missing(self) -> list[PlannedCell]:
         """Planned cells without a result."""
-        return [cell for cell in self.plan() if not (self.cell_folder(cell["id"]) / "result.json").is_file()]
+        return [cell for cell in self.plan() if not (self.cell_folder(cell.id) / "result.json").is_file()]
 
-    def history(self, cell_id: str) -> list[dict[str, Any]]:
+    def history(self, cell_id: str) -> list[EpochRecord]:
         """The finished epochs of a cell; a last line that was cut short by a kill is left out."""
         path = self.cell_folder(cell_id) / "history.jsonl"
-        return list(read_json_lines(path)) if path.is_file() else []
+        if not path.is_file():
+            return []
+        lines = enumerate(read_json_lines(path), start=1)
+        return [
+            parse_mapping(line, f"{path}, line {number}", EpochRecord, None, advice=_CELL_AGAIN)
+            for number, line in lines
+        ]
 
     def predictions(self, cell_id: str) -> Predictions | None:
         """The predictions of a cell on the test images; None where none are stored."""
-        path = self.cell_folder(cell_id) / "predictions.parquet"
-        if not path.is_file():
-            return None
-        import numpy as np
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            table = pq.read_table(path)
-            labels = table["label_index"].to_numpy().astype(np.int64)
-            columns = [name for name in table.column_names if name.startswith("p_")]
-            probabilities = np.column_stack([table[name].to_numpy() for name in columns]).astype(np.float32)
-            return Predictions(table["image"].to_pylist(), labels, probabilities)
-        except (pa.ArrowException, KeyError, ValueError, OSError) as error:
-            raise RunError(
-                f"{path} is damaged ({error}). Delete that cell's folder and run the study again."
-            ) from error
+        return read_predictions(self.cell_folder(cell_id) / "predictions.parquet")
 
     def steps(self, cell_id: str) -> np.ndarray | None:
         """Raw samples of a cell's timed training steps, (n, 5) float32; None where none are stored.
@@ -181,59 +139,21 @@ class Run:
         return found
 
     def thumbnails(self) -> dict[str, bytes]:
-        """Small JPEG pictures of the test images by name; empty where none are stored."""
-        path = self.path / "thumbnails.parquet"
-        if not path.is_file():
-            return {}
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        """Small JPEG images of the test set by name; empty where none are stored."""
+        return read_thumbnails(self.path / "thumbnails.parquet")
 
-        try:
-            table = pq.read_table(path, columns=["name", "jpeg"])
-            names, pictures = table["name"].cast(pa.string()), table["jpeg"].cast(pa.binary())
-        except (pa.ArrowException, KeyError, OSError) as error:
-            raise RunError(
-                f"{path} is damaged ({error}). Delete it: a report does without the pictures, and running the study "
-                f"again into that folder makes them anew."
-            ) from error
-        return dict(zip(names.to_pylist(), pictures.to_pylist(), strict=True))
-
-    def _read(self, name: str) -> str:
+    def _read(self, name: str, advice: str, largest: int | None = None) -> str:
+        """The text of a file that every run has."""
         path = self.path / name
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise RunError(f"{path} is damaged: byte {error.start} is not UTF-8") from error
-        except OSError as error:
+        if not os.path.exists(path):  # noqa: PTH110 - False, where Path.exists raises, for a name that is too long
             raise RunError(
-                f"{self.path} is no run folder: {name} cannot be read ({error.strerror}). "
-                f"Give the folder that 'patchbench run' printed."
-            ) from error
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        try:
-            loaded = json.loads(self._read(name))
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{self.path / name} is damaged: {error}") from error
-        if not isinstance(loaded, dict):
-            raise RunError(f"{self.path / name} is damaged: it holds no mapping")
-        return loaded
-
-
-def _read_result(path: Path) -> CellResult:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RunError(
-            f"{path} is damaged (byte {error.start} is not UTF-8). Delete that folder and run the study again."
-        ) from error
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}. Make it readable to you.") from error
-    return CellResult.from_json(text, str(path))
+                f"{self.path} is not a run folder: it holds no {name}. Give the folder that 'patchbench run' printed."
+            )
+        return read_text(path, advice=advice) if largest is None else read_text(path, advice=advice, largest=largest)
 
 
 def load_results(path: str | Path) -> Run:
-    """Open a run folder for reading; `RunError` when it is none."""
+    """Open a run folder for reading; `RunError` when it is not one."""
     run = Run(Path(path))
     _ = run.study
     return run

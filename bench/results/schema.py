@@ -1,14 +1,19 @@
-"""The schema of a cell's result: what result.json holds, and how it is read with suspicion."""
+"""The schema of a cell's result: what result.json holds."""
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from bench.errors import RunError
+from bench.results.inference import BatchTiming, InferenceProfile, InferenceSummary, Round
+from bench.results.migrate import upgrade_result
+from bench.results.notice import Notice
+from bench.results.read import parse_json
+from bench.results.settings import CellContext, CellSettings
+from bench.results.stored import SCHEMA_VERSION, Stored
+from bench.results.weights import WeightsProvenance
+from bench.study.schema import Cell
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -17,14 +22,13 @@ __all__ = [
     "Energy",
     "Failure",
     "InferenceProfile",
+    "InferenceSummary",
     "Memory",
     "ModelFacts",
     "Round",
     "Status",
     "Timings",
 ]
-
-SCHEMA_VERSION = 1
 
 
 class Status(StrEnum):
@@ -39,24 +43,18 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-class _Stored(BaseModel):
-    """Unknown keys are kept out of the way of older readers, so that a newer minor release can add some."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class Failure(_Stored):
+class Failure(Stored):
     """Why a cell is not ok."""
 
     kind: str
     """The name of the exception or of the limit: ``MemoryError``, ``time limit``, ``signal 9`` ..."""
-    message: str
-    """One sentence for the reader of the report."""
+    notice: Notice
+    """What happened, for the reader of the report."""
     log_tail: str = ""
     """The end of what the child printed; at most 4,000 characters."""
 
 
-class Timings(_Stored):
+class Timings(Stored):
     """Seconds of each phase of a cell by the wall clock; None: the phase did not happen or did not end."""
 
     import_seconds: float | None = None
@@ -91,7 +89,7 @@ class Timings(_Stored):
     """Seconds of those steps together by part: data (waiting for the next batch), forward, backward, optimizer."""
 
 
-class Memory(_Stored):
+class Memory(Stored):
     """Peak memory in MiB, with the method that found it. None: not measured."""
 
     peak_ram_mib: float | None = None
@@ -107,8 +105,8 @@ class Memory(_Stored):
     optimizer take is the difference from baseline_mib."""
     hwm_by_phase: dict[str, float] = Field(default_factory=dict)
     """The child's own VmHWM of each phase; empty where the kernel cannot start the mark anew."""
-    method: str | None = None
-    """How peak_ram_mib was found, in words."""
+    method: Notice | None = None
+    """How peak_ram_mib was found."""
     samples: int = 0
     """How often the tree was sampled."""
     interval_seconds: float | None = None
@@ -121,7 +119,7 @@ class Memory(_Stored):
     """Highest use of the device by this process that the driver reports."""
 
 
-class Energy(_Stored):
+class Energy(Stored):
     """Energy from hardware counters, or the reason why there is none."""
 
     joules: float | None = None
@@ -130,92 +128,50 @@ class Energy(_Stored):
     """Joules of each counter: package-0, dram, the GPU's name."""
     by_phase: dict[str, float] = Field(default_factory=dict)
     """Joules of each phase, which are told apart from outside to within 0.1 s."""
-    method: str | None = None
-    not_measured: str | None = None
+    method: Notice | None = None
+    """Which counters were read; None without any."""
+    not_measured: Notice | None = None
     """Why joules is empty, or which part of the machine is not in it."""
 
 
-class BatchTiming(_Stored):
-    """Raw samples of one batch size, in seconds for the whole batch."""
-
-    batch_size: int
-    seconds: tuple[float, ...]
-    rounds: tuple[int, ...] = ()
-    """How many of them each round took, in their order; empty where there was one round."""
-    warmup_seconds: tuple[float, ...] = ()
-    """The calls before it ran steadily; not part of any figure."""
-    unstable: str | None = None
-    """Why the median is not known within the study's tolerance; None when it is."""
-
-
-class InferenceProfile(_Stored):
-    """How fast one model runs in one backend: from normalized pixels on the device to logits on the device."""
-
-    backend: str
-    prepare_seconds: float | None = None
-    """Making the backend's model: export, quantization. torch.compile works in the first call."""
-    cold_start_seconds: float | None = None
-    """The first call of all, with compilation and the libraries' first choices."""
-    later_cold_starts: tuple[float, ...] = ()
-    """The same of the further rounds, whose processes find what the first one left in the caches of the system."""
-    cold_start_batch: int | None = None
-    batches: tuple[BatchTiming, ...] = ()
-    stopped: str | None = None
-    """Why larger batches were not measured."""
-    accuracy: float | None = None
-    """On the test images; only where several backends were asked for."""
-    agreement: float | None = None
-    """Share of the test images to which it gives the class that the eager model gives."""
-    not_measured: str | None = None
-    """Why there is nothing: a package that is not installed, a model that cannot be exported ..."""
-
-
-class Round(_Stored):
-    """A further round of the inference profile: the same model built anew in a new process, once the others had theirs.
-
-    A trained model goes through it with the weights it started from; the time of a call does not depend on them.
-    """
-
-    started: str
-    """UTC, ISO 8601."""
-    seconds: float
-    """From the start of its process to its end."""
-    during: dict[str, Any] = Field(default_factory=dict)
-    """What else the machine did meanwhile, as in the context of the cell."""
-    lost: str | None = None
-    """Why the round gave nothing; None when it did."""
-
-
-class ModelFacts(_Stored):
-    """What the model is; from the model that was really built."""
+class ModelFacts(Stored):
+    """What the model is, from the model that was really built; None: the cell did not get this far."""
 
     family: str | None = None
+    """``vit``, ``cnn`` ..."""
     patch: int | None = None
     """Side of a patch in pixels; None for a CNN."""
     image_size: int | None = None
     """Side of the square input in pixels."""
     tokens: int | None = None
+    """Patches of an image; None for a CNN."""
     parameters: int | None = None
+    """Numbers in the model, head included."""
     trainable_parameters: int | None = None
+    """Those of them that learn."""
     flops: int | None = None
     """Floating-point operations of one image's forward pass; a multiply-add counts as two."""
     features: int | None = None
     """Width of what the head sees."""
-    weights: dict[str, Any] = Field(default_factory=dict)
-    """Provenance: where the weights came from and what was done to them."""
+    weights: WeightsProvenance = WeightsProvenance()
+    """Where the weights came from and what was done to them."""
 
 
-class CellResult(_Stored):
-    """All that is known of one cell. `cell` is the full specification, so that a result can be read alone."""
+class CellResult(Stored):
+    """result.json: all that is known of one cell. `cell` is the full specification, so that it can be read alone."""
 
     schema_version: int = SCHEMA_VERSION
+    """Version of the layout."""
     id: str
-    cell: dict[str, Any]
+    """The cell's id, the name of its folder."""
+    cell: Cell
     """The cell's specification: model, regime, device, precision, seed, train, data set fingerprint ..."""
     label: str
     """The model's name in every table."""
     status: Status
+    """How the cell ended."""
     error: Failure | None = None
+    """Why it is not ok; None when it is."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """Scores on the whole test set: accuracy, balanced_accuracy, kappa, macro_f1, ... Empty unless ok."""
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -225,53 +181,38 @@ class CellResult(_Stored):
     epochs: int = 0
     """Epochs that were finished."""
     timings: Timings = Timings()
+    """Seconds of each phase."""
     memory: Memory = Memory()
+    """Peak memory."""
     energy: Energy = Energy()
+    """Energy."""
     model: ModelFacts = ModelFacts()
-    inference: dict[str, float | None] = Field(default_factory=dict)
-    """latency_p50_ms, latency_p90_ms, latency_p99_ms (at batch 1), throughput_img_s (the best), throughput_batch and
-    cold_start_ms, where they were measured; p99 needs a hundred samples."""
+    """Size, cost and weights of the model."""
+    inference: InferenceSummary = InferenceSummary()
+    """Latency and throughput of the tables."""
     profiles: tuple[InferenceProfile, ...] = ()
     """The samples behind them, and those of other backends; of all rounds together."""
     rounds: tuple[Round, ...] = ()
     """The rounds of the inference profile after the first."""
     price_per_hour: float | None = None
-    """The study's price of the device at the time of the run."""
-    context: dict[str, Any] = Field(default_factory=dict)
-    """The child's own surroundings: device name, threads, determinism, versions; under ``during`` what else the machine
-    did meanwhile: other_cores, stolen_share, throttling."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """What the loop really did where the study left it open: feature cache, views, batch, normalization."""
+    """The study's price of the device at the time of the run, USD."""
+    context: CellContext = CellContext()
+    """What surrounded the cell in its own process, and what the machine did meanwhile."""
+    settings: CellSettings = CellSettings()
+    """What the loop did where the study left it open."""
     started: str | None = None
-    """UTC, ISO 8601."""
+    """When it began; UTC, ISO 8601."""
     finished: str | None = None
+    """When it ended; UTC, ISO 8601."""
 
     @property
     def cost_usd(self) -> float | None:
-        """total time x the study's price; None without either."""
+        """Total time x the study's price, USD; None without either."""
         if self.price_per_hour is None or self.timings.total_seconds is None:
             return None
         return self.timings.total_seconds / 3600 * self.price_per_hour
 
     @classmethod
     def from_json(cls, text: str, where: str) -> CellResult:
-        """Read a stored result; a damaged one, or one of another schema, raises `RunError` naming ``where``."""
-        try:
-            raw = json.loads(text)
-            version = raw["schema_version"]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise RunError(f"{where} is damaged ({error}). Delete that folder and run the study again.") from error
-        if version != SCHEMA_VERSION:
-            age = "a newer" if isinstance(version, int) and version > SCHEMA_VERSION else "an older"
-            raise RunError(
-                f"{where} was written by {age} patchbench (result schema {version}; this one reads {SCHEMA_VERSION}). "
-                f"Use that version, or run the study into another folder."
-            )
-        try:
-            return cls.model_validate(raw)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            raise RunError(
-                f"{where} is damaged ({key}: {first['msg']}). Delete that folder and run the study again."
-            ) from error
+        """Read a stored result of this schema or an older one; `RunError` names ``where`` and the field."""
+        return parse_json(text, where, cls, upgrade_result, advice="Delete that folder and run the study again.")

@@ -10,6 +10,8 @@ from bench.results.stored import Stored
 
 __all__ = ["CellContext", "CellSettings", "Determinism"]
 
+_LATE = frozenset({"profile_cut_short", "failed_in_profile", "failed_after_result"})
+
 
 class CellSettings(Stored):
     """What the loop did; None: it does not apply, or the cell did not get this far."""
@@ -35,7 +37,7 @@ class CellSettings(Stored):
     cached_features: bool | None = None
     """Frozen regime: whether the backbone's features were computed once and kept."""
     features_in: str | None = None
-    """Where those features lay: ``memory`` or ``disk``."""
+    """Where those features lay: ``memory`` or ``file``, which is mapped into memory."""
     views: int | None = None
     """Augmented views of each training image whose features were kept."""
     backbone_precision: str | None = None
@@ -44,6 +46,18 @@ class CellSettings(Stored):
     """The kind of head that was trained: ``linear``, ``knn``, ``logistic``."""
     head_threads: int | None = None
     """Threads while the head learned on kept features."""
+    head_neighbors: int | None = None
+    """knn: how many training images vote; chosen on validation."""
+    head_c: float | None = None
+    """logistic: scikit-learn's C, the inverse strength of the L2 penalty; chosen on validation."""
+    head_lr: float | None = None
+    """Tuned linear head: the learning rate that was chosen on validation."""
+    head_weight_decay: float | None = None
+    """Tuned linear head: the weight decay that was chosen on validation."""
+    head_candidates: int | None = None
+    """Tuned linear head: how many pairs of learning rate and weight decay were tried."""
+    head_tuning_seconds: float | None = None
+    """Tuned linear head: seconds of all its trainings together; part of train_seconds."""
     standardized: bool | None = None
     """Whether features were brought to mean 0 and variance 1 before the head."""
     checkpoint_seconds: float | None = None
@@ -89,3 +103,8 @@ class CellContext(Stored):
     notices: tuple[Notice, ...] = Field(default=())
     """What a reader has to know of this cell: a warm-up that did not become steady, weights that could not be kept,
     a process that failed after the result."""
+
+    @property
+    def late_failure(self) -> Notice | None:
+        """What went wrong after the result was stored, so that an inference profile may be cut short; None: nothing."""
+        return next((notice for notice in self.notices if notice.code in _LATE), None)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Stored"]
+__all__ = ["SCHEMA_VERSION", "Stored"]
+
+SCHEMA_VERSION: Final = 2
+"""Version of the layout of a run folder; older ones are read through `bench.results.migrate`."""
 
 
 class Stored(BaseModel):

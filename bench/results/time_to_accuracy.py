@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bench.results.history import EpochRecord
 from bench.results.schema import CellResult
 
 __all__ = ["TimeToAccuracy", "reach", "validated"]
@@ -24,13 +24,13 @@ class TimeToAccuracy:
     """The training's measured energy in the share of those seconds, as if its power had been even; None unmeasured."""
 
 
-def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) -> TimeToAccuracy | None:
+def reach(result: CellResult, history: Sequence[EpochRecord], accuracy: float) -> TimeToAccuracy | None:
     """Return when the cell's validation accuracy was first at least ``accuracy``; None when it never was.
 
     history: the cell's epochs, as `Run.history` returns them; one that was not validated takes its time and reaches
     nothing. accuracy: a fraction.
     """
-    spent = [sum(float(line.get(f"{part}_seconds") or 0.0) for part in ("train", "validation")) for line in history]
+    spent = [(line.train_seconds or 0.0) + (line.validation_seconds or 0.0) for line in history]
     whole = result.timings.train_seconds
     before = max(0.0, whole - sum(spent)) if whole is not None else 0.0
     for index, line in enumerate(history):
@@ -39,7 +39,7 @@ def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) ->
             seconds = before + sum(spent[: index + 1])
             price, energy = result.price_per_hour, result.energy.by_phase.get("train")
             return TimeToAccuracy(
-                epoch=int(line["epoch"]),
+                epoch=line.epoch,
                 seconds=seconds,
                 cost_usd=None if price is None else seconds / 3600 * price,
                 joules=None if energy is None or not whole else energy * min(1.0, seconds / whole),
@@ -47,7 +47,6 @@ def reach(result: CellResult, history: list[dict[str, Any]], accuracy: float) ->
     return None
 
 
-def validated(line: Mapping[str, Any]) -> float | None:
-    """The validation accuracy of an epoch of `Run.history`, a fraction; None where it was not validated."""
-    score = (line.get("validation") or {}).get("accuracy")
-    return float(score) if isinstance(score, int | float) else None
+def validated(line: EpochRecord) -> float | None:
+    """The validation accuracy of an epoch, a fraction; None where it was not validated."""
+    return None if line.validation is None else line.validation.accuracy

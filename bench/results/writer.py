@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from bench.errors import RunError
 from bench.locks import LockHeldError, file_lock
 from bench.results.dataset import DatasetManifest
-from bench.results.files import write_atomic
+from bench.results.predictions import write_predictions
 from bench.results.run import Run
 from bench.study.schema import Study
 
-if TYPE_CHECKING:
-    import numpy as np
-
-__all__ = ["FOUND_BATCH", "acquire_lock", "open_folder", "write_predictions"]
+__all__ = ["FOUND_BATCH", "acquire_lock", "keep_predictions", "open_folder"]
 
 _FIXED = ("name", "dataset", "split", "train")
 """What makes a study the same study; the grid's axes, limits and prices may grow or change between calls."""
@@ -34,7 +29,7 @@ _DESCRIPTION = ("study.yaml", FOUND_BATCH, "dataset.json", "environment.json", "
 
 @contextmanager
 def acquire_lock(folder: Path) -> Iterator[None]:
-    """Hold a run folder while it is written to; a second process is refused at once. Raises `RunError`."""
+    """Hold a run folder while it is written to; a second process gets an error at once. Raises `RunError`."""
     with ExitStack() as stack:
         try:
             stack.enter_context(file_lock(folder / ".lock", wait=False))
@@ -67,27 +62,19 @@ def _is_ours(name: str) -> bool:
 
 
 def _refuse_foreign(run: Run, study: Study, manifest: DatasetManifest) -> None:
-    before, now = _with_defaults(run.study), json.loads(study.model_dump_json())
-    differences = list(_differences({k: before.get(k) for k in _FIXED}, {k: now[k] for k in _FIXED}))
-    for key, held in (("fingerprint", manifest.fingerprint), ("split_hash", manifest.split_hash)):
-        stored = run.dataset.get(key)
-        if stored != held:
-            differences.append(f"data set {key}: {str(stored)[:12]} there, {held[:12]} now")
+    before, now = run.study.model_dump(mode="json"), study.model_dump(mode="json")
+    differences = list(_differences({k: before[k] for k in _FIXED}, {k: now[k] for k in _FIXED}))
+    stored = run.dataset
+    for key in ("fingerprint", "split_hash"):
+        was, held = getattr(stored, key), getattr(manifest, key)
+        if was != held:
+            differences.append(f"data set {key}: {was[:12]} there, {held[:12]} now")
     if differences:
         shown = "; ".join(differences[:5]) + (f"; and {len(differences) - 5} more" if len(differences) > 5 else "")
         raise RunError(
             f"{run.path} belongs to another study or data set ({shown}). Nothing in it was changed. "
             f"Give another folder with --out, or ask for the same study."
         )
-
-
-def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
-    """A key that an older version did not know counts as its default."""
-    try:
-        filled: dict[str, Any] = json.loads(Study.model_validate(stored).model_dump_json())
-    except ValidationError:
-        return stored
-    return filled
 
 
 def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
@@ -98,28 +85,9 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
         yield f"{key}: {before!r} there, {now!r} now"
 
 
-def write_predictions(
-    path: Path, images: list[str], labels: np.ndarray, probabilities: np.ndarray, classes: list[str]
-) -> None:
-    """Store predictions: image, label (name), label_index, and p_<class> for each class, in the classes' order."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns: dict[str, Any] = {
-        "image": pa.array(images, pa.string()),
-        "label": pa.array([classes[i] for i in labels], pa.string()),
-        "label_index": pa.array(labels, pa.int32()),
-    }
-    for index, name in enumerate(classes):
-        columns[f"p_{name}"] = pa.array(probabilities[:, index], pa.float32())
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns), sink, compression="zstd")
-    write_atomic(path, sink.getvalue().to_pybytes())
-
-
 def keep_predictions(raw: Path, path: Path, manifest: DatasetManifest) -> None:
-    """Turn the child's probabilities into the stored predictions; ValueError when they are not what they should be."""
-    test = [i for i, side in enumerate(manifest.splits) if side == "test"]
+    """Turn the child's probabilities, (n, classes), into the stored predictions; ValueError when they are no such."""
+    test = manifest.rows("test")
     try:
         probabilities = np.load(raw, allow_pickle=False)
     except (OSError, EOFError) as error:

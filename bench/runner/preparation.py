@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from bench.data.pixels.thumbnails import write_thumbnails
+from bench.data.pixels.thumbnails import make_thumbnails
 from bench.data.prepare import pixels, prepare
-from bench.errors import StudyError
 from bench.measure.system.environment import environment
 from bench.results.dataset import DatasetManifest
 from bench.results.files import write_atomic
+from bench.results.plan import FoundBatchSize, Plan, PlannedCell
 from bench.results.run import Run
-from bench.results.writer import FOUND_BATCH
-from bench.runner.events import Event, OnEvent, data_progress, ignore_event
+from bench.runner.events import BatchSizeFound, DataProgress, OnEvent, data_progress, ignore_event
 from bench.study.schema import Cell, Study, is_file
 from bench.training.optim.batch_size import find_batch_size
 from models_zoo import get_spec, weights_hash
 
-__all__ = ["Prepared", "prepare_study"]
+__all__ = [
+    "Prepared",
+    "describe_run",
+    "in_turns",
+    "pixel_arrays",
+    "prepare_study",
+    "weights_of",
+    "with_batch_size",
+    "with_found_batch_size",
+]
 
 
 @dataclass(frozen=True)
@@ -35,85 +41,102 @@ class Prepared:
     cells: tuple[Cell, ...]
 
 
-def prepare_study(study: Study, *, cache: Path | None = None, on_event: OnEvent | None = None) -> Prepared:
-    """Read the data set, check it, split it, and lay out the cells. Raises `BenchError`."""
-    tell = on_event or ignore_event
-    manifest = prepare(study.dataset, study.split, cache_dir=cache, progress=data_progress(tell))
+def prepare_study(
+    study: Study, *, cache: Path | None = None, keep: bool = True, on_event: OnEvent | None = None
+) -> Prepared:
+    """Read the data set, check it, split it, and lay out the cells. Raises `BenchError`.
+
+    cache: the cache's folder, the user's by default. keep: whether it is filled on the way.
+    """
+    progress = data_progress(on_event or ignore_event)
+    manifest = prepare(study.dataset, study.split, cache_dir=cache, keep=keep, progress=progress)
     files = {entry.weights for entry in study.models if is_file(entry.weights)}
     hashes = {path: weights_hash(Path(path)) for path in files if path is not None}
     cells = study.cells(manifest.fingerprint, manifest.split_hash, hashes)
     return Prepared(study, manifest, tuple(cells))
 
 
-def with_batch_size(prepared: Prepared, folder: Path, tell: OnEvent) -> tuple[Prepared, dict[str, Any] | None]:
-    """Replace ``batch_size: auto`` by what the run in this folder found before, or else by what fits here now.
+def in_turns(prepared: Prepared) -> list[Cell]:
+    """The order in which cells run: all models with the first seed, then all with the second, and so on.
 
-    An interrupted study so goes on with the same batch, whatever memory is free by then. Returns the record of it too,
-    None where the study gives a number.
+    A machine that grows warm or busy over the hours then slows all models alike, and not the last of them. For the same
+    reason the inference of all models is measured in rounds (`bench.runner.repeats`).
+    """
+    seeds = prepared.study.seeds
+    return sorted(prepared.cells, key=lambda cell: seeds.index(cell.seed))
+
+
+def with_batch_size(prepared: Prepared, run: Run, on_event: OnEvent) -> tuple[Prepared, FoundBatchSize | None]:
+    """Replace ``batch_size: auto`` by what the run found before, or else by what fits here now.
+
+    An interrupted study so is resumed with the same batch, whatever memory is free by then. Returns the record of it
+    too, None where the study gives a number.
     """
     study, manifest = prepared.study, prepared.manifest
     if study.train.batch_size != "auto":
         return prepared, None
-    record = _found_before(folder / FOUND_BATCH)
-    known = record is not None
-    if record is None:
-        tell(Event("data", facts={"what": "batch size", "done": 0, "count": 1}))
-        found = find_batch_size(
+    known = run.batch_size
+    found = known
+    if found is None:
+        on_event(DataProgress("batch size", 0, 1))
+        searched = find_batch_size(
             [(cell, weights_of(study, cell)) for cell in prepared.cells],
             classes=len(manifest.classes),
             train_images=manifest.splits.count("train"),
             memory_limit=study.budget.memory_limit,
         )
-        record = {"batch_size": found.batch_size, "largest": found.largest}
-    tell(Event("batch", facts={**record, "known": known}))
-    train = study.train.model_copy(update={"batch_size": record["batch_size"]})
+        found = FoundBatchSize(batch_size=searched.batch_size, largest=searched.largest)
+    on_event(BatchSizeFound(found.batch_size, found.largest, known=known is not None))
+    return with_found_batch_size(prepared, found), found
+
+
+def with_found_batch_size(prepared: Prepared, found: FoundBatchSize) -> Prepared:
+    """The study and its cells with this batch."""
+    train = prepared.study.train.model_copy(update={"batch_size": found.batch_size})
     cells = tuple(cell.model_copy(update={"train": train}) for cell in prepared.cells)
-    return Prepared(study.model_copy(update={"train": train}), manifest, cells), record
+    return Prepared(prepared.study.model_copy(update={"train": train}), prepared.manifest, cells)
 
 
-def _found_before(path: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return {"batch_size": int(record["batch_size"]), "largest": dict(record["largest"])}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StudyError(
-            f"{path} cannot be read ({error}). Give the number in the study.yaml beside it as train.batch_size."
-        ) from error
-
-
-def pixel_arrays(prepared: Prepared, cache: Path | None, tell: OnEvent) -> dict[int, Path]:
-    """The pixel cache's file for each image size that the cells need."""
-    sizes = sorted({prepared.study.size_of(entry) for entry in prepared.study.models})
+def pixel_arrays(prepared: Prepared, cells: Iterable[Cell], cache: Path | None, on_event: OnEvent) -> dict[int, Path]:
+    """The pixel cache's file for each image size that these cells need; it is built where it is missing."""
     dataset, manifest = prepared.study.dataset, prepared.manifest
-    return {size: pixels(manifest, dataset, size, cache_dir=cache, progress=data_progress(tell)) for size in sizes}
+    sizes = sorted({size_of(cell, prepared.study) for cell in cells})
+    progress = data_progress(on_event)
+    return {size: pixels(manifest, dataset, size, cache_dir=cache, progress=progress) for size in sizes}
+
+
+def size_of(cell: Cell, study: Study) -> int:
+    """Side of a cell's images in pixels."""
+    return cell.model.image_size or study.dataset.image_size
 
 
 def describe_run(run: Run, prepared: Prepared, command: Sequence[str], cache: Path | None) -> None:
-    """Write what the run is: data set, surroundings, plan, small pictures of the test images, and the study.
+    """Write what the run is: data set, surroundings, plan, small copies of the test images, and the study.
 
     The study comes last: a folder that holds it holds the rest too.
     """
     write_atomic(run.path / "dataset.json", prepared.manifest.to_json())
-    surroundings = environment(list(command))
-    write_atomic(run.path / "environment.json", json.dumps(surroundings, indent=1, ensure_ascii=False))
-    plan = [
-        {
-            "id": cell.id,
-            "label": cell.label,
-            "model": cell.model.name,
-            "family": get_spec(cell.model.name).family,
-            **{key: getattr(cell, key) for key in ("regime", "device", "precision", "seed")},
-        }
-        for cell in prepared.cells
-    ]
-    write_atomic(run.path / "plan.json", json.dumps({"cells": plan}, indent=1, ensure_ascii=False))
-    pictures = run.path / "thumbnails.parquet"
-    if not pictures.is_file():
-        write_thumbnails(prepared.manifest, prepared.study.dataset, pictures, cache_dir=cache)
+    write_atomic(run.path / "environment.json", environment(list(command)).model_dump_json(indent=1))
+    plan = Plan(cells=tuple(_planned(cell) for cell in prepared.cells))
+    write_atomic(run.path / "plan.json", plan.model_dump_json(indent=1))
+    thumbnails = run.path / "thumbnails.parquet"
+    if not thumbnails.is_file():
+        make_thumbnails(prepared.manifest, prepared.study.dataset, thumbnails, cache_dir=cache)
     study = prepared.study.model_dump(mode="json")
     write_atomic(run.path / "study.yaml", yaml.safe_dump(study, sort_keys=False, allow_unicode=True))
+
+
+def _planned(cell: Cell) -> PlannedCell:
+    return PlannedCell(
+        id=cell.id,
+        label=cell.label,
+        model=cell.model.name,
+        family=get_spec(cell.model.name).family,
+        regime=cell.regime,
+        device=cell.device,
+        precision=cell.precision,
+        seed=cell.seed,
+    )
 
 
 def weights_of(study: Study, cell: Cell) -> str:

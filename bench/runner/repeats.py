@@ -1,22 +1,25 @@
 """Further rounds of the inference profile: all models in turn, then all again, so that drift slows all of them alike.
 
 A cell's first round is part of the cell itself. In each further one a new process builds the model and profiles it;
-its samples join those of the stored result. A round that fails is told in the result, which stands as it is.
+its samples join those of the stored result. A round that fails is noted in the result, which stands as it is.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from bench.execution.local import run_cell
+from bench.execution.executor import Executor
 from bench.execution.messages.job import Job
+from bench.execution.messages.progress import Progress
 from bench.measure.latency import summary_metrics
 from bench.measure.pooling import pool
+from bench.results.environment import SystemLoad
 from bench.results.files import write_atomic
+from bench.results.notice import Notice
 from bench.results.run import Run
 from bench.results.schema import CellResult, Round, Status
+from bench.runner.due import lacks_round
 from bench.study.schema import Cell, Study
 
 __all__ = ["further_rounds"]
@@ -29,51 +32,48 @@ def further_rounds(
     run: Run,
     study: Study,
     cells: Sequence[Cell],
+    executor: Executor,
     job_of: Callable[[Cell], Job],
-    tell: Callable[[Cell, CellResult], None],
+    on_round: Callable[[Cell, CellResult], None],
 ) -> None:
     """Make the rounds of ``measure.rounds`` that the stored results do not have yet.
 
-    A nearest-neighbor head is its training images, which a new process does not have: such cells have one round.
-
-    tell: called with the result after each round. Raises as `run_cell` does; what is stored stays whole.
+    on_round: called with the result after each round. Raises as `Executor.run` does; what is stored stays whole.
     """
     for number in range(1, study.measure.rounds):
         for cell in cells:
             result = run.result(cell.id)
-            rebuilt = not (cell.training and cell.train.head == "knn")
-            if rebuilt and result is not None and len(result.rounds) < number and _can_go_on(result):
-                joined = _round(job_of(cell), study, result, number)
+            if result is not None and lacks_round(cell, result, number):
+                joined = _round(job_of(cell), study, executor, result, number)
                 write_atomic(run.cell_folder(cell.id) / "result.json", joined.model_dump_json(indent=1))
-                tell(cell, joined)
+                on_round(cell, joined)
 
 
-def _can_go_on(result: CellResult) -> bool:
-    """Whether there is a profile to join, and it was not cut short: that would happen again."""
-    measured = any(profile.batches for profile in result.profiles)
-    return result.status is Status.OK and measured and "exit" not in result.context
-
-
-def _round(job: Job, study: Study, result: CellResult, number: int) -> CellResult:
+def _round(job: Job, study: Study, executor: Executor, result: CellResult, number: int) -> CellResult:
     folder = job.folder / _FOLDER
     again = job.model_copy(update={"folder": folder, "round": number, "keep_model": False})
-    found = run_cell(again, study.budget, on_tick=_silent)
+    found = executor.run(again, study.budget, on_progress=_ignore)
     shutil.rmtree(folder)
-    lost = None
-    if found.status is not Status.OK:
-        lost = f"{found.status.value}: {found.error.message if found.error else ''}"
-    elif "exit" in found.context:
-        lost = str(found.context["exit"])
+    lost = _lost(found)
     made = Round(
         started=found.started or "",
         seconds=(found.timings.total_seconds or 0.0) + (found.timings.inference_seconds or 0.0),
-        during=found.context.get("during", {}),
+        system_load=found.context.system_load or SystemLoad(),
         lost=lost,
     )
     profiles = result.profiles if lost else pool(result.profiles, found.profiles, study.measure.tolerance)
-    told = {"profiles": profiles, "inference": summary_metrics(profiles), "rounds": (*result.rounds, made)}
-    return result.model_copy(update=told)
+    joined = {"profiles": profiles, "inference": summary_metrics(profiles), "rounds": (*result.rounds, made)}
+    return result.model_copy(update=joined)
 
 
-def _silent(facts: dict[str, Any]) -> None:
-    """A round is short: nobody is told how far it is."""
+def _lost(found: CellResult) -> Notice | None:
+    """Why a round gave nothing; None when it did."""
+    if found.status is Status.OK:
+        return found.context.late_failure
+    if found.error is None:
+        return Notice.of("round_lost", status=found.status.value)
+    return Notice.of("round_failed", status=found.status.value, reason=found.error.notice)
+
+
+def _ignore(progress: Progress) -> None:
+    """A round is short: nobody is shown how far it is."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.errors import RunError, StudyError
 from bench.results.run import Run, load_results
 from bench.runner.events import OnEvent
-from bench.runner.preparation import Prepared, prepare_study
+from bench.runner.preparation import Prepared
 from bench.runner.study import run_study
 from bench.study.load import load_study
+from bench.study.schema import Cell
 
 __all__ = ["reproduce"]
 
@@ -33,7 +33,7 @@ def reproduce(
 
     data: where the data lies now, a folder or a zip; left out, where it lay. settings: ``key=value`` for files that lie
     elsewhere now: ``models.NAME.weights``, ``split.file``. out: the new folder, ``RUN-reproduced`` beside the first by
-    default; one that was begun is gone on with. The first run is only read. Raises `RunError` where it is no run, its
+    default; one that was begun is resumed. The first run is only read. Raises `RunError` where it is no run, its
     study is of another version, or data or weights are not what they were, and `BenchError` as `run_study` does.
     """
     before = load_results(original)
@@ -53,44 +53,46 @@ def reproduce(
     folder = out or before.path.resolve().with_name(f"{before.path.resolve().name}-reproduced")
     if folder.resolve() == before.path.resolve():
         raise RunError(f"{folder} is the run itself. Give another folder with --out.")
-    _refuse_other_files(before, prepare_study(study, on_event=on_event))
-    return run_study(study, out=folder, on_event=on_event, command=command)
+
+    def check(prepared: Prepared) -> None:
+        _refuse_other_files(before, prepared)
+
+    return run_study(study, out=folder, on_event=on_event, command=command, check=check)
 
 
 def _refuse_other_files(before: Run, now: Prepared) -> None:
     then = before.dataset
     for what, found, was in (
-        ("fingerprint", now.manifest.fingerprint, then.get("fingerprint")),
-        ("split", now.manifest.split_hash, then.get("split_hash")),
+        ("fingerprint", now.manifest.fingerprint, then.fingerprint),
+        ("split", now.manifest.split_hash, then.split_hash),
     ):
         if found != was:
             raise RunError(
                 f"the data is not what {before.path} was made from: its {what} is {found[:12]} now and was "
-                f"{str(was)[:12]}. Give the same images with --data, and the same split with --set split.file=FILE."
+                f"{was[:12]}. Give the same images with --data, and the same split with --set split.file=FILE."
             )
-    stored = {_place(result.label, result.cell): result.cell for result in before.results()}
+    stored = {_place(result.cell): result.cell for result in before.results()}
     for cell in now.cells:
-        then = stored.get(_place(cell.label, cell.model_dump(mode="json")), {})
-        was, found = _weights(then), _weights(cell.model_dump(mode="json"))
-        if then and was != found:
+        was_cell = stored.get(_place(cell))
+        if was_cell is not None and _weights(was_cell) != _weights(cell):
             raise RunError(
                 f"the weights of {cell.label} are not what {before.path} was made from: {cell.title} starts from "
-                f"{found} now and started from {was}. " + _other_weights(cell.label, then)
+                f"{_weights(cell)} now and started from {_weights(was_cell)}. " + _other_weights(was_cell)
             )
 
 
-def _place(label: str, cell: Mapping[str, Any]) -> tuple[object, ...]:
+def _place(cell: Cell) -> tuple[object, ...]:
     """Where a cell stands in the grid, whatever its weights are."""
-    return (label, *(cell.get(key) for key in ("regime", "device", "precision", "seed")))
+    return (cell.label, cell.regime, cell.device, cell.precision, cell.seed)
 
 
-def _weights(cell: Mapping[str, Any]) -> str:
+def _weights(cell: Cell) -> str:
     """What a cell starts from: a file by its content and not by where it lies, anything else by its name."""
-    content = cell.get("weights_sha256")
-    return f"a file of SHA-256 {content[:12]}" if content else repr((cell.get("model") or {}).get("weights"))
+    content = cell.weights_sha256
+    return f"a file of SHA-256 {content[:12]}" if content else repr(cell.model.weights)
 
 
-def _other_weights(label: str, then: Mapping[str, Any]) -> str:
-    if then.get("weights_sha256"):
-        return f"Give the same file with --set models.{label}.weights=FILE."
-    return f"Leave --set models.{label}.weights out."
+def _other_weights(then: Cell) -> str:
+    if then.weights_sha256:
+        return f"Give the same file with --set models.{then.label}.weights=FILE."
+    return f"Leave --set models.{then.label}.weights out."

@@ -13,13 +13,8 @@ from numpy.typing import ArrayLike
 
 from bench.errors import DataError
 from bench.stats.confidence import Interval, wilson
-from bench.stats.metrics import (
-    CALIBRATION_BINS,
-    Floats,
-    calibration_bins,
-    checked_labels,
-    checked_probabilities,
-)
+from bench.stats.metrics.checks import Floats, checked_labels, checked_probabilities
+from bench.stats.metrics.probabilities import CALIBRATION_BINS, calibration_bins
 
 __all__ = ["ReliabilityBin", "Temperature", "apply_temperature", "fit_temperature", "reliability"]
 

@@ -14,15 +14,17 @@ training again with another seed changes is :func:`seed_spread`, which is to be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.errors import DataError
-from bench.stats.metrics import STATISTICS, Ints, checked_matrix
+from bench.errors import DataError, nearest
+from bench.stats.metrics import formulas
+from bench.stats.metrics.base import Formula
+from bench.stats.metrics.checks import Ints, checked_matrix
 
 __all__ = [
     "RESAMPLES",
@@ -53,7 +55,7 @@ class Interval:
     high: float
     level: float
     method: str
-    """``"Wilson"``, ``"bootstrap"`` or ``"Newcombe"``."""
+    """``"Wilson"``, ``"bootstrap"``, ``"Newcombe"`` or ``"rank"``."""
 
     @property
     def half_width(self) -> float:
@@ -194,25 +196,31 @@ def percentile_interval(estimate: float, draws: NDArray[np.float64], level: floa
     return Interval(estimate, min(float(low), estimate), max(float(high), estimate), level, "bootstrap")
 
 
-def known_statistic(statistic: str) -> str:
-    """Return ``statistic``; :class:`DataError` unless it is one that a confusion matrix gives."""
-    if statistic not in STATISTICS:
-        raise DataError(f"There is no statistic {statistic!r}; known are {', '.join(STATISTICS)}.")
-    return statistic
+def score_interval(estimate: float, draws: NDArray[np.float64], level: float) -> Interval | None:
+    """The same for a metric, which may be undefined (nan) for the data or for a draw: then ``None``."""
+    undefined = np.isnan(estimate) or bool(np.isnan(draws).any())
+    return None if undefined else percentile_interval(estimate, draws, level)
+
+
+def known_formula(statistic: str) -> Formula:
+    """Return the formula of a metric; :class:`DataError` unless a confusion matrix is enough for it."""
+    found = formulas()
+    if statistic not in found:
+        raise DataError(f"unknown statistic {statistic!r}; choose from {', '.join(found)}.{nearest(statistic, found)}")
+    return found[statistic]
 
 
 def _bootstrapped(
-    matrix: Ints, names: Sequence[str], level: float, resamples: int, seed: int
+    matrix: Ints, names: Mapping[str, Formula], level: float, resamples: int, seed: int
 ) -> dict[str, Interval | None]:
     alpha = _cell_weights(matrix)
     draws: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     for chunk in gamma_chunks(alpha, checked_resamples(resamples), seed):
-        for name in names:
-            draws[name].append(STATISTICS[name](chunk))
+        for name, formula in names.items():
+            draws[name].append(formula(chunk))
     floats = matrix.astype(np.float64)
     return {
-        name: percentile_interval(float(STATISTICS[name](floats)), np.concatenate(parts), level)
-        for name, parts in draws.items()
+        name: score_interval(float(names[name](floats)), np.concatenate(parts), level) for name, parts in draws.items()
     }
 
 
@@ -227,28 +235,30 @@ def _one_class(matrix: Ints, name: str, level: float) -> Interval | None:
 def intervals(
     cm: ArrayLike, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Interval | None]:
-    """Return the intervals of accuracy, balanced accuracy, kappa and macro F1, all from one set of resamples.
+    """Return the interval of every metric that a confusion matrix gives, all from one set of resamples.
 
     Accuracy is Wilson's, the others are bootstrapped over the cells of ``cm`` ``(C, C)``. ``None`` where a figure
     is undefined or its interval cannot be had, as for kappa with images of one class only.
     """
-    return _intervals(cm, list(STATISTICS), level, resamples, seed)
+    return _intervals(cm, formulas(), level, resamples, seed)
 
 
 def interval(
     cm: ArrayLike, statistic: str, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
     """Return the interval of one statistic (see :func:`intervals`, which is faster for several at once)."""
-    return _intervals(cm, [known_statistic(statistic)], level, resamples, seed)[statistic]
+    return _intervals(cm, {statistic: known_formula(statistic)}, level, resamples, seed)[statistic]
 
 
-def _intervals(cm: ArrayLike, names: list[str], level: float, resamples: int, seed: int) -> dict[str, Interval | None]:
+def _intervals(
+    cm: ArrayLike, names: Mapping[str, Formula], level: float, resamples: int, seed: int
+) -> dict[str, Interval | None]:
     matrix = checked_matrix(cm)
     checked_level(level)
     found: dict[str, Interval | None] = dict.fromkeys(names)
     if "accuracy" in found:
         found["accuracy"] = wilson(int(np.trace(matrix)), int(matrix.sum()), level)
-    others = [name for name in names if name != "accuracy"]
+    others = {name: formula for name, formula in names.items() if name != "accuracy"}
     if np.count_nonzero(matrix.sum(axis=1)) == 1:
         found.update({name: _one_class(matrix, name, level) for name in others})
     elif others:

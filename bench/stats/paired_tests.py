@@ -23,10 +23,12 @@ from bench.stats.confidence import (
     checked_level,
     checked_resamples,
     gamma_chunks,
-    known_statistic,
+    known_formula,
     percentile_interval,
+    score_interval,
 )
-from bench.stats.metrics import STATISTICS, Floats, Ints, checked_labels, confusion_matrix, predicted_labels
+from bench.stats.metrics import confusion_matrix, predicted_labels
+from bench.stats.metrics.checks import Floats, Ints, checked_labels
 
 __all__ = [
     "CochranQ",
@@ -271,10 +273,10 @@ def paired_difference(
 ) -> Interval | None:
     """Return ``statistic`` of ``a`` less that of ``b`` on the same images, with its paired bootstrap interval.
 
-    ``statistic``: ``accuracy``, ``balanced_accuracy``, ``kappa`` or ``macro_f1``. ``None`` where it cannot be had:
-    images of one class only, for anything but accuracy.
+    ``statistic``: the name of a metric that a confusion matrix gives. ``None`` where it cannot be had: images of one
+    class only, for anything but accuracy.
     """
-    known_statistic(statistic)
+    formula = known_formula(statistic)
     true, said = _predictions(labels, {"a": pred_a, "b": pred_b})
     used, codes = np.unique(np.concatenate([true, said["a"], said["b"]]), return_inverse=True)
     true, a, b = codes.reshape(3, -1).astype(np.int64)
@@ -283,7 +285,7 @@ def paired_difference(
         return _accuracy_difference(only_a, only_b, true.size, level, resamples, seed)
     if np.unique(true).size == 1:
         return None
-    formula, classes = STATISTICS[statistic], used.size
+    classes = used.size
     cells, weights = _joint_cells(true, a, b, classes)
     cell_a, cell_b = cells[:, 0] * classes + cells[:, 1], cells[:, 0] * classes + cells[:, 2]
     differences = [
@@ -291,7 +293,7 @@ def paired_difference(
         for draws in gamma_chunks(weights, checked_resamples(resamples), seed)
     ]
     scores = [formula(confusion_matrix(true, given, classes).astype(np.float64)) for given in (a, b)]
-    return percentile_interval(float(scores[0] - scores[1]), np.concatenate(differences), checked_level(level))
+    return score_interval(float(scores[0] - scores[1]), np.concatenate(differences), checked_level(level))
 
 
 # -------------------------------------------------------------------------------------------- groups

@@ -1,24 +1,31 @@
 """What a study says about its data: where the images are, and how they are split.
 
-Only pydantic is imported here, so that a study can be read without the weight of an image library.
+Nothing heavier than pydantic is imported here, so that a study can be read without the weight of an image library.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["DatasetSpec", "DuplicatePolicy", "SourceKind", "SplitMethod", "SplitSpec"]
+from bench.data.sources import SOURCES
+from bench.errors import StudyError
 
-SourceKind = Literal["folder", "zip", "pbc", "medmnist", "csv", "synthetic", "huggingface", "torchvision"]
+__all__ = ["DatasetSpec", "DuplicatePolicy", "SplitMethod", "SplitSpec"]
+
 SplitMethod = Literal["auto", "stratified", "grouped", "kfold", "file", "official"]
 
-SYNTHETIC_KINDS = 8
-PBC_LABELLINGS = (8, 13)
 LARGEST_SIDE = 4096
+
+
+def _known_source(name: str) -> str:
+    try:
+        return SOURCES.check(name)
+    except StudyError as error:
+        raise ValueError(str(error)) from error
 
 
 class _Frozen(BaseModel):
@@ -45,9 +52,9 @@ class DuplicatePolicy(_Frozen):
 class DatasetSpec(_Frozen):
     """Where the images and their labels come from."""
 
-    source: SourceKind | None = None
-    """The kind of source. Left out, it is guessed: from ``path`` (a folder, .zip, .csv or .npz), else from
-    ``name`` (a MedMNIST set); with neither of them it is ``synthetic``."""
+    source: Annotated[str, AfterValidator(_known_source)] | None = None
+    """The kind of source, one that ``patchbench list sources`` shows. Left out, it is guessed: from ``path`` (a folder,
+    .zip, .csv or .npz), else from ``name`` (a MedMNIST set); with neither of them it is ``synthetic``."""
     path: Path | None = None
     """The folder, zip, CSV or .npz file. Not needed for ``synthetic`` and for sets fetched by name."""
     name: str | None = None
@@ -81,42 +88,24 @@ class DatasetSpec(_Frozen):
     """What happens to duplicates."""
 
     @property
-    def kind(self) -> SourceKind:
+    def kind(self) -> str:
         """The kind of source, guessed where the study does not say."""
         if self.source is not None:
             return self.source
         if self.path is None:
             return "synthetic" if self.name is None else "medmnist"
         suffix = self.path.suffix.lower()
-        guesses: dict[str, SourceKind] = {".zip": "zip", ".csv": "csv", ".npz": "medmnist"}
-        return guesses.get(suffix, "folder")
+        return next((name for name in SOURCES.names() if suffix in SOURCES.load(name).suffixes), "folder")
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
-        kind = self.kind
-        if kind == "pbc" and self.classes is not None and self.classes not in PBC_LABELLINGS:
-            raise ValueError(
-                f"classes: the pbc set is labeled with 8 classes (from its folders) or 13 (from the file "
-                f"names), not {self.classes}"
-            )
-        if kind == "synthetic":
-            self._check_synthetic()
-        if kind in ("huggingface", "torchvision") and self.name is None:
-            raise ValueError(f"name: a {kind} data set is found by its name; add name: to the data set")
-        if self.labels is not None and kind != "csv":
-            raise ValueError(f"labels: only a csv source takes a list of labels, and this one is {kind}")
+        kind = SOURCES.load(self.kind)
+        if self.labels is not None and not kind.takes_labels:
+            raise ValueError(f"labels: only a csv source takes a list of labels, and this one is {self.kind}")
         if self.labels is not None and len(set(self.labels)) < 2:
             raise ValueError("labels: name at least two different labels")
+        kind.check(self)
         return self
-
-    def _check_synthetic(self) -> None:
-        if self.path is not None:
-            raise ValueError(
-                "path: synthetic images are drawn, not read; leave path out, or name the source of the path "
-                "(folder, zip, pbc, medmnist or csv)"
-            )
-        if self.classes is not None and self.classes > SYNTHETIC_KINDS:
-            raise ValueError(f"classes: there are {SYNTHETIC_KINDS} synthetic kinds, not {self.classes}")
 
 
 class SplitSpec(_Frozen):

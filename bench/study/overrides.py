@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from bench.data.sources import SOURCES
 from bench.errors import DataError, StudyError, nearest
 from bench.study.schema import absolute, is_file
 from bench.study.yaml_lines import Location, StrictLoader, kind_of
@@ -74,9 +75,8 @@ def point_at_data(tree: dict[str, Any], path: Path) -> None:
     if not isinstance(dataset, dict):
         raise StudyError(f"dataset: this is a mapping (source, path, image_size ...), not {kind_of(dataset)}.")
     dataset = {**dataset, "path": str(absolute(path, Path.cwd()))}
-    if dataset.get("source") in ("synthetic", None):
-        for key in ("source", "count", "difficulty", "classes"):
+    source = dataset.get("source") or "synthetic"
+    if source in SOURCES.names():  # an unknown one is reported with its line
+        for key in SOURCES.load(source).dropped_by_data:
             dataset.pop(key, None)
-    elif dataset["source"] in ("folder", "zip"):
-        dataset.pop("source")
     tree["dataset"] = dataset

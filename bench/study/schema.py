@@ -128,7 +128,7 @@ class Study(_Strict):
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    dataset: DatasetSpec = DatasetSpec()
+    dataset: DatasetSpec = Field(default_factory=DatasetSpec)
     split: SplitSpec = SplitSpec()
     models: tuple[Annotated[ModelEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1)
     regimes: tuple[Regime, ...] = Field(default=("finetune",), min_length=1)

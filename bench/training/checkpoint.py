@@ -1,4 +1,4 @@
-"""All that a training needs to go on from the end of an epoch, in one file that is either whole or not there."""
+"""All that is needed to resume a training after an epoch, in one file that is either whole or not there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHARE_OF_TIME = 0.01
 class Checkpoint:
     """The checkpoint of one cell.
 
-    path: the file. key: of what is trained, so that no other training goes on from it. every: seconds between two
+    path: the file. key: of what is trained, so that no other training resumes from it. every: seconds between two
     savings at the least; a saving that itself takes long waits for a hundred times as long as it took.
     """
 
@@ -35,12 +35,12 @@ class Checkpoint:
 
     @property
     def spent(self) -> float:
-        """Seconds of training since the cell began, those before a kill included up to the epoch gone on from."""
+        """Seconds of training since the cell began; those before a kill count up to the epoch that was resumed from."""
         return self._earlier + time.perf_counter() - self._begun
 
     @property
     def earlier(self) -> float:
-        """Seconds of training of the processes before this one, up to the epoch gone on from."""
+        """Seconds of training of the processes before this one, up to the epoch that was resumed from."""
         return self._earlier
 
     def load(self) -> dict[str, Any] | None:

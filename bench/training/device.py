@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.errors import DeviceError
+from bench.results.settings import Determinism
 from bench.study.train import TrainSpec
 
 __all__ = [
@@ -80,7 +81,7 @@ def describe(device: torch.device) -> str | None:
     return "Apple GPU" if device.type == "mps" else None
 
 
-def set_deterministic(seed: int) -> dict[str, object]:
+def set_deterministic(seed: int) -> Determinism:
     """Seed torch and choose repeatable algorithms where there are some; returns what was set, for the record."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
@@ -89,7 +90,7 @@ def set_deterministic(seed: int) -> dict[str, object]:
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    return {"seed": seed, "deterministic_algorithms": "warn_only", "cudnn_benchmark": False, "tf32": False}
+    return Determinism(seed=seed, deterministic_algorithms="warn_only", cudnn_benchmark=False, tf32=False)
 
 
 def inference_batch_for(device: torch.device, spec: TrainSpec, side: int) -> int:

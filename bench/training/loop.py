@@ -71,7 +71,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainCallbacks:
-    """Who is told how far the training is."""
+    """What is called as the training proceeds."""
 
     on_epoch: Callable[[Epoch], None]
     """After each epoch's validation; at a resume also for the epochs before it."""
@@ -79,12 +79,12 @@ class TrainCallbacks:
     """During training: epoch, images done, images in all, the loss so far."""
 
 
-def _tell_nobody(*facts: object) -> None:
-    """Be silent."""
+def _ignore(*_: object) -> None:
+    """Do nothing."""
 
 
-silent = TrainCallbacks(_tell_nobody, _tell_nobody)
-"""Tells nobody."""
+silent = TrainCallbacks(_ignore, _ignore)
+"""Calls nothing."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class TrainResult:
     validation_logits: np.ndarray
     """Of the best epoch, (n, classes) float32."""
     resumed_after: int | None = None
-    """The epoch that a training was gone on from after a kill."""
+    """The epoch after which a killed training was resumed."""
     steps: np.ndarray = field(default_factory=lambda: np.empty((0, 1 + len(PARTS)), np.float32))
     """Raw samples of the steps, as `StepTimer.samples`."""
 
 
 @dataclass
 class _Best:
-    """The best epoch so far: its record, its weights, and what it said of the validation images."""
+    """The best epoch so far: its record, its weights, and what it predicted of the validation images."""
 
     record: Epoch
     weights: dict[str, Tensor]
@@ -115,16 +115,16 @@ def fit(
     train: Batches,
     validation: Batches,
     spec: TrainSpec,
-    conditions: TrainContext,
-    watcher: TrainCallbacks = silent,
+    context: TrainContext,
+    callbacks: TrainCallbacks = silent,
     checkpoint: Checkpoint | None = None,
 ) -> TrainResult:
     """Train a module and leave the weights of its best epoch in it.
 
-    module: inputs to logits (b, classes), on the device. checkpoint: where to save, and to go on from.
+    module: inputs to logits (b, classes), on the device. checkpoint: where to save, and to resume from.
     Raises `Diverged` when a loss is not finite.
     """
-    training = _Training(module, train, validation, spec, conditions, watcher)
+    training = _Training(module, train, validation, spec, context, callbacks)
     resumed_after = training.resume(checkpoint)
     while not training.done:
         training.epoch()
@@ -145,18 +145,18 @@ class _Training:
         train: Batches,
         validation: Batches,
         spec: TrainSpec,
-        conditions: TrainContext,
-        watcher: TrainCallbacks,
+        context: TrainContext,
+        callbacks: TrainCallbacks,
     ) -> None:
         self.history: list[Epoch] = []
         self.best: _Best | None = None
         self._module = module
         self._train, self._validation = train, validation
-        self._spec, self._conditions, self._watcher = spec, conditions, watcher
-        weights = class_weights(train.labels, conditions.classes) if spec.balance == "weights" else None
-        every = 1 if conditions.device.type == "cpu" else _TIMED
-        self.timer = StepTimer(partial(synchronize, conditions.device), every=every)
-        self._step = Step(module, spec, conditions.device, conditions.precision, weights, self.timer)
+        self._spec, self._context, self._callbacks = spec, context, callbacks
+        weights = class_weights(train.labels, context.classes) if spec.balance == "weights" else None
+        every = 1 if context.device.type == "cpu" else _TIMED
+        self.timer = StepTimer(partial(synchronize, context.device), every=every)
+        self._step = Step(module, spec, context.device, context.precision, weights, self.timer)
         self._average = MovingAverage(module, spec.ema) if spec.ema is not None else None
 
     @property
@@ -169,20 +169,20 @@ class _Training:
 
     def epoch(self) -> None:
         """Train one epoch, validate it, and keep it if it is the best so far."""
-        number, device = len(self.history) + 1, self._conditions.device
-        torch.manual_seed(seed_of(self._conditions.seed, "model", number))
+        number, device = len(self.history) + 1, self._context.device
+        torch.manual_seed(seed_of(self._context.seed, "model", number))
         started = _now(device)
         trained, rate = self._pass(number)
         middle = _now(device)
         if self._average is not None:
             self._average.swap()
         logits = self._validate()
-        validated = score_logits(logits, self._validation.labels, self._conditions.classes)
+        validated = score_logits(logits, self._validation.labels, self._context.classes)
         ended = _now(device)
         seconds, count = middle - started, len(self._train.labels)
         record = Epoch(number, rate, trained, validated, seconds, ended - middle, count / seconds)
         self.history.append(record)
-        self._watcher.on_epoch(record)
+        self._callbacks.on_epoch(record)
         if not math.isfinite(validated.loss):
             raise Diverged(f"the validation loss of epoch {number} is {validated.loss}")
         if self.best is None or rank(validated, self._spec) > rank(self.best.record.validation, self._spec):
@@ -191,19 +191,19 @@ class _Training:
             self._average.swap()
 
     def _validate(self) -> np.ndarray:
-        conditions, everything = self._conditions, np.arange(len(self._validation.labels))
-        size, device, precision = conditions.inference_batch, conditions.device, conditions.precision
+        context, everything = self._context, np.arange(len(self._validation.labels))
+        size, device, precision = context.inference_batch, context.device, context.precision
         return predict(self._module, self._validation, everything, size, device, precision)
 
     def _pass(self, number: int) -> tuple[Scores, float]:
         """One pass over the training images; returns its scores and the last learning rate."""
-        spec, device = self._spec, self._conditions.device
-        order = epoch_order(self._train.labels, spec, self._conditions.seed, number)
+        spec, device = self._spec, self._context.device
+        order = epoch_order(self._train.labels, spec, self._context.seed, number)
         batches = make_batches(order, spec.step_images, training=True)
         parts = [part for batch in batches for part in _parts(batch, spec.micro_batch)]
-        mix = Mixer(spec, self._conditions.seed, number)
+        mix = Mixer(spec, self._context.seed, number)
         self._module.train()
-        total, said, shown = torch.zeros((), device=device), [], []
+        total, choices, truths = torch.zeros((), device=device), [], []
         done, step, rate = 0, 0, 0.0
         inputs = self._train([part.positions for part in parts], epoch=number)
         self.timer.begin(number, 0)
@@ -216,8 +216,8 @@ class _Training:
             if value is not None and not math.isfinite(value):
                 raise Diverged(f"the training loss of epoch {number}, step {step + 1} is {value}")
             total += loss * len(labels)
-            said.append(logits.argmax(1))
-            shown.append(mixed.main)
+            choices.append(logits.argmax(1))
+            truths.append(mixed.main)
             done += len(labels)
             if part.last:
                 rate = learning_rate((number - 1) * len(batches) + step, len(batches), spec)
@@ -225,13 +225,13 @@ class _Training:
                 step += 1
                 if self._average is not None:
                     self._average.update()
-            self._watcher.on_progress(number, done, len(order), math.nan if value is None else value)
+            self._callbacks.on_progress(number, done, len(order), math.nan if value is None else value)
             self.timer.begin(number, step)
         mean = total.item() / done
         if not math.isfinite(mean):
             raise Diverged(f"the training loss of epoch {number} is {mean}")
-        predicted, truth = torch.cat(said).cpu().numpy(), torch.cat(shown).cpu().numpy()
-        return score_predicted(mean, truth, predicted, self._conditions.classes), rate
+        predicted, truth = torch.cat(choices).cpu().numpy(), torch.cat(truths).cpu().numpy()
+        return score_predicted(mean, truth, predicted, self._context.classes), rate
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs, as tensors and plain values."""
@@ -252,7 +252,7 @@ class _Training:
         }
 
     def resume(self, checkpoint: Checkpoint | None) -> int | None:
-        """Go on from a checkpoint; returns its epoch, or None where there is none."""
+        """Resume from a checkpoint; returns its epoch, or None where there is none."""
         held = checkpoint.load() if checkpoint is not None else None
         if held is None:
             return None
@@ -266,7 +266,7 @@ class _Training:
         best = held["best"]
         self.best = _Best(self.history[best["epoch"] - 1], best["weights"], best["logits"].numpy())
         for record in self.history:
-            self._watcher.on_epoch(record)
+            self._callbacks.on_epoch(record)
         return len(self.history)
 
 
@@ -283,7 +283,7 @@ class _Part:
 
 def _parts(batch: np.ndarray, micro_batch: int | None) -> list[_Part]:
     found = split_microbatches(batch, micro_batch)
-    return [_Part(piece, len(piece) / len(batch), piece is found[-1]) for piece in found]
+    return [_Part(positions, len(positions) / len(batch), positions is found[-1]) for positions in found]
 
 
 def _now(device: torch.device) -> float:

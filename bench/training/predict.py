@@ -1,4 +1,4 @@
-"""What a module says of images while it learns nothing."""
+"""What a module predicts of images while it learns nothing."""
 
 from __future__ import annotations
 

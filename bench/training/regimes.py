@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from bench.results.settings import CellSettings
 from bench.study.schema import Cell
 from bench.training.device import synchronize
-from bench.training.heads.features import HalfPrecisionBackbone, Plan, allocate_features, extract
+from bench.training.heads.features import HalfPrecisionBackbone, allocate_features, extract
+from bench.training.heads.plan import Plan
 from bench.training.inputs.batches import FeatureBatches, PixelBatches
 from models_zoo.networks.classifier import Classifier, freeze_backbone
 
@@ -43,10 +44,10 @@ def plan(
     model: after `freeze`. folder: where features lie that are too many for the memory.
     """
     if cell.regime != "frozen":
-        return Plan(model, train, validation, cell.precision, None, {"cached_features": False, "views": None})
-    settings: dict[str, Any] = {"cached_features": False, "views": None, "backbone_precision": cell.precision}
+        return Plan(model, train, validation, None, CellSettings(cached_features=False))
     if not cell.train.cache_features or cell.train.mixes:
-        return Plan(model, train, validation, "fp32", None, settings)
+        settings = CellSettings(cached_features=False, backbone_precision=cell.precision)
+        return Plan(model, train, validation, None, settings)
     started = time.perf_counter()
     views, width = cell.train.views, model.head.in_features
     learned, where = allocate_features((views, len(train.labels), width), device, folder / "features.bin")
@@ -60,7 +61,6 @@ def plan(
         model.head,
         FeatureBatches(learned, train.labels, device),
         FeatureBatches(checked, validation.labels, device),
-        "fp32",
         time.perf_counter() - started,
-        {**settings, "cached_features": True, "views": views, "features_in": where},
+        CellSettings(cached_features=True, backbone_precision=cell.precision, views=views, features_in=where),
     )

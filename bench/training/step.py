@@ -1,4 +1,4 @@
-"""One step of the optimizer: forward and backward passes over the pieces of a batch, then the change of the weights."""
+"""One step of the optimizer: forward and backward passes over the micro-batches, then the change of the weights."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Diverged(Exception):  # noqa: N818 - an outcome of training, reported as a
 class Step:
     """Trains a module: `accumulate` the micro-batches of a batch, then `apply_gradients` to its weights.
 
-    The gradient is that of the batch's mean loss, however many pieces it comes in; with class weights, of the weighted
-    mean.
+    The gradient is that of the batch's mean loss, however many micro-batches it comes in; with class weights, of the
+    weighted mean.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Step:
         weights: np.ndarray | None,
         timer: StepTimer | None = None,
     ) -> None:
-        """weights: of the classes in the loss. timer: told when a forward and a backward pass and a change are over."""
+        """weights: of the classes in the loss. timer: called when a forward pass, a backward pass, a change is over."""
         self.optimizer = make_optimizer(module, spec)
         self.scaler = grad_scaler(device, precision)
         self._module = module
@@ -47,15 +47,15 @@ class Step:
         self._timer = timer or StepTimer(lambda: None, every=sys.maxsize)
         self._weights = None if weights is None else torch.from_numpy(weights).to(device, torch.float32)
 
-    def accumulate(self, piece: MixedBatch, share: float) -> tuple[Tensor, Tensor]:
-        """Add a piece's gradients.
+    def accumulate(self, batch: MixedBatch, share: float) -> tuple[Tensor, Tensor]:
+        """Add a micro-batch's gradients.
 
-        share: what the piece is of its batch, images by images. Returns the mean loss of the piece, a scalar, and
+        share: what it is of its batch, images by images. Returns the mean loss of the micro-batch, a scalar, and
         its logits (b, classes), both without gradients.
         """
         with autocast(self._device, self._precision):
-            logits = self._module(piece.inputs)
-        loss = self._loss(logits.float(), piece)
+            logits = self._module(batch.inputs)
+        loss = self._loss(logits.float(), batch)
         self._timer.end("forward")
         self.scaler.scale(loss * share if share != 1 else loss).backward()  # type: ignore[no-untyped-call]
         self._timer.end("backward")
@@ -73,11 +73,11 @@ class Step:
         self.optimizer.zero_grad(set_to_none=True)
         self._timer.end("optimizer")
 
-    def _loss(self, logits: Tensor, piece: MixedBatch) -> Tensor:
-        loss = self._entropy(logits, piece.first)
-        if piece.share == 1:
+    def _loss(self, logits: Tensor, batch: MixedBatch) -> Tensor:
+        loss = self._entropy(logits, batch.first)
+        if batch.share == 1:
             return loss
-        return piece.share * loss + (1 - piece.share) * self._entropy(logits, piece.second)
+        return batch.share * loss + (1 - batch.share) * self._entropy(logits, batch.second)
 
     def _entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy, averaged over images; class weights average 1 over the training images, not over a batch."""

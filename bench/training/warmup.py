@@ -83,7 +83,7 @@ def _sizes(count: int, spec: TrainSpec, inference_batch: int, learns: bool) -> l
     found: dict[tuple[int, bool], None] = {}
     if learns:
         for batch in make_batches(np.arange(count), spec.step_images, training=True):
-            found.update({(len(piece), True): None for piece in split_microbatches(batch, spec.micro_batch)})
+            found.update({(len(part), True): None for part in split_microbatches(batch, spec.micro_batch)})
     found.update(
         {(len(chunk), False): None for chunk in make_batches(np.arange(count), inference_batch, training=False)}
     )

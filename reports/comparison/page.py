@@ -59,7 +59,7 @@ def _line(item: MetricChange, words: dict[str, str]) -> str:
 def write_page(compared: Compared, out: Path, _: Translate, lang: str) -> Path:
     """Write the comparison as one self-contained HTML file without scripts; `RunError` where it cannot be written."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    first, second = compared.gathered.run_names
+    first, second = compared.data.run_names
     text = (
         environment()
         .get_template("compare.html.j2")
@@ -68,7 +68,7 @@ def write_page(compared: Compared, out: Path, _: Translate, lang: str) -> Path:
             lang=lang,
             title=f"{first} → {second}",
             summary=summary(compared, _),
-            gathered=compared.gathered,
+            data=compared.data,
             hardware=compared.hardware,
             pairs=compared.pairs,
             words=outcome_words(_),

@@ -13,15 +13,16 @@ import numpy as np
 from bench.results.run import Run
 from bench.stats.confidence import RESAMPLES, interval
 from bench.stats.paired_tests import paired_difference
-from reports.inputs.report_data import Entry, gather
+from reports.inputs.entry import Entry
+from reports.inputs.load import load_report_data
 from reports.inputs.significance import paired
 from reports.text.formatting import duration, percent, points
-from reports.text.i18n import Translate, translator
+from reports.text.i18n import N_, Translate, translator
 
 __all__ = ["LEVEL", "Agreement", "CellAgreement", "agreement"]
 
 Verdict = Literal["identical", "within the interval", "differs", "not run", "not trained", "no scores to compare"]
-_METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "kappa": "kappa"}
+_METRICS = {"accuracy": N_("accuracy"), "balanced_accuracy": N_("balanced accuracy"), "kappa": N_("kappa")}
 LEVEL = 0.95
 """Of all intervals of differences together."""
 _ENGLISH = translator("en")
@@ -88,15 +89,15 @@ def agreement(first: Run | str | Path, second: Run | str | Path, _: Translate = 
     accuracy has to lie in the 95 % interval of the first. A cell that ended another way differs too.
     Raises `RunError` where the runs do not hold the same data and split.
     """
-    gathered = gather([first, second], "comparison")
+    data = load_report_data([first, second], "comparison")
     repeated: dict[tuple[object, ...], Entry] = {}
-    for entry in gathered.entries:
-        if entry.run is gathered.runs[1]:
+    for entry in data.entries:
+        if entry.run is data.runs[1]:
             repeated.setdefault((*entry.configuration, entry.seed), entry)
     pairs = [
         (entry, repeated.get((*entry.configuration, entry.seed)))
-        for entry in gathered.entries
-        if entry.run is gathered.runs[0] and (entry.planned or not gathered.runs[0].plan())
+        for entry in data.entries
+        if entry.run is data.runs[0] and (entry.planned or not data.runs[0].plan())
     ]
     both = sum(entry.is_ok and other is not None and other.is_ok for entry, other in pairs)
     level = 1 - (1 - LEVEL) / (len(_METRICS) * max(both, 1))

@@ -16,7 +16,9 @@ from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.paired_tests import Comparison, compare_pair, holm
 from bench.stats.timings import speedup
-from reports.inputs.report_data import NOT_RUN, Entry, ReportData, gather
+from reports.inputs.entry import NOT_RUN, Entry
+from reports.inputs.load import load_report_data
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, paired
 from reports.text.formatting import Value, duration, memory, percent, points
 from reports.text.i18n import Translate
@@ -72,7 +74,7 @@ class Pair:
 class Compared:
     """Two runs beside each other."""
 
-    gathered: ReportData
+    data: ReportData
     pairs: tuple[Pair, ...]
     hardware: tuple[str, str]
 
@@ -97,27 +99,27 @@ def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tol
     tolerance: the share by which a time or a memory peak has to differ. Raises `RunError` where the runs do not hold
     the same data and split, or are one and the same folder.
     """
-    gathered = gather([before, after], "comparison")
-    first, second = gathered.runs
+    data = load_report_data([before, after], "comparison")
+    first, second = data.runs
     if first.path.resolve() == second.path.resolve():
         raise RunError(f"{first.path} was given twice. Name two run folders: the one before and the one after.")
-    sides = [_cells(gathered, run) for run in gathered.runs]
+    sides = [_cells(data, run) for run in data.runs]
     if not sides[0].keys() & sides[1].keys():
         raise RunError(
             f"{first.path} and {second.path} have no cell in common: none of the one has the label, regime, device, "
             f"precision and seed of one of the other, so there is nothing to compare. Name two runs of one study."
         )
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
-    hardware = _hardware(gathered, 0, _), _hardware(gathered, 1, _)
+    hardware = _hardware(data, 0, _), _hardware(data, 1, _)
     same = hardware[0] == hardware[1] != _UNKNOWN
     pairs = [_pair(key, sides[0].get(key), sides[1].get(key), same, tolerance, _) for key in keys]
-    return Compared(gathered, tuple(_corrected(pairs, _)), hardware)
+    return Compared(data, tuple(_corrected(pairs, _)), hardware)
 
 
-def _cells(gathered: ReportData, run: Run) -> dict[tuple[str, ...], Entry]:
+def _cells(data: ReportData, run: Run) -> dict[tuple[str, ...], Entry]:
     """A run's cells; planned ones come first and stand, where an older one outside the plan is called the same."""
     found: dict[tuple[str, ...], Entry] = {}
-    for entry in gathered.entries:
+    for entry in data.entries:
         if entry.run is run:
             found.setdefault(_key(entry), entry)
     return found
@@ -127,9 +129,9 @@ def _key(entry: Entry) -> tuple[str, ...]:
     return (*entry.configuration, str(entry.seed))
 
 
-def _hardware(gathered: ReportData, index: int, _: Translate) -> str:
+def _hardware(data: ReportData, index: int, _: Translate) -> str:
     """The CPU, its cores, and the GPUs of a run's machine."""
-    facts = gathered.environments[index]
+    facts = data.environments[index]
     cpu = facts.get("cpu") or {}
     if not cpu.get("model"):
         return _UNKNOWN

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from bench.errors import RunError
-from bench.results.run import Run, load_results
+from bench.results.run import Run
+from reports.exports.base import text_export
 from reports.text.formatting import escaped
 
-__all__ = ["croissant"]
+__all__ = ["EXPORT"]
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -50,13 +50,12 @@ _CONTEXT: dict[str, Any] = {
 """The context that the specification prescribes."""
 
 
-def croissant(run: Run | str | Path) -> str:
-    """The metadata as JSON: name, license, citation, classes, and each image with its label and side of the split.
+def _croissant(run: Run) -> str:
+    """The metadata as JSON: name, license, citation, classes, and each image with its label and split.
 
     The images themselves are named, not contained. Raises `RunError` where the run cannot be read.
     """
-    opened = run if isinstance(run, Run) else load_results(run)
-    dataset = opened.dataset
+    dataset = run.dataset
     card = dataset.get("card") or {}
     classes = [str(name) for name in dataset.get("classes") or []]
     found: dict[str, Any] = {
@@ -113,6 +112,10 @@ def _images(dataset: dict[str, Any], classes: list[str]) -> dict[str, Any]:
         "key": {"@id": "images/name"},
         "field": [_field("images", "name", "sc:Text"), label, _field("images", "split", "sc:Text")],
         "data": [
-            {"images/name": name, "images/label": classes[index], "images/split": side} for name, index, side in rows
+            {"images/name": name, "images/label": classes[index], "images/split": split} for name, index, split in rows
         ],
     }
+
+
+EXPORT = text_export("croissant.json", _croissant)
+"""Metadata of the data set, as data-set search engines read it."""

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from bench.errors import RunError
 from bench.results.files import write_atomic
 from bench.results.run import Run
+from reports.exports.base import Export, Written
 from reports.figures.forest import forest
 from reports.figures.learning_curves import all_curves
 from reports.figures.pareto import pareto
@@ -21,11 +22,13 @@ from reports.figures.patch_size import patch_sizes
 from reports.figures.phases import phases
 from reports.figures.svg import INK, Names, inline, settings
 from reports.inputs.columns import COSTS
-from reports.inputs.report_data import Entry, ReportData, gather
+from reports.inputs.entry import Entry
+from reports.inputs.load import load_report_data
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import compute_significance
 from reports.text.i18n import translator
 
-__all__ = ["write_figures"]
+__all__ = ["EXPORT"]
 
 _DOTS = 300
 _FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -34,15 +37,17 @@ _MOST_COUNTED = 30
 """Classes up to which a matrix shows its counts and grows."""
 
 
-def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
-    """Write every figure that the run has something for, as NAME.svg, NAME.pdf and NAME.png; returns the paths.
+def _write(run: Run, out: str | None) -> Written:
+    """Write every figure that the run has something for, as NAME.svg, NAME.pdf and NAME.png.
 
-    Raises `RunError` where the run cannot be read, has nothing to draw, or the folder cannot be written.
+    out: the folder; left out, ``figures`` in the run's own. Raises `RunError` where the run cannot be read, has nothing
+    to draw, or the folder cannot be written.
     """
     import vl_convert
 
-    written = []
-    for name, picture in _figures(gather([run])):
+    folder = Path(out) if out else run.path / "figures"
+    count = 0
+    for name, picture in _figures(load_report_data([run])):
         bare = _standalone(picture, "")  # the converter takes a number without a unit for a point
         files: dict[str, str | bytes] = {
             "svg": _standalone(picture, "pt"),
@@ -50,29 +55,26 @@ def write_figures(run: Run | str | Path, folder: Path) -> list[Path]:
             "png": vl_convert.svg_to_png(bare, ppi=_DOTS, scale=1),
         }
         for form, content in files.items():
-            path = folder / f"{name}.{form}"
-            write_atomic(path, content)
-            written.append(path)
-    if not written:
-        raise RunError(f"{gather([run]).runs[0].path} has no cell with scores, so there is nothing to draw.")
-    return written
+            write_atomic(folder / f"{name}.{form}", content)
+            count += 1
+    if not count:
+        raise RunError(f"{run.path} has no cell with scores, so there is nothing to draw.")
+    return Written(f"{count} files in {folder}", folder)
 
 
-def _figures(gathered: ReportData) -> Iterator[tuple[str, Markup]]:
+def _figures(data: ReportData) -> Iterator[tuple[str, Markup]]:
     _ = translator("en")
     found = {
-        "scores": forest(gathered, compute_significance(gathered), _),
-        "phases": phases(gathered, _),
-        "patch-size": patch_sizes(gathered, _),
-        "learning-curves": all_curves(gathered.leading, gathered, _),
+        "scores": forest(data, compute_significance(data), _),
+        "phases": phases(data, _),
+        "patch-size": patch_sizes(data, _),
+        "learning-curves": all_curves(data.leading, data, _),
     }
     for cost in COSTS:
         title = f"{cost.title} ({cost.unit})" if cost.unit and cost.unit != "s" else cost.title
-        found[f"accuracy-against-{cost.key.replace('_', '-')}"] = pareto(
-            gathered, cost.value, title, cost.unit == "s", _
-        )
-    for entry in gathered.leading[:_MOST_MATRICES]:
-        found[f"confusion-{_file_name(gathered.title(entry))}-{entry.cell_id}"] = _confusion(entry, gathered)
+        found[f"accuracy-against-{cost.key.replace('_', '-')}"] = pareto(data, cost.value, title, cost.unit == "s", _)
+    for entry in data.leading[:_MOST_MATRICES]:
+        found[f"confusion-{_file_name(data.title(entry))}-{entry.cell_id}"] = _confusion(entry, data)
     yield from ((name, picture) for name, picture in found.items() if picture is not None)
 
 
@@ -81,14 +83,14 @@ def _file_name(title: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", title).strip("-").lower()[:60] or "model"
 
 
-def _confusion(entry: Entry, gathered: ReportData) -> Markup | None:
+def _confusion(entry: Entry, data: ReportData) -> Markup | None:
     """The confusion matrix: counts, shaded by the share of the true class."""
     if entry.result is None or not entry.result.confusion:
         return None
     counts = [list(row) for row in entry.result.confusion]
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
     names = Names(24)
-    classes = gathered.classes[: len(counts)]
+    classes = data.classes[: len(counts)]
     side = 2.2 + 0.42 * min(len(counts), _MOST_COUNTED)
     with mpl.rc_context({**settings(), "axes.grid": False}):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
@@ -98,9 +100,9 @@ def _confusion(entry: Entry, gathered: ReportData) -> Markup | None:
         places = [i + 0.5 for i in range(len(classes))]
         axes.set_xticks(places, map(names.token, classes), rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(places, map(names.token, classes), rotation=0)
-        axes.set_xlabel("Said")
+        axes.set_xlabel("Predicted")
         axes.set_ylabel("True")
-        axes.set_title(names.token(gathered.title(entry)), color=INK)
+        axes.set_title(names.token(data.title(entry)), color=INK)
         return inline(figure, "confusion", "Confusion matrix", names)
 
 
@@ -117,3 +119,7 @@ def _standalone(picture: Markup, unit: str) -> str:
     ground = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
     start = body.index(">") + 1
     return head + body[:start] + ground + body[start:]
+
+
+EXPORT = Export(_write)
+"""Every figure for papers, as SVG, PDF and PNG at 300 dots an inch; --out: the folder."""

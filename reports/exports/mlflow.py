@@ -5,44 +5,43 @@ from __future__ import annotations
 import math
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from bench.errors import DependencyError, RunError
-from bench.results.run import Run, load_results
+from bench.results.run import Run
 from bench.results.schema import CellResult
 from bench.results.table import to_frame
+from reports.exports.base import Export, Written
 from reports.text.formatting import visible
 
-__all__ = ["write_mlflow"]
+__all__ = ["EXPORT"]
 
 _NAMES = ("cell", "model", "family", "regime", "device", "precision", "seed", "status")
 
 
-def write_mlflow(run: Run | str | Path, tracking: str | None = None) -> int:
-    """Log every cell as an MLflow run of an experiment named after the study; returns how many.
+def _write(run: Run, out: str | None) -> Written:
+    """Log every cell as an MLflow run of an experiment named after the study.
 
-    tracking: an MLflow tracking URI, such as ``sqlite:///mlflow.db``; left out, what MLflow itself is set to. A cell
-    that is not ok is logged as FAILED, with its status as a tag. Raises `DependencyError` where mlflow is not
-    installed, `RunError` where MLflow refuses.
+    out: an MLflow tracking URI, such as ``sqlite:///mlflow.db``; left out, what MLflow itself is set to. A cell that is
+    not ok is logged as FAILED, with its status as a tag. Raises `DependencyError` where mlflow is not installed,
+    `RunError` where MLflow refuses.
     """
     if find_spec("mlflow") is None:
         raise DependencyError("the export to MLflow needs mlflow: pip install 'patchbench[mlflow]'")
-    opened = run if isinstance(run, Run) else load_results(run)
     mlflow = import_module("mlflow")  # optional
-    results = opened.results()
+    results = run.results()
     rows = to_frame(results).to_dict("records")
     try:
-        if tracking is not None:
-            mlflow.set_tracking_uri(tracking)
-        mlflow.set_experiment(visible(str(opened.study.get("name") or "patchbench")))
+        if out is not None:
+            mlflow.set_tracking_uri(out)
+        mlflow.set_experiment(visible(str(run.study.get("name") or "patchbench")))
         for result, row in zip(results, rows, strict=True):
-            _log(mlflow, opened, result, row)
+            _log(mlflow, run, result, row)
     except mlflow.exceptions.MlflowException as error:
         raise RunError(
             f"MLflow refused: {str(error).splitlines()[0]} Check the tracking URI given with --out."
         ) from error
-    return len(results)
+    return Written(f"{len(results)} runs logged", None)
 
 
 def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None:
@@ -53,9 +52,9 @@ def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None
         figures = {name: value for name, value in row.items() if name not in _NAMES and _is_figure(value)}
         mlflow.log_metrics({name: float(value) for name, value in figures.items()})
         for line in run.history(result.id):
-            for side in ("train", "validation"):
-                scores = line.get(side) or {}
-                known = {f"{side}_{key}": value for key, value in scores.items() if _is_figure(value)}
+            for split in ("train", "validation"):
+                scores = line.get(split) or {}
+                known = {f"{split}_{key}": value for key, value in scores.items() if _is_figure(value)}
                 mlflow.log_metrics(known, step=int(line["epoch"]))
         if result.status.value != "ok":
             mlflow.end_run("FAILED")
@@ -63,3 +62,7 @@ def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None
 
 def _is_figure(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+EXPORT = Export(_write)
+"""A run of an MLflow experiment for each cell; --out: the tracking URI."""

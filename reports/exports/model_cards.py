@@ -13,35 +13,35 @@ import yaml
 
 from bench.errors import RunError
 from bench.results.files import write_atomic
-from bench.results.run import Run, load_results
+from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.confidence import interval
 from bench.stats.metrics import per_class
+from reports.exports.base import Export, Written
 from reports.text.formatting import amount, duration, markdown_cell, memory, number, percent, visible
 
-__all__ = ["model_card", "write_model_cards"]
+__all__ = ["EXPORT"]
 
 
-def write_model_cards(run: Run | str | Path, folder: Path | None = None) -> list[Path]:
-    """Write a card for each cell whose weights the run holds; returns the paths.
+def _write(run: Run, out: str | None) -> Written:
+    """Write a card for each cell whose weights the run holds.
 
-    folder: left out, each card lies beside its weights as README.md; else CELL.md in the folder. Raises `RunError`
-    where no weights were kept or a file cannot be written.
+    out: left out, each card lies beside its weights as README.md; else CELL.md in that folder. Raises `RunError` where
+    no weights were kept or a file cannot be written.
     """
-    opened = run if isinstance(run, Run) else load_results(run)
-    done = [r for r in opened.results() if r.status is Status.OK and r.confusion]
-    kept = [r for r in done if (opened.cell_folder(r.id) / "model.safetensors").is_file()]
+    done = [r for r in run.results() if r.status is Status.OK and r.confusion]
+    kept = [r for r in done if (run.cell_folder(r.id) / "model.safetensors").is_file()]
     if not kept:
-        raise RunError(f"{opened.path} holds no weights. Run the study into a new folder with --set keep_models=true.")
+        raise RunError(f"{run.path} holds no weights. Run the study into a new folder with --set keep_models=true.")
     written = []
     for result in kept:
-        path = opened.cell_folder(result.id) / "README.md" if folder is None else folder / f"{result.id}.md"
-        write_atomic(path, model_card(opened, result))
+        path = Path(out) / f"{result.id}.md" if out else run.cell_folder(result.id) / "README.md"
+        write_atomic(path, _model_card(run, result))
         written.append(path)
-    return written
+    return Written("\n".join(map(str, written)), Path(out) if out else run.path / "cells")
 
 
-def model_card(run: Run, result: CellResult) -> str:
+def _model_card(run: Run, result: CellResult) -> str:
     """The card of one cell, as Markdown with a header in YAML."""
     dataset = run.dataset
     environment = run.environment if (run.path / "environment.json").is_file() else {}
@@ -133,3 +133,7 @@ def _limits(dataset: dict[str, Any]) -> list[str]:
     if dataset.get("synthetic"):
         told.append("The images are synthetic: the scores say nothing about real ones.")
     return told + [str(warning) for warning in dataset.get("warnings") or []]
+
+
+EXPORT = Export(_write)
+"""A card for each kept model, beside its weights; --out: the folder to write them to instead."""

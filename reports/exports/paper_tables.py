@@ -7,10 +7,12 @@ import re
 from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.confidence import interval
-from reports.inputs.report_data import Entry, gather
+from reports.exports.base import text_export
+from reports.inputs.entry import Entry
+from reports.inputs.load import load_report_data
 from reports.text.formatting import Value, amount, duration, markdown_cell, memory, number, percent, visible
 
-__all__ = ["latex_text", "markdown_text"]
+__all__ = ["LATEX", "MARKDOWN"]
 
 
 _PAPER = (
@@ -28,8 +30,8 @@ _PAPER = (
 
 
 def _paper_rows(run: Run) -> list[tuple[str, ...]]:
-    gathered = gather([run])
-    return [_paper_row(entry) for entry in [*gathered.ok, *gathered.not_ok]]
+    data = load_report_data([run])
+    return [_paper_row(entry) for entry in [*data.ok, *data.not_ok]]
 
 
 def _paper_row(entry: Entry) -> tuple[str, ...]:
@@ -54,14 +56,14 @@ def _with_interval(value: Value, result: CellResult) -> Value:
     return Value(f"{value.text} [{span.low * 100:.1f}, {span.high * 100:.1f}]", value.raw)
 
 
-def markdown_text(run: Run) -> str:
+def _markdown_text(run: Run) -> str:
     rows = [_PAPER, *_paper_rows(run)]
     lines = ["| " + " | ".join(markdown_cell(cell) for cell in row) + " |" for row in rows]
     lines.insert(1, "|---|---|---|" + "---:|" * 6 + "---|")
     return "\n".join(lines) + "\n"
 
 
-def latex_text(run: Run) -> str:
+def _latex_text(run: Run) -> str:
     """A booktabs table; needs ``\\usepackage{booktabs}``."""
     # The empty group keeps what begins a row from the command before it, which takes a star or a bracket as its own.
     rows = ["{}" + " & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in _paper_rows(run)]
@@ -84,3 +86,10 @@ _LATEX = {
 
 def _latex_cell(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in re.sub(r"\s+", " ", visible(text)))
+
+
+MARKDOWN = text_export("md", _markdown_text)
+"""A table with a row a cell, for a README."""
+
+LATEX = text_export("tex", _latex_text)
+"""The same table for a paper, in the style of booktabs."""

@@ -1,4 +1,4 @@
-"""A run's results in other formats: CSV and JSON for programs, Markdown and LaTeX for papers."""
+"""A run's results for programs: CSV and JSON."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import json
 from bench.results.run import Run
 from bench.results.schema import CellResult
 from bench.results.table import to_frame
+from reports.exports.base import text_export
 from reports.text.formatting import visible
 
-__all__ = ["csv_text"]
-
-
-def csv_of_run(run: Run) -> str:
-    return csv_text(run.results())
+__all__ = ["CSV", "JSON", "csv_text"]
 
 
 def csv_text(results: list[CellResult]) -> str:
@@ -32,6 +29,13 @@ def _inert(text: str) -> str:
     return f"'{shown}" if shown.startswith(("=", "+", "-", "@", "\t", "\r")) else shown
 
 
-def json_text(run: Run) -> str:
+def _json_text(run: Run) -> str:
     rows = [result.model_dump(mode="json") for result in run.results()]
     return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+CSV = text_export("csv", lambda run: csv_text(run.results()))
+"""A row a cell, for spreadsheets and data frames."""
+
+JSON = text_export("json", _json_text)
+"""The full result of every cell."""

@@ -9,20 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from reports.figures.svg import INK, Names, family_color, inline, settings
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["forest"]
 
 MOST_ROWS = 60
-_STATISTICS = (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"), ("kappa", "Kappa"))
+_STATISTICS = (("accuracy", N_("Accuracy")), ("balanced_accuracy", N_("Balanced accuracy")), ("kappa", N_("Kappa")))
 MARKERS = {"vit": "o", "cnn": "s"}
 
 
-def forest(gathered: ReportData, evidence: Significance, _: Translate) -> Markup | None:
+def forest(data: ReportData, significance: Significance, _: Translate) -> Markup | None:
     """Accuracy, balanced accuracy and kappa of every tested model with 95 % intervals; other seeds as small rings."""
-    rows = [entry for entry in gathered.ok if evidence.interval(entry) and _leads(entry, evidence)][:MOST_ROWS]
+    rows = [entry for entry in data.ok if significance.interval(entry) and _leads(entry, significance)][:MOST_ROWS]
     if not rows:
         return None
     names = Names()
@@ -32,7 +33,7 @@ def forest(gathered: ReportData, evidence: Significance, _: Translate) -> Markup
         figure.subplots_adjust(left=0.235, right=0.99, bottom=0.42 / height, top=1 - 0.3 / height, wspace=0.09)
         for axes, (statistic, title) in zip(figure.subplots(1, 3, sharey=True), _STATISTICS, strict=True):
             for row, entry in enumerate(rows):
-                _whisker(axes, entry, row, statistic, gathered, evidence)
+                _whisker(axes, entry, row, statistic, data, significance)
             axes.set_title(_(title))
             axes.grid(visible=False, axis="y")
             axes.tick_params(axis="y", length=0)
@@ -40,7 +41,7 @@ def forest(gathered: ReportData, evidence: Significance, _: Translate) -> Markup
             if statistic != "kappa":
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _pos: f"{share * 100:.3g}"))
                 axes.set_xlabel("%")
-        figure.axes[0].set_yticks(range(len(rows)), [names.token(gathered.title(entry)) for entry in rows])
+        figure.axes[0].set_yticks(range(len(rows)), [names.token(data.title(entry)) for entry in rows])
         figure.axes[0].set_ylim(len(rows) - 0.4, -0.6)
         for label in figure.axes[0].get_yticklabels():
             label.set_color(INK)
@@ -48,16 +49,16 @@ def forest(gathered: ReportData, evidence: Significance, _: Translate) -> Markup
         return inline(figure, "forest", text, names)
 
 
-def _leads(entry: Entry, evidence: Significance) -> bool:
-    return not evidence.tested or entry.key in evidence.by_key
+def _leads(entry: Entry, significance: Significance) -> bool:
+    return not significance.tested or entry.key in significance.by_key
 
 
-def _whisker(axes: Axes, entry: Entry, row: int, statistic: str, gathered: ReportData, evidence: Significance) -> None:
-    span = evidence.interval(entry, statistic)
+def _whisker(axes: Axes, entry: Entry, row: int, statistic: str, data: ReportData, significance: Significance) -> None:
+    span = significance.interval(entry, statistic)
     if span is None:
         return
     color = family_color(entry.group)
-    for other in gathered.ok:
+    for other in data.ok:
         score = other.result.metrics.get(statistic) if other.result else None
         if score is not None and other is not entry and other.configuration == entry.configuration:
             axes.plot([score], [row], "o", markersize=3.2, markerfacecolor="none", color=color, markeredgewidth=0.8)

@@ -7,10 +7,14 @@ part of the code. The script draws with Vega's interpreter, since the page's pol
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from bench.results.schema import CellResult
 from reports.figures.svg import CNN, MUTED, OTHER, VIT
-from reports.inputs.columns import COLUMNS, COSTS
+from reports.inputs.columns import COSTS, Cost, columns
+from reports.inputs.entry import Entry
+from reports.inputs.pareto import cost_points, front
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
 
@@ -20,33 +24,44 @@ __all__ = ["explorer"]
 _KINDS = ("vit", "cnn", "other")
 
 
-def explorer(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
-    """The data of the explorer: costs that two cells or more have, the cells, and the specification to draw."""
-    found = [entry for entry in gathered.ok if entry.result and entry.result.metrics.get("accuracy") is not None]
-    measured = {cost.key: [bool(e.result and (cost.value(e.result) or 0) > 0) for e in found] for cost in COSTS}
-    costs = [cost for cost in COSTS if sum(measured[cost.key]) > 1]
+def explorer(data: ReportData, _: Translate) -> dict[str, Any] | None:
+    """The data of the explorer: costs that two cells or more have, the cells, the cells (by index) on the front of each
+    cost and device, and the specification to draw."""
+    found = [entry for entry in data.ok if entry.accuracy is not None]
+    points = {cost: cost_points(found, cost) for cost in COSTS}
+    costs = [cost for cost in COSTS if len(points[cost]) > 1]
     if not costs:
         return None
-    cells = [
-        {
-            "title": gathered.title(entry) + (f" · {_('seed')} {entry.seed}" if entry.seed is not None else ""),
-            "family": entry.group,
-            "device": entry.device,
-            "accuracy": entry.result.metrics["accuracy"],
-            **{cost.key: cost.value(entry.result) for cost in costs},
-            "texts": {column.title: column.value(entry.result, "").text for column in COLUMNS if column.key in shown},
-        }
-        for entry in found
-        if entry.result
-        for shown in [{"accuracy", *(cost.key for cost in costs)}]
-    ]
+    cells = [_cell(entry, entry.result, costs, data, _) for entry in found if entry.result]
+    index = {entry.key: place for place, entry in enumerate(found)}
+    devices = list(dict.fromkeys(entry.device for entry in found))
     return {
         "costs": [{"key": cost.key, "title": _(cost.title), "unit": cost.unit} for cost in costs],
         "cells": cells,
+        "devices": devices,
+        "fronts": {
+            cost.key: {
+                device: [index[p.entry.key] for p in front([p for p in points[cost] if device in ("", p.entry.device)])]
+                for device in ("", *devices)
+            }
+            for cost in costs
+        },
         "families": [kind for kind in _KINDS if any(cell["family"] == kind for cell in cells)],
         "title": _("Accuracy against cost"),
-        "labels": {column.title: _(column.title) for column in COLUMNS},
+        "labels": {column.title: _(column.title) for column in columns()},
         "spec": _specification(_),
+    }
+
+
+def _cell(entry: Entry, result: CellResult, costs: Sequence[Cost], data: ReportData, _: Translate) -> dict[str, Any]:
+    shown = {"accuracy", *(cost.key for cost in costs)}
+    return {
+        "title": f"{data.title(entry)} · {_('seed')} {entry.seed}",
+        "family": entry.group,
+        "device": entry.device,
+        "accuracy": entry.accuracy,
+        **{cost.key: cost.value(result) for cost in costs},
+        "texts": {column.title: column.value(result, "").text for column in columns() if column.key in shown},
     }
 
 

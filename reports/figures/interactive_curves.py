@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.curves import SPLITS, curve, curve_scores, seeds_of
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
 
 __all__ = ["curves_chart"]
 
-_SCORES = (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"), ("kappa", "Kappa"), ("loss", "Loss"))
 _IN_LEGEND = 12
-_SIDES = ("validation", "train")
 
 
-def curves_chart(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def curves_chart(entries: Sequence[Entry], data: ReportData, _: Translate) -> dict[str, Any] | None:
     """The data of the chart: scores by epoch of each configuration, the mean over its seeds with lowest and highest.
 
     entries: the first seed of each configuration. None where no epoch was finished.
     """
-    rows = [row for entry in entries for row in _rows(entry, gathered)]
+    rows = [row for entry in entries for row in _rows(entry, data)]
     if not rows:
         return None
     models = list(dict.fromkeys(row["title"] for row in rows))
     return {
-        "scores": [{"key": key, "title": _(title)} for key, title in _SCORES],
-        "sides": [{"key": side, "title": _(side)} for side in _SIDES],
+        "scores": [{"key": key, "title": _(title)} for key, title in curve_scores().items()],
+        "splits": [{"key": split, "title": _(split)} for split in SPLITS],
         "models": models,
         "rows": rows,
         "title": _("Learning curves"),
@@ -37,28 +35,20 @@ def curves_chart(entries: Sequence[Entry], gathered: ReportData, _: Translate) -
     }
 
 
-def _rows(entry: Entry, gathered: ReportData) -> list[dict[str, Any]]:
-    twins = [e for e in gathered.ok if e.configuration == entry.configuration and e.run_name == entry.run_name]
-    found: dict[int, list[dict[str, Any]]] = {}
-    for twin in twins:
-        for line in twin.history:
-            if isinstance(line.get("epoch"), int):
-                found.setdefault(line["epoch"], []).append(line)
-    rows = []
-    for epoch, lines in sorted(found.items()):
-        row: dict[str, Any] = {"title": gathered.title(entry), "epoch": epoch, "seeds": len(lines)}
-        for side in _SIDES:
-            for key, _title in _SCORES:
-                scores = [line[side].get(key) for line in lines if isinstance(line.get(side), dict)]
-                values = [value for value in scores if isinstance(value, int | float) and math.isfinite(value)]
-                if values:
-                    row[f"{side}_{key}"] = [round(v, 5) for v in (fmean(values), min(values), max(values))]
-        rows.append(row)
-    return rows
+def _rows(entry: Entry, data: ReportData) -> list[dict[str, Any]]:
+    seeds = seeds_of(entry, data)
+    rows: dict[int, dict[str, Any]] = {}
+    for split in SPLITS:
+        for score in curve_scores():
+            for point in curve(seeds, split, score):
+                row = rows.setdefault(point.epoch, {"title": data.title(entry), "epoch": point.epoch, "seeds": 0})
+                row["seeds"] = max(row["seeds"], point.seeds)
+                row[f"{split}_{score}"] = [round(value, 5) for value in (point.mean, point.low, point.high)]
+    return [rows[epoch] for epoch in sorted(rows)]
 
 
 def _specification(_: Translate, *, legend: bool) -> dict[str, Any]:
-    """Lines over bands; the script sets the data and the title of the y axis. Without a legend, pointing tells."""
+    """Lines over bands; the script sets the data and the title of the y axis. Without a legend, pointing at a line names it."""
     import altair as alt
 
     x = alt.X("epoch:Q", axis=alt.Axis(title=_("Epoch"), tickMinStep=1, format="d"))

@@ -1,4 +1,4 @@
-"""The page's static figures, drawn with seaborn and matplotlib, as inline SVG."""
+"""The page's static figures, shown with seaborn and matplotlib, as inline SVG."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from reports.figures.svg import MUTED, VIT, Names, family_color, inline, settings
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.curves import CurveSplit, curve, curve_scores, seeds_of
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
 
 __all__ = ["all_curves", "learning_curves"]
 
 _ACROSS = 4
-
-_PANELS = (
-    ("loss", "Loss"),
-    ("accuracy", "Accuracy"),
-    ("balanced_accuracy", "Balanced accuracy"),
-    ("kappa", "Kappa"),
-)
 
 
 def learning_curves(entry: Entry, _: Translate) -> Markup | None:
@@ -34,7 +29,9 @@ def learning_curves(entry: Entry, _: Translate) -> Markup | None:
     with mpl.rc_context(settings()):
         figure = Figure(figsize=(6.6, 4.1))
         figure.subplots_adjust(left=0.065, right=0.995, bottom=0.115, top=0.945, wspace=0.17, hspace=0.2)
-        for axes, (key, title) in zip(figure.subplots(2, 2, sharex=True).flat, _PANELS, strict=True):
+        scores = curve_scores()
+        panels = {"loss": scores.pop("loss"), **scores}
+        for axes, (key, title) in zip(figure.subplots(2, 2, sharex=True).flat, panels.items(), strict=True):
             _panel(axes, entry, key)
             axes.set_title(_(title))
             axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
@@ -45,14 +42,14 @@ def learning_curves(entry: Entry, _: Translate) -> Markup | None:
         return inline(figure, f"lc-{entry.key}", text)
 
 
-def all_curves(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> Markup | None:
+def all_curves(entries: Sequence[Entry], data: ReportData, _: Translate) -> Markup | None:
     """Validation and training accuracy by epoch, a small panel for each configuration, with a band over its seeds."""
-    seeds = {id(entry): [e for e in gathered.ok if _same(e, entry)] for entry in entries}
-    drawn = [entry for entry in entries if any(_series(e.history, "validation", "accuracy") for e in seeds[id(entry)])]
-    if len(drawn) < 2:
+    seeds = {entry.key: seeds_of(entry, data) for entry in entries}
+    shown = [entry for entry in entries if curve(seeds[entry.key], "validation", "accuracy")]
+    if len(shown) < 2:
         return None
     names = Names(24)
-    rows = -(-len(drawn) // _ACROSS)
+    rows = -(-len(shown) // _ACROSS)
     with mpl.rc_context(settings()):
         figure = Figure(figsize=(9.4, 0.45 + 1.55 * rows))
         height = figure.get_figheight()
@@ -60,14 +57,14 @@ def all_curves(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> 
             left=0.05, right=0.995, bottom=0.42 / height, top=1 - 0.25 / height, wspace=0.12, hspace=0.42
         )
         panels = figure.subplots(rows, _ACROSS, sharex=True, sharey=True, squeeze=False)
-        for axes, entry in zip(panels.flat, drawn, strict=False):
-            _band(axes, seeds[id(entry)], entry.group)
-            axes.set_title(names.token(gathered.title(entry)), fontsize=9)
+        for axes, entry in zip(panels.flat, shown, strict=False):
+            _band(axes, seeds[entry.key], entry.group)
+            axes.set_title(names.token(data.title(entry)), fontsize=9)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _pos: f"{share * 100:.3g}"))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-        for axes in panels.flat[len(drawn) :]:
+        for axes in panels.flat[len(shown) :]:
             axes.set_visible(False)
-        for axes in panels.flat[len(drawn) - _ACROSS : len(drawn)]:
+        for axes in panels.flat[len(shown) - _ACROSS : len(shown)]:
             axes.tick_params(labelbottom=True)
         for axes in panels[-1]:
             axes.set_xlabel(_("Epoch"))
@@ -75,42 +72,29 @@ def all_curves(entries: Sequence[Entry], gathered: ReportData, _: Translate) -> 
         return inline(figure, "curves", _("Accuracy by epoch on validation and training images."), names)
 
 
-def _same(a: Entry, b: Entry) -> bool:
-    return a.configuration == b.configuration and a.run_name == b.run_name
-
-
 def _band(axes: Axes, entries: Sequence[Entry], group: str) -> None:
-    import seaborn as sns
-
-    for part, color, style in (("train", MUTED, (0, (4, 2))), ("validation", family_color(group), "-")):
-        found = [point for entry in entries for point in _series(entry.history, part, "accuracy")]
-        if found:
-            epochs, scores = zip(*found, strict=True)
-            band = ("pi", 100) if part == "validation" and len(entries) > 1 else None
-            sns.lineplot(
-                x=list(epochs), y=list(scores), color=color, linestyle=style, linewidth=1.4, errorbar=band, ax=axes
-            )
-    axes.set(xlabel="", ylabel="")
+    for split, color, style in _lines(family_color(group)):
+        points = curve(entries, split, "accuracy")
+        epochs = [point.epoch for point in points]
+        axes.plot(epochs, [point.mean for point in points], color=color, linestyle=style, linewidth=1.4)
+        if split == "validation" and len(entries) > 1:
+            low, high = [point.low for point in points], [point.high for point in points]
+            axes.fill_between(epochs, low, high, color=color, alpha=0.2)
 
 
 def _panel(axes: Axes, entry: Entry, key: str) -> None:
     best = entry.result.best_epoch if entry.result else None
-    for part, color, style in (("train", MUTED, (0, (4, 2))), ("validation", VIT, "-")):
-        points = [(epoch, value) for epoch, value in _series(entry.history, part, key)]
+    for split, color, style in _lines(VIT):
+        points = [(point.epoch, point.mean) for point in curve([entry], split, key)]
         if not points:
             continue
         marker = "o" if len(points) < 3 else ""
         axes.plot(*zip(*points, strict=True), color=color, linestyle=style, linewidth=1.5, marker=marker, markersize=3)
         chosen = [value for epoch, value in points if epoch == best]
-        if part == "validation" and chosen and best is not None:
+        if split == "validation" and chosen and best is not None:
             axes.plot([best], chosen, "o", color=color, markersize=5)
 
 
-def _series(history: list[dict[str, Any]], part: str, key: str) -> list[tuple[float, float]]:
-    found = []
-    for line in history:
-        scores, epoch = line.get(part), line.get("epoch")
-        value = scores.get(key) if isinstance(scores, dict) else None
-        if isinstance(value, int | float) and isinstance(epoch, int | float):
-            found.append((float(epoch), float(value)))
-    return found
+def _lines(color: str) -> tuple[tuple[CurveSplit, str, Any], ...]:
+    """Training broken and gray, validation over it in a color."""
+    return ("train", MUTED, (0, (4, 2))), ("validation", color, "-")

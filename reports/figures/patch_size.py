@@ -18,11 +18,11 @@ from reports.text.i18n import Translate
 __all__ = ["patch_sizes"]
 
 
-def patch_sizes(gathered: ReportData, _: Translate) -> Markup | None:
+def patch_sizes(data: ReportData, _: Translate) -> Markup | None:
     """Accuracy, time to train and peak RAM of the ViTs against their patch, a line for each device and size."""
     found = [
         (entry, entry.result.model.patch)
-        for entry in gathered.ok
+        for entry in data.ok
         if entry.result and entry.group == "vit" and entry.result.model.patch
     ]
     if len({patch for _entry, patch in found}) < 2:

@@ -10,26 +10,27 @@ from matplotlib.ticker import FuncFormatter
 
 from reports.figures.forest import MOST_ROWS
 from reports.figures.svg import CNN, MUTED, OTHER, VIT, Names, inline, settings
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.text.formatting import duration
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["PHASES", "phases"]
 
 
 PHASES = (
-    ("import_seconds", "start-up", MUTED),
-    ("data_seconds", "data", OTHER),
-    ("model_seconds", "model", "#2a9d8f"),
-    ("warmup_seconds", "warm-up", "#d4a72c"),
-    ("train_seconds", "training", VIT),
-    ("evaluate_seconds", "evaluation", CNN),
+    ("import_seconds", N_("start-up"), MUTED),
+    ("data_seconds", N_("data"), OTHER),
+    ("model_seconds", N_("model"), "#2a9d8f"),
+    ("warmup_seconds", N_("warm-up"), "#d4a72c"),
+    ("train_seconds", N_("training"), VIT),
+    ("evaluate_seconds", N_("evaluation"), CNN),
 )
 
 
-def phases(gathered: ReportData, _: Translate) -> Markup | None:
+def phases(data: ReportData, _: Translate) -> Markup | None:
     """Seconds of each phase of the first seed of every configuration, at most `MOST_ROWS` of them."""
-    rows = [e for e in gathered.leading if e.result and e.result.timings.train_seconds is not None][:MOST_ROWS]
+    rows = [e for e in data.leading if e.result and e.result.timings.train_seconds is not None][:MOST_ROWS]
     if not rows:
         return None
     names = Names(34)
@@ -40,7 +41,7 @@ def phases(gathered: ReportData, _: Translate) -> Markup | None:
         axes = figure.subplots()
         for row, entry in enumerate(rows):
             _bar(axes, row, entry)
-        tokens = [names.token(gathered.title(entry)) for entry in rows]
+        tokens = [names.token(data.title(entry)) for entry in rows]
         axes.set_yticks(range(len(rows)), tokens)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")

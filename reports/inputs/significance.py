@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.stats.confidence import Interval, intervals
 from bench.stats.paired_tests import CochranQ, Comparison, Groups, cochran_q, compare_all, groups
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 
 __all__ = ["ALPHA", "TESTED", "Significance", "compute_significance", "paired"]
 
@@ -55,15 +56,15 @@ class Significance:
         return (self.groups.letters or {}).get(entry.key, "")
 
 
-def compute_significance(gathered: ReportData) -> Significance:
-    """Compute the intervals and the tests of what was gathered."""
-    found = {e.key: intervals(e.result.confusion) for e in gathered.ok if e.result and e.result.confusion}
+def compute_significance(data: ReportData) -> Significance:
+    """Compute the intervals and the paired tests of a report."""
+    found = {e.key: intervals(e.result.confusion) for e in data.ok if e.result and e.result.confusion}
     first: dict[tuple[str, str, str], Entry] = {}
-    by_seed = sorted(gathered.entries, key=lambda e: (e.seed is None, e.seed or 0))
+    by_seed = sorted(data.entries, key=lambda e: (e.seed is None, e.seed or 0))
     for entry in by_seed:
         if entry.is_ok:
             first.setdefault((entry.label, entry.regime, entry.precision), entry)
-    candidates = [entry for entry in gathered.ok if entry is first[(entry.label, entry.regime, entry.precision)]]
+    candidates = [entry for entry in data.ok if entry is first[(entry.label, entry.regime, entry.precision)]]
     labels, said = paired(candidates[:TESTED])
     tested = tuple(entry for entry in candidates if entry.key in said)
     comparisons = compare_all(labels, said) if len(said) > 1 else []

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 from bench.results.files import write_atomic
+from bench.results.notice import Notice
 from bench.results.run import Run
 from reports.exports.tables import csv_text
-from reports.inputs.report_data import ReportData, gather
+from reports.inputs.load import load_report_data
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import compute_significance
 from reports.page.conclusions import verdict
 from reports.page.datatables import datatables
 from reports.page.header import facts
 from reports.page.vega import bundle
 from reports.page.warnings import alerts
-from reports.sections import sections
-from reports.sections.base import Page
+from reports.sections import fill_sections
+from reports.sections.base import FilledSection, Page
 from reports.text.csp import json_for_script, policy
 from reports.text.formatting import visible
 from reports.text.i18n import TEMPLATES, Translate, translator
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["environment", "render"]
 
@@ -36,33 +38,41 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     belong together, the language is unknown, or the file cannot be written.
     """
     _ = translator(lang)
-    gathered = gather(runs)
-    evidence = compute_significance(gathered)
-    target = Path(out) if out else gathered.runs[0].path / "report.html"
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    built = sections(Page(gathered, evidence, _))
-    scripts = [bundle()] if any(section.name in ("cost", "curves") for section in built) else []
-    scripts += [datatables(), *((TEMPLATES / name).read_text(encoding="utf-8") for name in ("tables.js", "report.js"))]
-    page = environment().get_template("report.html.j2")
+    data = load_report_data(runs)
+    significance = compute_significance(data)
+    target = Path(out) if out else data.runs[0].path / "report.html"
+    style = _asset("report.css")
+    sections = fill_sections(Page(data, significance, _))
+    scripts = _scripts(sections)
+    page = environment(section.kind.templates for section in sections).get_template("report.html.j2")
     text = page.render(
         _=_,
         lang=lang,
-        gathered=gathered,
-        facts=facts(gathered, _),
-        verdict=verdict(gathered, evidence, _),
-        alerts=alerts(gathered, _),
-        sections=built,
+        data=data,
+        facts=facts(data, _),
+        verdict=verdict(data, significance, _),
+        alerts=alerts(data, _),
+        sections=sections,
         style=Markup(style),
         scripts=[Markup(text) for text in scripts],
-        words=json_for_script(_words(gathered, _)),
-        csv=json_for_script(csv_text([entry.result for entry in gathered.entries if entry.result])),
+        words=json_for_script(_words(data, _)),
+        csv=json_for_script(csv_text([entry.result for entry in data.entries if entry.result])),
         policy=policy([style], scripts),
     )
     write_atomic(target, text)
     return target
 
 
-def _words(gathered: ReportData, _: Translate) -> dict[str, object]:
+def _asset(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _scripts(sections: Sequence[FilledSection]) -> list[str]:
+    libraries = [bundle()] if any(section.kind.has_charts for section in sections) else []
+    return [*libraries, datatables(), _asset("tables.js"), _asset("report.js")]
+
+
+def _words(data: ReportData, _: Translate) -> dict[str, object]:
     """What the scripts write into the page; ``tables`` is DataTables' option ``language``."""
     return {
         "dark": _("Dark"),
@@ -78,26 +88,30 @@ def _words(gathered: ReportData, _: Translate) -> dict[str, object]:
             "emptyTable": _("No rows"),
             "zeroRecords": _("No row fits what was chosen."),
         },
-        "file": f"{gathered.name.replace(' + ', '-')}.csv",
+        "file": f"{data.name.replace(' + ', '-')}.csv",
     }
 
 
-def environment() -> Environment:
-    """The templates, with everything escaped and an unknown name an error."""
+def environment(loaders: Iterable[BaseLoader | None] = ()) -> Environment:
+    """The templates, with everything escaped and an unknown name an error.
+
+    loaders: of sections whose templates lie in other packages; a name of this package's templates stays its own.
+    """
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), *filter(None, loaders)]),
         autoescape=True,
         undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    made.filters["told"] = _told
+    made.filters["word"] = _word
     made.filters["lines"] = lambda text: str(text).replace("_", " ")
     return made
 
 
 @pass_context
-def _told(context: Context, text: str) -> str:
+def _word(context: Context, notice: Notice | str) -> str:
     """A reason, which may be one that the run stored, in the page's language."""
-    return told(text, context["_"])
+    return word(notice, context["_"])

@@ -9,7 +9,7 @@ from typing import Any
 from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.messages import word
 
 __all__ = ["Alert", "alerts"]
 
@@ -29,29 +29,29 @@ class Alert:
     detail: str
 
 
-def alerts(gathered: ReportData, _: Translate) -> list[Alert]:
+def alerts(data: ReportData, _: Translate) -> list[Alert]:
     """Return the alerts, warnings first."""
     found = [
-        *_of_data(gathered, _),
-        *_of_cells(gathered, _),
-        *_of_machine(gathered, _),
+        *_of_data(data, _),
+        *_of_cells(data, _),
+        *_of_machine(data, _),
     ]
     return sorted(found, key=lambda alert: alert.level != "warning")
 
 
-def _of_data(gathered: ReportData, _: Translate) -> list[Alert]:
+def _of_data(data: ReportData, _: Translate) -> list[Alert]:
     found = []
-    if gathered.is_synthetic:
+    if data.is_synthetic:
         text = _("The images were drawn by a program. The scores say nothing about real images.")
         found.append(Alert("warning", _("Synthetic data"), text))
-    for warning in gathered.dataset.get("warnings") or []:
-        found.append(Alert("warning", _("Data"), told(str(warning), _)))
-    leaks = gathered.dataset.get("leaks") or []
+    for warning in data.dataset.get("warnings") or []:
+        found.append(Alert("warning", _("Data"), word(str(warning), _)))
+    leaks = data.dataset.get("leaks") or []
     if leaks:
-        count = gathered.dataset.get("leak_pairs") or len(leaks)  # older runs list all of them
+        count = data.dataset.get("leak_pairs") or len(leaks)  # older runs list all of them
         text = _("{n} pairs of images that look alike lie on different sides of the split, so the scores may flatter.")
         found.append(Alert("warning", _("Leak between training and test"), text.format(n=count)))
-    small = [name for name, count in _test_counts(gathered).items() if count < FEW_IMAGES]
+    small = [name for name, count in _test_counts(data).items() if count < FEW_IMAGES]
     if small:
         text = _("Fewer than {n} test images: {names}. The figures of these classes are rough.")
         shown = ", ".join(small[:8]) + (" …" if len(small) > 8 else "")
@@ -59,33 +59,33 @@ def _of_data(gathered: ReportData, _: Translate) -> list[Alert]:
     return found
 
 
-def _test_counts(gathered: ReportData) -> dict[str, int]:
-    for entry in gathered.ok:
+def _test_counts(data: ReportData) -> dict[str, int]:
+    for entry in data.ok:
         if entry.result and entry.result.confusion:
-            return {name: sum(row) for name, row in zip(gathered.classes, entry.result.confusion, strict=False)}
+            return {name: sum(row) for name, row in zip(data.classes, entry.result.confusion, strict=False)}
     return {}
 
 
-def _of_cells(gathered: ReportData, _: Translate) -> list[Alert]:
+def _of_cells(data: ReportData, _: Translate) -> list[Alert]:
     found = []
-    by_status = Counter(entry.status for entry in gathered.not_ok)
+    by_status = Counter(entry.status for entry in data.not_ok)
     missing = by_status.pop("not_run", 0)
     if missing:
         text = _("{n} of {all} planned cells have no result yet; run the same command again to continue.")
-        found.append(Alert("warning", _("Cells not run"), text.format(n=missing, all=len(gathered.entries))))
+        found.append(Alert("warning", _("Cells not run"), text.format(n=missing, all=len(data.entries))))
     if by_status:
         parts = ", ".join(f"{count} × {_(status.replace('_', ' '))}" for status, count in sorted(by_status.items()))
         text = _("Without scores: {parts}. They stand in the leaderboard with the reason.")
         found.append(Alert("warning", _("Cells without scores"), text.format(parts=parts)))
-    random = list(dict.fromkeys(entry.label for entry in gathered.ok if entry.has_random_frozen_backbone))
+    random = list(dict.fromkeys(entry.label for entry in data.ok if entry.has_random_frozen_backbone))
     if random:
         text = _(
             "{models}: the backbone was frozen with random weights, so the scores say nothing about what the model "
             "does after pre-training."
         )
         found.append(Alert("warning", _("Frozen without pre-training"), text.format(models=", ".join(random))))
-    seeds = {entry.seed for entry in gathered.ok}
-    if gathered.ok and len(seeds) == 1:
+    seeds = {entry.seed for entry in data.ok}
+    if data.ok and len(seeds) == 1:
         text = _(
             "Every model was trained once. How much the scores would move with another seed is not known, "
             "and no interval here includes it."
@@ -101,42 +101,42 @@ def _is_busy(environment: dict[str, Any]) -> bool:
     return isinstance(load, int | float) and isinstance(cores, int) and load > cores / 2
 
 
-def _of_machine(gathered: ReportData, _: Translate) -> list[Alert]:
+def _of_machine(data: ReportData, _: Translate) -> list[Alert]:
     found = []
     dirty = [
         name
-        for name, environment in zip(gathered.run_names, gathered.environments, strict=True)
+        for name, environment in zip(data.run_names, data.environments, strict=True)
         if (environment.get("git") or {}).get("dirty")
     ]
     if dirty:
         text = _("The code had changes that no revision holds, so this revision alone does not repeat the run.")
         found.append(Alert("note", _("Uncommitted code"), text))
-    found += _of_load(gathered, _)
-    found += _of_hardware(gathered, _)
-    measured = [entry.result for entry in gathered.ok if entry.result]
+    found += _of_load(data, _)
+    found += _of_hardware(data, _)
+    measured = [entry.result for entry in data.ok if entry.result]
     without = [result for result in measured if result.energy.joules is None]
     if without:
-        reasons = sorted({told(result.energy.not_measured, _) for result in without if result.energy.not_measured})
+        reasons = sorted({word(result.energy.not_measured, _) for result in without if result.energy.not_measured})
         text = _("No hardware counter was read for {n} of {all} cells with scores, so there is no figure.")
         text = text.format(n=len(without), all=len(measured)) + (f" ({'; '.join(reasons)})" if reasons else "")
         found.append(Alert("note", _("Energy not measured"), text))
     return found
 
 
-def _of_load(gathered: ReportData, _: Translate) -> list[Alert]:
+def _of_load(data: ReportData, _: Translate) -> list[Alert]:
     """Whether others took the machine's time, when the run began or while a cell ran."""
     parts = []
-    if any(_is_busy(environment) for environment in gathered.environments):
+    if any(_is_busy(environment) for environment in data.environments):
         parts.append(_("Other programs were running when the run began, so times may be too long."))
-    loads = [load for entry in gathered.ok if entry.result and (load := _lost_cores(entry.result)) > OTHERS]
+    loads = [load for entry in data.ok if entry.result and (load := _lost_cores(entry.result)) > OTHERS]
     if loads:
         text = _(
             "While {n} of {all} cells ran, other programs took up to {cores} cores, so these times may be too long."
         )
-        parts.append(text.format(n=len(loads), all=len(gathered.ok), cores=f"{max(loads):.1f}"))
+        parts.append(text.format(n=len(loads), all=len(data.ok), cores=f"{max(loads):.1f}"))
     slowed = sum(
         (entry.result.context.get("during") or {}).get("thermal_throttles", 0) not in (0, None)
-        for entry in gathered.ok
+        for entry in data.ok
         if entry.result
     )
     if slowed:
@@ -150,14 +150,14 @@ def _lost_cores(result: CellResult) -> float:
     return float(taken) if isinstance(taken, int | float) else 0.0
 
 
-def _of_hardware(gathered: ReportData, _: Translate) -> list[Alert]:
+def _of_hardware(data: ReportData, _: Translate) -> list[Alert]:
     """Whether figures of one device come from different hardware."""
     found = []
-    if len({str((environment.get("cpu") or {}).get("model")) for environment in gathered.environments}) > 1:
+    if len({str((environment.get("cpu") or {}).get("model")) for environment in data.environments}) > 1:
         text = _("The runs come from machines with different CPUs; times on the CPU do not compare across them.")
         found.append(text)
-    for device in dict.fromkeys(entry.device for entry in gathered.ok if entry.device != "cpu"):
-        results = [entry.result for entry in gathered.ok if entry.device == device and entry.result]
+    for device in dict.fromkeys(entry.device for entry in data.ok if entry.device != "cpu"):
+        results = [entry.result for entry in data.ok if entry.device == device and entry.result]
         names = sorted({name for result in results if (name := str(result.context.get("device_name") or ""))})
         if len(names) > 1:
             text = _("Cells on {device} ran on {names}; their times do not compare.")

@@ -1,58 +1,45 @@
-"""The sections of the page in their order, each with what its template needs."""
+"""The sections of the page in their order. One more takes its module, its template, and a line here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from bench.registry import Registry
+from reports.sections.base import FilledSection, Page, Section
 
-from reports.sections import (
-    claims,
-    cost,
-    curves,
-    dataset,
-    devices,
-    differences,
-    environment,
-    gallery,
-    leaderboard,
-    models,
-    patch_size,
-    phases,
-    significance,
-    uncertainty,
+__all__ = ["SECTIONS", "fill_sections"]
+
+SECTIONS: Registry[Section] = Registry(
+    "section",
+    {
+        "leaderboard": "reports.sections.leaderboard:SECTION",
+        "uncertainty": "reports.sections.uncertainty:SECTION",
+        "cost": "reports.sections.cost:SECTION",
+        "devices": "reports.sections.devices:SECTION",
+        "phases": "reports.sections.phases:SECTION",
+        "memory": "reports.sections.memory:SECTION",
+        "inference": "reports.sections.inference:SECTION",
+        "curves": "reports.sections.curves:SECTION",
+        "models": "reports.sections.models:SECTION",
+        "calibration": "reports.sections.calibration:SECTION",
+        "gallery": "reports.sections.gallery:SECTION",
+        "significance": "reports.sections.significance:SECTION",
+        "patch_size": "reports.sections.patch_size:SECTION",
+        "claims": "reports.sections.claims:SECTION",
+        "published": "reports.sections.published:SECTION",
+        "differences": "reports.sections.differences:SECTION",
+        "dataset": "reports.sections.dataset:SECTION",
+        "environment": "reports.sections.environment:SECTION",
+        "checklist": "reports.sections.checklist:SECTION",
+    },
+    group="patchbench.sections",
 )
-from reports.sections.base import Page, Section
-from reports.sections.calibration import calibration
-from reports.sections.checklist import checks
-from reports.sections.inference import inference
-from reports.sections.memory import memory_phases
-from reports.sections.published import published
-
-__all__ = ["sections"]
 
 
-def sections(page: Page) -> list[Section]:
-    """Build every section that has something to show."""
-    builders: tuple[tuple[str, str, Callable[[Page], dict[str, Any] | None]], ...] = (
-        ("leaderboard", "Leaderboard", leaderboard.build),
-        ("quality", "How sure", lambda p: uncertainty.quality(p.gathered, p.evidence, p.translate)),
-        ("cost", "Accuracy against cost", cost.build),
-        ("devices", "CPU beside GPU", devices.build),
-        ("time", "Where the time went", lambda p: phases.time(p.gathered, p.translate)),
-        ("memory", "Memory by phase", lambda p: memory_phases(p.gathered, p.translate)),
-        ("inference", "Speed of inference", lambda p: inference(p.gathered, p.translate)),
-        ("curves", "Learning curves", curves.build),
-        ("models", "Each model", models.build),
-        ("calibration", "Calibration", lambda p: calibration(p.gathered, p.translate)),
-        ("gallery", "Test images", gallery.build),
-        ("tests", "Which differences are real", lambda p: significance.tests(p.gathered, p.evidence, p.translate)),
-        ("patch", "Patch size", lambda p: patch_size.patch(p.gathered, p.translate)),
-        ("claims", "Claims put to the test", claims.build),
-        ("published", "Reported by others", lambda p: published(p.gathered, p.evidence, p.translate)),
-        ("differences", "What differed between configurations", differences.build),
-        ("data", "Data", dataset.build),
-        ("environment", "Environment and how to repeat it", environment.build),
-        ("checklist", "Reproducibility checklist", lambda p: {"checks": checks(p.gathered, p.translate)}),
-    )
-    built = ((name, title, build(page)) for name, title, build in builders)
-    return [Section(name, page.translate(title), content) for name, title, content in built if content is not None]
+def fill_sections(page: Page) -> list[FilledSection]:
+    """Build every section that has something to show, in the order of `SECTIONS`."""
+    filled = []
+    for name in SECTIONS.names():
+        section = SECTIONS.load(name)
+        content = section.build(page)
+        if content is not None:
+            filled.append(FilledSection(name, page.translate(section.title), content, section))
+    return filled

@@ -10,11 +10,13 @@ import numpy as np
 from bench.errors import DataError, RunError
 from bench.stats.calibration import Temperature, apply_temperature, fit_temperature, reliability
 from bench.stats.metrics import summary
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value, number
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["MOST", "Bar", "CalibrationRow", "calibration", "diagram", "fitted_temperature"]
+__all__ = ["MOST", "SECTION", "Bar", "CalibrationRow", "diagram", "fitted_temperature"]
 
 MOST = 24
 """At most this many models in the table, the most accurate."""
@@ -51,21 +53,22 @@ class CalibrationRow:
     """The same scores once the probabilities of the test images were brought to that temperature."""
 
 
-def calibration(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """One cell of each model, regime and precision; None where no predictions are stored."""
+    data, _ = page.data, page.translate
     first: dict[tuple[str, str, str], Entry] = {}
-    for entry in gathered.leading:
+    for entry in data.leading:
         first.setdefault((entry.label, entry.regime, entry.precision), entry)
-    rows = [_row(entry, gathered) for entry in list(first.values())[:MOST] if entry.predictions is not None]
+    rows = [_row(entry, data) for entry in list(first.values())[:MOST] if entry.predictions is not None]
     return {"rows": rows} if rows else None
 
 
-def _row(entry: Entry, gathered: ReportData) -> CalibrationRow:
+def _row(entry: Entry, data: ReportData) -> CalibrationRow:
     metrics = entry.result.metrics if entry.result else {}
     before = tuple(number(metrics.get(key)) for key in _SCORES)
-    fitted, found = fitted_temperature(entry, gathered), entry.predictions
+    fitted, found = fitted_temperature(entry, data), entry.predictions
     if fitted is None or found is None:
-        missing = number(None, "no probabilities of validation images are stored")
+        missing = number(None, N_("no probabilities of validation images are stored"))
         return CalibrationRow(entry, before, missing, (missing,) * len(_SCORES))
     after = summary(found.labels, apply_temperature(found.probabilities, fitted.value))
     temperature = number(fitted.value, digits=2)
@@ -74,17 +77,17 @@ def _row(entry: Entry, gathered: ReportData) -> CalibrationRow:
     return CalibrationRow(entry, before, temperature, tuple(number(after[key]) for key in _SCORES))
 
 
-def fitted_temperature(entry: Entry, gathered: ReportData) -> Temperature | None:
+def fitted_temperature(entry: Entry, data: ReportData) -> Temperature | None:
     """The temperature that fits the model's answers on the validation images; None where those are not stored."""
     path = entry.run.cell_folder(entry.cell_id) / "validation.npy"
     if not path.is_file():
         return None
-    dataset = entry.run.dataset if len(gathered.runs) > 1 else gathered.dataset
+    dataset = entry.run.dataset if len(data.runs) > 1 else data.dataset
     sides = zip(dataset.get("splits") or [], dataset.get("labels") or [], strict=False)
     labels = [label for side, label in sides if side == "validation"]
     try:
         probabilities = np.load(path, allow_pickle=False)
-        if probabilities.shape != (len(labels), len(gathered.classes)) or not labels:
+        if probabilities.shape != (len(labels), len(data.classes)) or not labels:
             return None  # of other images, as where a head was chosen by cross-validation
         return fit_temperature(labels, probabilities)
     except (ValueError, OSError, EOFError, DataError) as error:
@@ -123,3 +126,6 @@ def diagram(entry: Entry, _: Translate) -> list[Bar]:
 
 def _round(value: float) -> float:
     return round(value, 1)
+
+
+SECTION = Section(N_("Calibration"), build)

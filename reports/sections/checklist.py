@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
-from reports.text.i18n import Translate
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_, Translate
 
-__all__ = ["Check", "checks"]
+__all__ = ["SECTION", "Check", "checks"]
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,12 @@ class Check:
     detail: str = ""
 
 
-def checks(gathered: ReportData, _: Translate) -> list[Check]:
+def checks(data: ReportData, _: Translate) -> list[Check]:
     """Answer each point from what the run stores."""
-    environments, dataset = gathered.environments, gathered.dataset
+    environments, dataset = data.environments, data.dataset
     git = [environment.get("git") or {} for environment in environments]
-    with_predictions = [entry for entry in gathered.ok if _has_predictions(entry)]
-    seeds = {entry.seed for entry in gathered.ok}
+    with_predictions = [entry for entry in data.ok if _has_predictions(entry)]
+    seeds = {entry.seed for entry in data.ok}
     return [
         Check(_("The command is stored"), _all(bool(e.get("command")) for e in environments)),
         Check(
@@ -47,15 +49,15 @@ def checks(gathered: ReportData, _: Translate) -> list[Check]:
         Check(_("No images that look alike lie on both sides of the split"), _state(not dataset.get("leaks"))),
         Check(
             _("Every planned cell has a result"),
-            _state(all(entry.result for entry in gathered.entries)),
-            f"{sum(entry.result is not None for entry in gathered.entries)} / {len(gathered.entries)}",
+            _state(all(entry.result for entry in data.entries)),
+            f"{sum(entry.result is not None for entry in data.entries)} / {len(data.entries)}",
         ),
         Check(
             _("Predictions of every cell with scores are stored"),
-            _state(len(with_predictions) == len(gathered.ok)),
-            f"{len(with_predictions)} / {len(gathered.ok)}",
+            _state(len(with_predictions) == len(data.ok)),
+            f"{len(with_predictions)} / {len(data.ok)}",
         ),
-        Check(_("The tested epoch was chosen on validation images"), _state(_chosen_on_validation(gathered))),
+        Check(_("The tested epoch was chosen on validation images"), _state(_chosen_on_validation(data))),
         Check(
             _("More than one seed"), _state(len(seeds) > 1), ", ".join(str(seed) for seed in sorted(map(str, seeds)))
         ),
@@ -76,5 +78,12 @@ def _has_predictions(entry: Entry) -> bool:
     return (entry.run.cell_folder(entry.cell_id) / "predictions.parquet").is_file()
 
 
-def _chosen_on_validation(gathered: ReportData) -> bool:
-    return all(entry.result.best_epoch is not None for entry in gathered.ok if entry.result)
+def _chosen_on_validation(data: ReportData) -> bool:
+    return all(entry.result.best_epoch is not None for entry in data.ok if entry.result)
+
+
+def build(page: Page) -> dict[str, Any]:
+    return {"checks": checks(page.data, page.translate)}
+
+
+SECTION = Section(N_("Reproducibility checklist"), build)

@@ -5,34 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from reports.figures.interactive_cost import explorer
-from reports.figures.pareto import front, pareto
+from reports.figures.pareto import pareto
 from reports.inputs.columns import COSTS
 from reports.inputs.report_data import ReportData
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.sections.time_to_accuracy import reaching
 from reports.text.csp import json_for_script
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["cost"]
+__all__ = ["SECTION", "cost"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    found = cost(page.gathered, page.translate)
-    reached = reaching(page.gathered, page.translate)
+    found = cost(page.data, page.translate)
+    reached = reaching(page.data, page.translate)
     return found and {**found, "data": json_for_script(found["explorer"]), "reached": reached}
 
 
-def cost(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
-    """The explorer of accuracy against cost, with a static picture behind it and its fronts in words."""
-    found = explorer(gathered, _)
+def cost(data: ReportData, _: Translate) -> dict[str, Any] | None:
+    """The explorer of accuracy against cost, with a static image behind it and its fronts in words."""
+    found = explorer(data, _)
     if found is None:
         return None
     first = next(item for item in COSTS if item.key == found["costs"][0]["key"])
-    fronts = []
-    for item in found["costs"]:
-        cells = [cell for cell in found["cells"] if cell[item["key"]]]
-        kept = front([(cell[item["key"]], cell["accuracy"]) for cell in cells])
-        fronts.append((item["title"], "; ".join(cells[index]["title"] for index in kept)))
-    picture = pareto(gathered, first.value, _(first.title), first.unit == "s", _)
-    devices = list(dict.fromkeys(cell["device"] for cell in found["cells"]))
-    return {"explorer": found, "picture": picture, "fronts": fronts, "devices": devices}
+    fronts = [
+        (item["title"], "; ".join(found["cells"][index]["title"] for index in found["fronts"][item["key"]][""]))
+        for item in found["costs"]
+    ]
+    return {"explorer": found, "picture": pareto(data, first, _), "fronts": fronts, "devices": found["devices"]}
+
+
+SECTION = Section(N_("Accuracy against cost"), build, has_charts=True)

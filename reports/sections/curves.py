@@ -6,22 +6,26 @@ from typing import Any
 
 from reports.figures.interactive_curves import curves_chart
 from reports.figures.learning_curves import all_curves
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.text.csp import json_for_script
+from reports.text.i18n import N_
 
-__all__ = ["CURVES"]
+__all__ = ["CURVES", "SECTION"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    entries = page.gathered.leading[:CURVES]
-    picture = all_curves(entries, page.gathered, page.translate)
-    left_out = len(page.gathered.leading) - len(entries)
+    entries = page.data.leading[:CURVES]
+    picture = all_curves(entries, page.data, page.translate)
+    left_out = len(page.data.leading) - len(entries)
     if not picture:
         return None
-    chart = curves_chart(entries, page.gathered, page.translate)
+    chart = curves_chart(entries, page.data, page.translate)
     data = json_for_script(chart) if chart else ""
     return {"picture": picture, "shown": len(entries), "left_out": left_out, "chart": chart, "data": data}
 
 
 CURVES = 24
 """At most this many small panels of learning curves."""
+
+
+SECTION = Section(N_("Learning curves"), build, has_charts=True)

@@ -5,39 +5,39 @@ from __future__ import annotations
 from typing import Any
 
 from reports.inputs.report_data import ReportData
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.text.formatting import DASH
-from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.i18n import N_, Translate
+from reports.text.messages import word
 
-__all__ = ["audit_rows", "card_rows", "data_facts"]
+__all__ = ["SECTION", "audit_rows", "card_rows", "data_facts"]
 
 _SIDES = ("train", "validation", "test")
 
 
-def data_facts(gathered: ReportData, _: Translate) -> dict[str, Any]:
+def data_facts(data: ReportData, _: Translate) -> dict[str, Any]:
     """Counts by class and side, the data card, the audit's findings, what was dropped."""
-    dataset = gathered.dataset
+    dataset = data.dataset
     audit = dataset.get("audit") or {}
     counts = dataset.get("counts") or {}
-    rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in gathered.classes]
+    rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in data.classes]
     totals = [sum(cells[i] or 0 for _, cells in rows) for i in range(3)]
     return {
-        "unknown": [told(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
-        "card_rows": card_rows(gathered, _),
+        "unknown": [word(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
+        "card_rows": card_rows(data, _),
         "sides": _SIDES,
         "rows": rows if counts else [],
         "totals": totals,
         "audit": audit_rows(audit),
         "dropped": [
-            {**item, "reason": told(str(item.get("reason") or ""), _)} for item in dataset.get("dropped") or []
+            {**item, "reason": word(str(item.get("reason") or ""), _)} for item in dataset.get("dropped") or []
         ],
     }
 
 
-def card_rows(gathered: ReportData, _: Translate) -> list[tuple[str, str]]:
+def card_rows(data: ReportData, _: Translate) -> list[tuple[str, str]]:
     """Where the images come from and how they were split; what is not stored is left out."""
-    dataset, split = gathered.dataset, gathered.study.get("split") or {}
+    dataset, split = data.dataset, data.study.get("split") or {}
     card = dataset.get("card") or {}
     limited = dataset.get("limited_from")
     used = len(dataset.get("names") or [])
@@ -45,17 +45,17 @@ def card_rows(gathered: ReportData, _: Translate) -> list[tuple[str, str]]:
     texts = {True: _("{used} of {all} images"), False: _("{used} images")}
     images = texts[bool(limited)].format(used=used, all=limited)
     rows = [
-        ("Name", card.get("name")),
-        ("Source", dataset.get("source")),
-        ("Kind", _("synthetic: drawn by a program") if gathered.is_synthetic else None),
-        ("Used", images if used else None),
-        ("License", card.get("license")),
-        ("Cite", card.get("citation")),
-        ("Address", card.get("url")),
-        ("Split", told(str(dataset.get("split_method") or ""), _)),
-        ("Shares asked for", shares),
-        ("Fingerprint", dataset.get("fingerprint")),
-        ("Split hash", dataset.get("split_hash")),
+        (N_("Name"), card.get("name")),
+        (N_("Source"), dataset.get("source")),
+        (N_("Kind"), _("synthetic: drawn by a program") if data.is_synthetic else None),
+        (N_("Used"), images if used else None),
+        (N_("License"), card.get("license")),
+        (N_("Cite"), card.get("citation")),
+        (N_("Address"), card.get("url")),
+        (N_("Split"), word(str(dataset.get("split_method") or ""), _)),
+        (N_("Shares asked for"), shares),
+        (N_("Fingerprint"), dataset.get("fingerprint")),
+        (N_("Split hash"), dataset.get("split_hash")),
     ]
     return [(name, str(text)) for name, text in rows if text]
 
@@ -75,14 +75,14 @@ def audit_rows(audit: dict[str, Any]) -> list[tuple[str, str]]:
     imbalance = audit.get("imbalance")
     leaking = audit.get("would_leak_pairs") or len(audit.get("would_leak") or [])  # older runs list all of them
     return [
-        ("Files taken for images", str(audit.get("images", DASH))),
-        ("Of these readable", str(audit.get("readable", DASH))),
-        ("Groups of identical images", str(len(audit.get("exact") or []))),
-        ("Pairs that look alike", str(audit.get("near_pairs", DASH))),
-        ("Pairs that a plain random split would leak", str(leaking)),
-        ("Image sizes", _listed(sizes)),
-        ("Color modes", _listed(modes)),
-        ("Images of the largest class for each one of the smallest", f"{imbalance:.3g}" if imbalance else DASH),
+        (N_("Files taken for images"), str(audit.get("images", DASH))),
+        (N_("Of these readable"), str(audit.get("readable", DASH))),
+        (N_("Groups of identical images"), str(len(audit.get("exact") or []))),
+        (N_("Pairs that look alike"), str(audit.get("near_pairs", DASH))),
+        (N_("Pairs that a plain random split would leak"), str(leaking)),
+        (N_("Image sizes"), _listed(sizes)),
+        (N_("Color modes"), _listed(modes)),
+        (N_("Images of the largest class for each one of the smallest"), f"{imbalance:.3g}" if imbalance else DASH),
     ]
 
 
@@ -92,5 +92,8 @@ def _listed(counts: dict[str, int], most: int = 4) -> str:
 
 
 def build(page: Page) -> dict[str, Any]:
-    gathered = page.gathered
-    return data_facts(gathered, page.translate)
+    data = page.data
+    return data_facts(data, page.translate)
+
+
+SECTION = Section(N_("Data"), build)

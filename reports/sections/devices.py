@@ -8,12 +8,13 @@ from typing import Any
 
 from bench.stats.timings import Speedup, speedup
 from reports.inputs.columns import COLUMNS, leader_row
-from reports.inputs.report_data import NOT_RUN, Entry, ReportData
-from reports.sections.base import Page
+from reports.inputs.entry import NOT_RUN, Entry
+from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["PairRow", "device_pairs"]
+__all__ = ["SECTION", "PairRow", "device_pairs"]
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,17 @@ class PairRow:
     epoch_speedup: Speedup | None
     """The same from the raw samples of the epochs, with its interval; None where either has none."""
 
-    def setting(self, gathered: ReportData, _: Translate) -> str:
+    def setting(self, data: ReportData, _: Translate) -> str:
         """The devices, and what else tells this pair from the others."""
-        varied = [key for key in ("regime", "precision", "seed") if gathered.same_everywhere(key) is None]
+        varied = [key for key in ("regime", "precision", "seed") if data.same_everywhere(key) is None]
         named = [f"{_('seed')} {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]
         return " · ".join([*named, f"cpu / {self.other.device}"])
 
 
-def device_pairs(gathered: ReportData) -> list[PairRow]:
+def device_pairs(data: ReportData) -> list[PairRow]:
     """Pairs of cells that differ in nothing but the device, one of them on the CPU, with whatever status."""
     by_key: dict[tuple[Any, ...], dict[str, Entry]] = {}
-    for entry in gathered.entries:
+    for entry in data.entries:
         key = (entry.label, entry.regime, entry.precision, entry.seed, _made_by(entry))
         by_key.setdefault(key, {}).setdefault(entry.device, entry)
     return [
@@ -72,12 +73,15 @@ def _pair(cpu: Entry, other: Entry) -> PairRow:
 
 def _times_faster(slow: Value, fast: Value) -> Value:
     if not slow.raw or not fast.raw:
-        return Value("–", None, "not measured on both devices")
+        return Value("–", None, N_("not measured on both devices"))
     ratio = slow.raw / fast.raw
     return Value(f"{ratio:.3g} ×" if ratio < 1000 else f"{ratio:.0f} ×", ratio, f"{ratio:.6g}")
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    gathered = page.gathered
-    pairs = device_pairs(gathered)
+    data = page.data
+    pairs = device_pairs(data)
     return {"pairs": pairs} if pairs else None
+
+
+SECTION = Section(N_("CPU beside GPU"), build)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
-from reports.sections.base import Page
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_
 
-__all__ = ["differences"]
+__all__ = ["SECTION", "differences"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    if not page.gathered.leading:
+    if not page.data.leading:
         return None
-    columns, rows = differences(page.gathered)
+    columns, rows = differences(page.data)
     return {"columns": columns, "rows": rows}
 
 
-def differences(gathered: ReportData) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def differences(data: ReportData) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Settings that are not the same in every configuration, beside those that name it: columns, and a row each."""
-    flat = [(gathered.title(entry), _flat(entry)) for entry in gathered.leading]
+    flat = [(data.title(entry), _flat(entry)) for entry in data.leading]
     keys = sorted({key for _title, values in flat for key in values})
     varied = [key for key in keys if len({values.get(key, "") for _title, values in flat}) > 1][:_MOST_COLUMNS]
     return varied, [(title, [values.get(key, "") for key in varied]) for title, values in flat]
@@ -54,3 +56,6 @@ _NAMED = {"label", "name", "regime", "device", "precision", "seed", "id", "finge
 
 
 _MOST_COLUMNS = 10
+
+
+SECTION = Section(N_("What differed between configurations"), build)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from reports.sections.base import Page
-from reports.text.i18n import Translate
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_, Translate
 
-__all__ = ["command_line", "environment_rows"]
+__all__ = ["SECTION", "command_line", "environment_rows"]
 
 
 def build(page: Page) -> dict[str, Any]:
-    gathered = page.gathered
+    data = page.data
     runs = [
         {"name": name, "command": command_line(environment), "rows": environment_rows(environment, page.translate)}
-        for name, environment in zip(gathered.run_names, gathered.environments, strict=True)
+        for name, environment in zip(data.run_names, data.environments, strict=True)
     ]
-    return {"runs": runs, "settings": gathered.study.get("train") or {}}
+    return {"runs": runs, "settings": data.study.get("train") or {}}
 
 
 def command_line(environment: dict[str, Any]) -> str:
@@ -38,19 +38,19 @@ def environment_rows(environment: dict[str, Any], _: Translate) -> list[tuple[st
     memory = environment.get("memory_gib")
     revision = str(git.get("revision") or "") + (f" + {_('uncommitted changes')}" if git.get("dirty") else "")
     rows = [
-        ("Started", environment.get("started")),
-        ("CPU", _processor(cpu, _)),
-        ("Memory", f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
-        ("Devices", _flat(environment.get("devices"))),
-        ("GPUs", _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
-        ("Load when it began", environment.get("load_average_1min")),
-        ("Threads", _flat(environment.get("threads"))),
-        ("Determinism", _flat(environment.get("determinism"))),
-        ("System", environment.get("platform")),
-        ("Python", environment.get("python")),
+        (N_("Started"), environment.get("started")),
+        (N_("CPU"), _processor(cpu, _)),
+        (N_("Memory"), f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
+        (N_("Devices"), _flat(environment.get("devices"))),
+        (N_("GPUs"), _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
+        (N_("Load when it began"), environment.get("load_average_1min")),
+        (N_("Threads"), _flat(environment.get("threads"))),
+        (N_("Determinism"), _flat(environment.get("determinism"))),
+        (N_("System"), environment.get("platform")),
+        (N_("Python"), environment.get("python")),
         ("patchbench", environment.get("patchbench")),
-        ("Revision", revision),
-        ("Packages", ", ".join(f"{name} {packages[name]}" for name in ordered)),
+        (N_("Revision"), revision),
+        (N_("Packages"), ", ".join(f"{name} {packages[name]}" for name in ordered)),
     ]
     return [(name, str(text)) for name, text in rows if text]
 
@@ -73,3 +73,6 @@ def _flat(value: Any) -> str:
 
 
 _MOST_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas")
+
+
+SECTION = Section(N_("Environment and how to repeat it"), build)

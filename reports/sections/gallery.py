@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from reports.inputs.report_data import Entry, ReportData, detailed
-from reports.sections.base import Page
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData, detailed
+from reports.sections.base import Page, Section
+from reports.text.i18n import N_
 
-__all__ = ["MOST_BARS", "Picture", "Prediction", "disagreements", "pictures_of"]
+__all__ = ["MOST_BARS", "SECTION", "Picture", "Prediction", "disagreements", "pictures_of"]
 
 MOST_BARS = 20
 """At most so many classes of an answer are shown, and the true one."""
@@ -48,7 +50,7 @@ class Picture:
     answers: tuple[Prediction, ...]
 
 
-def pictures_of(entry: Entry, gathered: ReportData, turn: int = 0, each: int = 4) -> list[Picture]:
+def pictures_of(entry: Entry, data: ReportData, turn: int = 0, each: int = 4) -> list[Picture]:
     """Images for one model: its most confident errors, then right ones of middling confidence.
 
     ``turn`` decides with which class the right ones start, so that several models show different classes.
@@ -60,8 +62,8 @@ def pictures_of(entry: Entry, gathered: ReportData, turn: int = 0, each: int = 4
     wrong = np.flatnonzero(said != found.labels)
     chosen = sorted(wrong.tolist(), key=lambda i: (-float(confidence[i]), found.images[i]))[:each]
     right = _typical_right(found.labels, said, confidence, turn, each)
-    return [_picture(index, "wrong", [entry], gathered) for index in chosen] + [
-        _picture(index, "right", [entry], gathered) for index in right
+    return [_picture(index, "wrong", [entry], data) for index in chosen] + [
+        _picture(index, "right", [entry], data) for index in right
     ]
 
 
@@ -78,7 +80,7 @@ def _typical_right(labels: np.ndarray, said: np.ndarray, confidence: np.ndarray,
     return chosen
 
 
-def disagreements(entries: Sequence[Entry], gathered: ReportData, most: int = 8) -> list[Picture]:
+def disagreements(entries: Sequence[Entry], data: ReportData, most: int = 8) -> list[Picture]:
     """Images of which the models said the most different things, those that about half got right first."""
     found = [(entry, entry.predictions) for entry in entries]
     known = [(entry, p) for entry, p in found if p is not None and p.images == _images(entries)]
@@ -90,7 +92,7 @@ def disagreements(entries: Sequence[Entry], gathered: ReportData, most: int = 8)
     right = (said == labels).mean(axis=0)
     names = known[0][1].images
     order = sorted(range(len(names)), key=lambda i: (-int(variety[i]), abs(float(right[i]) - 0.5), names[i]))
-    return [_picture(i, "disagree", [e for e, _ in known], gathered) for i in order[:most] if variety[i] > 1]
+    return [_picture(i, "disagree", [e for e, _ in known], data) for i in order[:most] if variety[i] > 1]
 
 
 def _images(entries: Sequence[Entry]) -> list[str]:
@@ -100,17 +102,17 @@ def _images(entries: Sequence[Entry]) -> list[str]:
     return []
 
 
-def _picture(index: int, kind: str, entries: Sequence[Entry], gathered: ReportData) -> Picture:
+def _picture(index: int, kind: str, entries: Sequence[Entry], data: ReportData) -> Picture:
     first = entries[0].predictions
     assert first is not None  # the callers chose the index from these predictions
     name = first.images[index]
-    jpeg = gathered.thumbnails.get(name)
+    jpeg = data.thumbnails.get(name)
     true = int(first.labels[index])
-    answers = tuple(_answer(entry, index, true, gathered.classes) for entry in entries)
+    answers = tuple(_answer(entry, index, true, data.classes) for entry in entries)
     return Picture(
         name=name,
         source=f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" if jpeg else None,
-        true=_name(gathered.classes, true),
+        true=_name(data.classes, true),
         kind=kind,
         answers=answers,
     )
@@ -131,17 +133,20 @@ def _name(classes: list[str], index: int) -> str:
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    gathered = page.gathered
+    data = page.data
     first: dict[tuple[str, str], Entry] = {}
-    shown_ones = set(map(id, detailed(gathered)))
-    for entry in gathered.leading:
+    shown_ones = set(map(id, detailed(data)))
+    for entry in data.leading:
         if id(entry) in shown_ones:
             first.setdefault((entry.label, entry.regime), entry)
     shown = list(first.values())
-    split = disagreements(shown[:12], gathered)
+    split = disagreements(shown[:12], data)
     models = [
         {"entry": entry, "pictures": found}
         for turn, entry in enumerate(shown[:24])
-        if (found := pictures_of(entry, gathered, turn))
+        if (found := pictures_of(entry, data, turn))
     ]
     return {"disagreements": split, "models": models, "most": MOST_BARS} if models else None
+
+
+SECTION = Section(N_("Test images"), build)

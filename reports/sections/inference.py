@@ -11,12 +11,12 @@ import numpy as np
 from bench.results.schema import BatchTiming, InferenceProfile, Round
 from bench.stats.confidence import Interval
 from bench.stats.timings import median_interval
-from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value, duration, percent, plain
-from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.i18n import N_, Translate
+from reports.text.messages import word
 
-__all__ = ["BackendRow", "inference"]
+__all__ = ["SECTION", "BackendRow"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,12 @@ class BackendRow:
     """(batch, median of a call, images a second) for every batch that was measured."""
 
 
-def inference(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """Every backend of every model whose inference was profiled; None where none was."""
-    profiled = [(entry, profile) for entry in gathered.leading if entry.result for profile in entry.result.profiles]
+    data, _ = page.data, page.translate
+    profiled = [(entry, profile) for entry in data.leading if entry.result for profile in entry.result.profiles]
     rows = [
-        _backend_row(gathered.title(entry), profile, _rounds(entry.result.rounds, profile, _), _)
+        _backend_row(data.title(entry), profile, _rounds(entry.result.rounds, profile, _), _)
         for entry, profile in profiled
         if entry.result
     ]
@@ -59,17 +60,17 @@ def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -
     count = max((len(batch.rounds) for batch in profile.batches), default=0)
     notes = [_("{n} rounds, each in a new process").format(n=count)] if count > 1 else []
     lost = [one.lost for one in further if one.lost]
-    return notes + [_("a round was lost: {why}").format(why=told(why, _)) for why in lost]
+    return notes + [_("a round was lost: {why}").format(why=word(why, _)) for why in lost]
 
 
 def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translate) -> BackendRow:
-    why = told(profile.not_measured or "not measured", _)
+    why = word(profile.not_measured or N_("not measured"), _)
     timed = [batch for batch in profile.batches if batch.seconds]
     batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
     first = min(timed, key=lambda b: b.batch_size, default=None)
     best = max(batches, key=lambda row: row[2].raw or 0.0, default=None)
     unstable = [
-        f"{_('batch {n}').format(n=batch.batch_size)}: {told(batch.unstable, _)}" for batch in timed if batch.unstable
+        f"{_('batch {n}').format(n=batch.batch_size)}: {word(batch.unstable, _)}" for batch in timed if batch.unstable
     ]
     return BackendRow(
         title=title,
@@ -83,7 +84,7 @@ def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _
         throughput_batch=best[0] if best else None,
         accuracy=percent(profile.accuracy, why),
         agreement=percent(profile.agreement, why),
-        notes=(*rounds, *(told(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
+        notes=(*rounds, *(word(note, _) for note in (profile.not_measured, profile.stopped) if note), *unstable),
         batches=tuple(batches),
     )
 
@@ -114,7 +115,7 @@ def _tail(batch: BatchTiming | None, percentile: int, samples: int, why: str) ->
     if batch is None:
         return duration(None, why)
     if len(batch.seconds) < samples:
-        return duration(None, "too few samples")
+        return duration(None, N_("too few samples"))
     return duration(float(np.percentile(batch.seconds, percentile, method="inverted_cdf")))
 
 
@@ -125,3 +126,6 @@ def _spanned(text: str, span: Interval | None, samples: int) -> str:
 
 def _rate(batch: BatchTiming) -> Value:
     return plain(batch.batch_size / _median(batch), unit="img/s")
+
+
+SECTION = Section(N_("Speed of inference"), build)

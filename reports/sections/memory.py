@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.sections.base import Page, Section
 from reports.text.formatting import memory
-from reports.text.i18n import Translate
-from reports.text.messages import told
+from reports.text.i18n import N_
+from reports.text.messages import word
 
-__all__ = ["memory_phases"]
+__all__ = ["SECTION"]
 
 
-def memory_phases(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """Peak memory of each phase of the first seed of every configuration; None where no run has it."""
+    data, _ = page.data, page.translate
     found: list[tuple[Entry, dict[str, float]]] = [
-        (entry, entry.result.memory.by_phase) for entry in gathered.leading if entry.result
+        (entry, entry.result.memory.by_phase) for entry in data.leading if entry.result
     ]
     phases = list(dict.fromkeys(phase for _entry, by_phase in found for phase in by_phase))
     if not phases:
         return None
     rows = [
         (
-            gathered.title(entry),
+            data.title(entry),
             memory(entry.result.memory.baseline_mib if entry.result else None),
             [memory(by_phase.get(phase)) for phase in phases],
             memory(entry.result.memory.peak_ram_mib if entry.result else None),
@@ -31,11 +33,14 @@ def memory_phases(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
         if by_phase
     ]
     methods = list(
-        dict.fromkeys(told(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
+        dict.fromkeys(word(e.result.memory.method, _) for e, _by in found if e.result and e.result.memory.method)
     )
     return {
-        "phases": [told(phase, _) for phase in phases],
+        "phases": [word(phase, _) for phase in phases],
         "rows": rows,
         "methods": methods,
         "has_inference": "inference" in phases,
     }
+
+
+SECTION = Section(N_("Memory by phase"), build)

@@ -11,11 +11,21 @@ from bench.stats.metrics import per_class
 from reports.figures.learning_curves import learning_curves
 from reports.inputs.columns import leader_row
 from reports.inputs.report_data import detailed
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.sections.calibration import diagram
 from reports.text.formatting import Value, number, percent
+from reports.text.i18n import N_
 
-__all__ = ["MOST_CLASSES", "ClassRow", "Confusion", "ConfusionCell", "class_rows", "confusion", "top_confusions"]
+__all__ = [
+    "MOST_CLASSES",
+    "SECTION",
+    "ClassRow",
+    "Confusion",
+    "ConfusionCell",
+    "class_rows",
+    "confusion",
+    "top_confusions",
+]
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,9 @@ def class_rows(result: CellResult, classes: list[str]) -> list[ClassRow]:
     return [
         ClassRow(
             name,
-            percent(score.precision, "no image was said to be of this class", 1),
-            percent(score.recall, "no test image is of this class", 1),
-            number(score.f1, "neither there nor ever said"),
+            percent(score.precision, N_("no image was said to be of this class"), 1),
+            percent(score.recall, N_("no test image is of this class"), 1),
+            number(score.f1, N_("neither there nor ever said")),
             score.support,
             span.recall,
             span.f1,
@@ -130,22 +140,25 @@ def _padded(classes: list[str], size: int) -> list[str]:
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    gathered = page.gathered
-    shown = detailed(gathered)
+    data = page.data
+    shown = detailed(data)
     if not shown:
         return None
     models = [
         {
             "entry": entry,
             "curves": learning_curves(entry, page.translate),
-            "classes": class_rows(entry.result, gathered.classes),
-            "confusion": confusion(entry.result, gathered.classes),
+            "classes": class_rows(entry.result, data.classes),
+            "confusion": confusion(entry.result, data.classes),
             "bars": diagram(entry, page.translate),
-            "confusions": top_confusions(entry.result, gathered.classes),
+            "confusions": top_confusions(entry.result, data.classes),
             "row": row,
         }
         for entry in shown
         if entry.result
         for row in [leader_row(entry)]
     ]
-    return {"models": models, "left_out": len(gathered.ok) - len(shown)}
+    return {"models": models, "left_out": len(data.ok) - len(shown)}
+
+
+SECTION = Section(N_("Each model"), build)

@@ -6,34 +6,38 @@ from typing import Any
 
 from reports.figures.patch_size import patch_sizes
 from reports.inputs.columns import COLUMNS
-from reports.inputs.report_data import ReportData
+from reports.sections.base import Page, Section
 from reports.text.formatting import amount
-from reports.text.i18n import Translate
+from reports.text.i18n import N_
 
-__all__ = ["patch"]
+__all__ = ["SECTION"]
 
 
-def patch(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """The ViTs by the side of their patches."""
+    data, _ = page.data, page.translate
     columns = [
         c for c in COLUMNS if c.key in ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib", "flops")
     ]
-    found = [e for e in gathered.ok if e.result and e.group == "vit" and e.result.model.patch]
+    found = [e for e in data.ok if e.result and e.group == "vit" and e.result.model.patch]
     if len({entry.result.model.patch for entry in found if entry.result}) < 2:
         return None
     has_seeds = len({entry.seed for entry in found}) > 1
     rows = [
         (
             entry.result.model.patch or 0,
-            gathered.title(entry) + (f" · {_('seed')} {entry.seed}" if has_seeds else ""),
+            data.title(entry) + (f" · {_('seed')} {entry.seed}" if has_seeds else ""),
             amount(entry.result.model.tokens),
-            [column.value(entry.result, "not measured") for column in columns],
+            [column.value(entry.result, N_("not measured")) for column in columns],
         )
         for entry in found
         if entry.result
     ]
     return {
-        "picture": patch_sizes(gathered, _),
+        "picture": patch_sizes(data, _),
         "columns": columns,
         "rows": sorted(rows, key=lambda row: (row[0], row[1])),
     }
+
+
+SECTION = Section(N_("Patch size"), build)

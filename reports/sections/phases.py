@@ -6,22 +6,22 @@ from statistics import median
 from typing import Any
 
 from reports.figures.phases import PHASES, phases
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.sections.base import Page, Section
 from reports.text.formatting import Value, amount, duration, percent
-from reports.text.i18n import Translate
+from reports.text.i18n import N_
 
-__all__ = ["STEP_PARTS", "time"]
+__all__ = ["SECTION", "STEP_PARTS"]
 
 
-def time(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """The phases of the cells."""
-    picture = phases(gathered, _)
+    data, _ = page.data, page.translate
+    picture = phases(data, _)
     if picture is None:
         return None
-    rows = [(gathered.title(entry), _phase_values(entry)) for entry in gathered.leading if entry.result]
-    steps = [
-        (gathered.title(e), _step_values(e)) for e in gathered.leading if e.result and e.result.timings.steps_timed
-    ]
+    rows = [(data.title(entry), _phase_values(entry)) for entry in data.leading if entry.result]
+    steps = [(data.title(e), _step_values(e)) for e in data.leading if e.result and e.result.timings.steps_timed]
     return {"picture": picture, "phases": PHASES, "rows": rows, "parts": STEP_PARTS, "steps": steps}
 
 
@@ -42,8 +42,11 @@ def _step_values(entry: Entry) -> list[Value]:
 
 
 STEP_PARTS = (
-    ("data", "waiting for data"),
-    ("forward", "forward"),
-    ("backward", "backward"),
-    ("optimizer", "optimizer"),
+    ("data", N_("waiting for data")),
+    ("forward", N_("forward")),
+    ("backward", N_("backward")),
+    ("optimizer", N_("optimizer")),
 )
+
+
+SECTION = Section(N_("Where the time went"), build)

@@ -9,20 +9,22 @@ from bench.stats.confidence import Interval, interval
 from bench.stats.metrics import accuracy, balanced_accuracy, checked_matrix, cohen_kappa
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
+from reports.sections.base import Page, Section
 from reports.text.formatting import duration, number, percent
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["published"]
+__all__ = ["SECTION"]
 
 
-def published(gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """Rows that others reported, each with where it stands among the measured ones; None where there is none."""
-    if not gathered.published:
+    data, significance, _ = page.data, page.significance, page.translate
+    if not data.published:
         return None
-    return {"rows": [_row(row, gathered, evidence, _) for row in gathered.published]}
+    return {"rows": [_row(row, data, significance, _) for row in data.published]}
 
 
-def _row(row: dict[str, Any], gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any]:
+def _row(row: dict[str, Any], data: ReportData, significance: Significance, _: Translate) -> dict[str, Any]:
     matrix = row.get("confusion")
     scores = _from_matrix(matrix)
     score = _first(row.get("accuracy"), scores, "accuracy")
@@ -31,17 +33,19 @@ def _row(row: dict[str, Any], gathered: ReportData, evidence: Significance, _: T
         "device": str(row.get("device") or ""),
         "dataset": str(row.get("dataset") or ""),
         "images": row.get("images") if isinstance(row.get("images"), int) else None,
-        "accuracy": percent(score, "not reported"),
-        "balanced_accuracy": percent(_first(row.get("balanced_accuracy"), scores, "balanced_accuracy"), "not reported"),
-        "kappa": number(_first(row.get("kappa"), scores, "kappa"), "not reported"),
-        "seconds": duration(_number(row.get("seconds")), "not reported"),
+        "accuracy": percent(score, N_("not reported")),
+        "balanced_accuracy": percent(
+            _first(row.get("balanced_accuracy"), scores, "balanced_accuracy"), N_("not reported")
+        ),
+        "kappa": number(_first(row.get("kappa"), scores, "kappa"), N_("not reported")),
+        "seconds": duration(_number(row.get("seconds")), N_("not reported")),
         "status": str(row.get("status") or ""),
         "source": str(row.get("source") or ""),
         "note": str(row.get("note") or ""),
         "from_matrix": bool(scores),
         "span": _span(matrix) if scores else None,
-        "standing": _standing(score, gathered, evidence, _),
-        "split": _split(row, gathered, _),
+        "standing": _standing(score, data, significance, _),
+        "split": _split(row, data, _),
     }
 
 
@@ -72,15 +76,15 @@ def _span(matrix: Any) -> Interval | None:
     return interval(matrix, "accuracy")
 
 
-def _split(row: dict[str, Any], gathered: ReportData, _: Translate) -> str:
+def _split(row: dict[str, Any], data: ReportData, _: Translate) -> str:
     """Whether the reported test images are those of this run, as far as their number tells."""
-    tested, ours = _tested_images(row), gathered.test_images
+    tested, ours = _tested_images(row), data.test_images
     differ = _("no: {theirs} test images there, {ours} here")
     if tested is not None and ours is not None:
         return (
             _("not known; as many test images as here") if tested == ours else differ.format(theirs=tested, ours=ours)
         )
-    images, used = row.get("images"), len(gathered.dataset.get("splits") or [])
+    images, used = row.get("images"), len(data.dataset.get("splits") or [])
     if isinstance(images, int) and used and images not in (used, ours):
         return _("no: {theirs} images there, {ours} here").format(theirs=images, ours=used)
     return _("not known")
@@ -94,16 +98,16 @@ def _tested_images(row: dict[str, Any]) -> int | None:
         return None
 
 
-def _standing(score: float | None, gathered: ReportData, evidence: Significance, _: Translate) -> str:
+def _standing(score: float | None, data: ReportData, significance: Significance, _: Translate) -> str:
     """Which of the measured intervals hold the reported figure, and which lie above or below it."""
     if score is None:
         return ""
     places: dict[str, list[str]] = {"within": [], "above": [], "below": []}
-    for entry in evidence.tested:
-        span = evidence.interval(entry)
+    for entry in significance.tested:
+        span = significance.interval(entry)
         if span is not None:
             place = "below" if span.high < score else "above" if span.low > score else "within"
-            places[place].append(gathered.title(entry))
+            places[place].append(data.title(entry))
     texts = {
         "within": _("within the interval of {names}"),
         "above": _("below the interval of {names}"),
@@ -114,3 +118,6 @@ def _standing(score: float | None, gathered: ReportData, evidence: Significance,
 
 def _short(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" (+{len(names) - most})" if len(names) > most else "")
+
+
+SECTION = Section(N_("Reported by others"), build)

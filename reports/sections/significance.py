@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
 from reports.inputs.significance import ALPHA, Significance
+from reports.sections.base import Page, Section
 from reports.text.formatting import points
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["tests"]
+__all__ = ["SECTION"]
 
 
 MOST_TESTED = 30
@@ -26,23 +27,24 @@ class TestCell:
     kind: str
 
 
-def tests(gathered: ReportData, evidence: Significance, _: Translate) -> dict[str, Any] | None:
+def build(page: Page) -> dict[str, Any] | None:
     """The significance matrix, and Cochran's Q over all models."""
-    order = [evidence.by_key[key] for key in evidence.groups.order][:MOST_TESTED]
+    data, significance, _ = page.data, page.significance, page.translate
+    order = [significance.by_key[key] for key in significance.groups.order][:MOST_TESTED]
     if len(order) < 2:
         return None
-    rows = [(gathered.title(a), [_test_cell(a, b, evidence, _) for b in order]) for a in order]
+    rows = [(data.title(a), [_test_cell(a, b, significance, _) for b in order]) for a in order]
     text = ""
-    if evidence.cochran:
+    if significance.cochran:
         text = _("All {n} models together (Cochran's Q): p {p}.").format(
-            n=evidence.cochran.models, p=_p(evidence.cochran.p_value)
+            n=significance.cochran.models, p=_p(significance.cochran.p_value)
         )
-    left_out = len(evidence.tested) - len(order) + evidence.left_out
-    return {"rows": rows, "titles": [gathered.title(entry) for entry in order], "cochran": text, "left_out": left_out}
+    left_out = len(significance.tested) - len(order) + significance.left_out
+    return {"rows": rows, "titles": [data.title(entry) for entry in order], "cochran": text, "left_out": left_out}
 
 
-def _test_cell(a: Entry, b: Entry, evidence: Significance, _: Translate) -> TestCell | None:
-    found = evidence.pair(a, b)
+def _test_cell(a: Entry, b: Entry, significance: Significance, _: Translate) -> TestCell | None:
+    found = significance.pair(a, b)
     if found is None:
         return None
     comparison, sign = found
@@ -61,3 +63,6 @@ def _test_cell(a: Entry, b: Entry, evidence: Significance, _: Translate) -> Test
 
 def _p(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else f"= {value:.2g}"
+
+
+SECTION = Section(N_("Which differences are real"), build)

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.results.time_to_accuracy import TimeToAccuracy, reach, validated
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.text.formatting import Value, duration, percent, plain
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
 __all__ = ["LEVELS", "reaching"]
 
 LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 0.995, 0.999)
 """The accuracies that are asked for."""
 
-_NO_PRICE = "the study names no price for this device"
+_NO_PRICE = N_("the study names no price for this device")
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class ReachedRow:
     energy: Value
 
 
-def reaching(gathered: ReportData, _: Translate) -> dict[str, Any] | None:
+def reaching(data: ReportData, _: Translate) -> dict[str, Any] | None:
     """The rows, the highest accuracy first and the quickest first within it; None where no history reaches any."""
-    trained = [entry for entry in gathered.leading if entry.result and entry.history]
+    trained = [entry for entry in data.leading if entry.result and entry.history]
     rows = []
     for level in _levels(trained):
         found = [
-            _row(gathered.title(entry), level, reach(entry.result, entry.history, level), _)
+            _row(data.title(entry), level, reach(entry.result, entry.history, level), _)
             for entry in trained
             if entry.result
         ]
@@ -68,5 +69,5 @@ def _row(title: str, level: float, at: TimeToAccuracy | None, _: Translate) -> R
         epoch=plain(epoch, why),
         time=duration(seconds, why),
         cost=plain(cost, _NO_PRICE if at else why),
-        energy=plain(joules, "not measured" if at else why, "J"),
+        energy=plain(joules, N_("not measured") if at else why, "J"),
     )

@@ -162,20 +162,15 @@
     const explorer = JSON.parse(store.textContent);
     const control = (name) => document.getElementById(`explorer-${name}`);
     const tell = pointer((cell) => [cell.title, ...Object.entries(cell.texts).map(([key, text]) => `${explorer.labels[key]}: ${text}`)]);
-    const frontOf = (cells) => {
-      let best = -Infinity;
-      return [...cells].sort((a, b) => a.cost - b.cost || b.accuracy - a.accuracy)
-        .filter((cell) => cell.accuracy > best && ((best = cell.accuracy), true));
-    };
     let drawing = Promise.resolve();
     const draw = async () => {
       const cost = explorer.costs.find((c) => c.key === control("cost").value);
       const device = control("device").value;
-      const cells = explorer.cells
-        .filter((cell) => cell[cost.key] > 0 && (!device || cell.device === device))
-        .map((cell) => ({ ...cell, cost: cell[cost.key] }));
+      const priced = explorer.cells.map((cell) => ({ ...cell, cost: cell[cost.key] }));
+      const cells = priced.filter((cell) => cell.cost > 0 && (!device || cell.device === device));
+      const front = explorer.fronts[cost.key][device].map((index) => priced[index]);
       const spec = structuredClone(explorer.spec);
-      spec.datasets = { cells, front: frontOf(cells) };
+      spec.datasets = { cells, front };
       spec.layer.forEach((layer) => {
         layer.encoding.x.scale.type = control("log").checked ? "log" : "linear";
         layer.encoding.x.axis.title = cost.unit ? `${cost.title} (${cost.unit})` : cost.title;
@@ -198,21 +193,21 @@
     let drawing = Promise.resolve();
     const draw = async () => {
       const score = curves.scores.find((s) => s.key === control("score").value);
-      const side = curves.sides.find((s) => s.key === control("side").value);
-      const key = `${side.key}_${score.key}`;
+      const split = curves.splits.find((s) => s.key === control("split").value);
+      const key = `${split.key}_${score.key}`;
       const spec = structuredClone(curves.spec);
       const rows = curves.rows.filter((row) => row[key] && (!control("model").value || row.title === control("model").value));
       spec.datasets = { rows: rows.map(({ title, epoch, seeds, [key]: [mean, low, high] }) => ({ title, epoch, seeds, mean, low, high })) };
-      spec.layer[1].encoding.y.axis.title = `${score.title} (${side.title})`;
+      spec.layer[1].encoding.y.axis.title = `${score.title} (${split.title})`;
       spec.layer[1].encoding.y.axis.format = isShare() ? "~%" : "~g";
       const across = Math.max(1, Math.min(4, Math.floor(document.getElementById("curves-chart").parentElement.clientWidth / 170)));
       spec.layer.forEach(({ encoding: { color } }) => {
         color.scale.domain = curves.models;
         if (color.legend) color.legend.columns = across;
       });
-      await embed("curves-chart", spec, tell, `${curves.title}: ${score.title}, ${side.title}`);
+      await embed("curves-chart", spec, tell, `${curves.title}: ${score.title}, ${split.title}`);
     };
-    whenever(["score", "side", "model"].map(control), () => { drawing = drawing.then(draw); });
+    whenever(["score", "split", "model"].map(control), () => { drawing = drawing.then(draw); });
   }
 
   all(".copy").forEach((button) => button.addEventListener("click", async () => {

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bench.results.duration import duration as written
+from bench.results.notice import Notice
+from reports.text.i18n import N_
+
 __all__ = [
     "Value",
+    "Why",
     "amount",
     "duration",
     "escaped",
@@ -20,7 +25,11 @@ __all__ = [
 ]
 
 DASH = "–"
+NOT_MEASURED = N_("not measured")
 _UNSEEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
+
+Why = str | Notice
+"""Why there is no figure: a text of the page, marked by `N_`, or what the run stored; `word` puts both into words."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Value:
 
     text: str
     raw: float | None = None
-    title: str = ""
+    title: Why = ""
 
     @property
     def is_missing(self) -> bool:
@@ -51,11 +60,11 @@ def escaped(json_text: str) -> str:
     return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", json_text)
 
 
-def _missing(why: str) -> Value:
+def _missing(why: Why) -> Value:
     return Value(DASH, None, why)
 
 
-def percent(fraction: float | None, why: str = "not measured", digits: int = 2) -> Value:
+def percent(fraction: float | None, why: Why = NOT_MEASURED, digits: int = 2) -> Value:
     """Write a fraction of 1 in percent."""
     if fraction is None:
         return _missing(why)
@@ -67,35 +76,21 @@ def points(difference: float, digits: int = 1) -> str:
     return f"{difference * 100:+.{digits}f}".replace("-", "−")
 
 
-def number(value: float | None, why: str = "not measured", digits: int = 3) -> Value:
+def number(value: float | None, why: Why = NOT_MEASURED, digits: int = 3) -> Value:
     """Write a plain number with a fixed number of decimals."""
     if value is None:
         return _missing(why)
     return Value(f"{value:.{digits}f}".replace("-", "−"), value, f"{value:.6g}")
 
 
-def duration(seconds: float | None, why: str = "not measured") -> Value:
+def duration(seconds: float | None, why: Why = NOT_MEASURED) -> Value:
     """Write seconds as ``840 ms``, ``12.3 s``, ``5 min 12 s`` or ``2 h 05 min``."""
     if seconds is None:
         return _missing(why)
-    return Value(_duration_text(seconds), seconds, f"{seconds:.6g} s")
+    return Value(written(seconds), seconds, f"{seconds:.6g} s")
 
 
-def _duration_text(seconds: float) -> str:
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < 9.995:
-        return f"{seconds:.2f} s"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def memory(mib: float | None, why: str = "not measured") -> Value:
+def memory(mib: float | None, why: Why = NOT_MEASURED) -> Value:
     """Write MiB as ``812 MiB`` or ``1.62 GiB``."""
     if mib is None:
         return _missing(why)
@@ -103,7 +98,7 @@ def memory(mib: float | None, why: str = "not measured") -> Value:
     return Value(text, mib, f"{mib:.6g} MiB")
 
 
-def amount(count: float | None, why: str = "not measured", unit: str = "") -> Value:
+def amount(count: float | None, why: Why = NOT_MEASURED, unit: str = "") -> Value:
     """Write a large count as ``22.1 M`` or ``4.6 G``, powers of 1000."""
     if count is None:
         return _missing(why)
@@ -114,7 +109,7 @@ def amount(count: float | None, why: str = "not measured", unit: str = "") -> Va
     return Value(f"{count:g}{' ' + unit if unit else ''}", count, title)
 
 
-def plain(value: float | None, why: str = "not measured", unit: str = "", digits: int = 3) -> Value:
+def plain(value: float | None, why: Why = NOT_MEASURED, unit: str = "", digits: int = 3) -> Value:
     """Write a number to some significant digits, with its unit."""
     if value is None:
         return _missing(why)

@@ -1,137 +1,229 @@
-"""Sentences that a run stores in English, in the language of the page: warnings of the data, reasons, phases.
+"""What a run has to say to a person, by the code of its notice: `word` puts a stored notice into a language.
 
-They are made by `bench` with names and figures already in them, so they are known again by what stands around those.
+A template's places are the notice's values. A number takes a format of Python or ``duration``; a name of
+`reports.text.words` takes ``word`` and is translated; several notices in one place are joined by a semicolon, or with
+``and`` by commas and a last "and".
 """
 
 from __future__ import annotations
 
-import re
+import string
 
-from reports.text.i18n import Translate
+from bench.results.duration import duration
+from bench.results.notice import Notice, Value
+from reports.text.formatting import visible
+from reports.text.i18n import ENGLISH, N_, Plural, Translator
 
-__all__ = ["SENTENCES", "WORDS", "told"]
+__all__ = ["MESSAGES", "word"]
 
-_OF_FILES = (
-    "the file is empty",
-    "no image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)",
-    "claims more than {n} pixels; refused",
-    "claims {width} x {height} pixels, more than {n}; refused",
-    "damaged or cut short ({why})",
-    "it has no label: the file name begins with no known prefix",
-    "its name is not valid UTF-8",
-    "its name does not end like an image's",
-    "it lies in a hidden folder",
-    "it lies in no class folder",
-    "a link to a folder that is listed already",
-    "a broken link",
-    "not a regular file",
-)
-"""Why a file is no image of the data set; such a reason also stands behind a file's name in other sentences."""
+_DATA: dict[str, str | Plural] = {
+    "unreadable_files": Plural(
+        "{count} unreadable file left out: {name} ({reason})",
+        "{count} unreadable files left out, such as {name} ({reason})",
+    ),
+    "ignored_files": Plural(
+        "{count} file not taken for an image: {name} ({reason})",
+        "{count} files not taken for images, such as {name} ({reason})",
+    ),
+    "conflicting_labels": Plural(
+        "identical images carry different labels ({count} such set): {names:and}",
+        "identical images carry different labels ({count} such sets), for example {names:and}",
+    ),
+    "duplicates_left_out": Plural("{count} exact duplicate left out", "{count} exact duplicates left out"),
+    "split_leaks": Plural(
+        "{count} pair of duplicates lies in different splits: {names:and}",
+        "{count} pairs of duplicates lie in different splits, such as {names:and}",
+    ),
+    "too_many_near_pairs": N_(
+        "{count:,} pairs of images look alike; that many are not copies, so near duplicates are not kept in one split "
+        "(exact ones are). Lower dataset.duplicates.near_threshold"
+    ),
+    "near_chain_too_long": N_(
+        "{count:,} images look alike in one chain; that many are not copies, so near duplicates are not kept in one "
+        "split (exact ones are). Lower dataset.duplicates.near_threshold"
+    ),
+    "class_imbalance": N_("The largest class has {ratio:.0f} times as many images as the smallest"),
+    "patient_unknown": N_(
+        "The patient of each image is not known (the names carry no patient id), so images of one patient may lie in "
+        "more than one split: scores may be optimistic for new patients."
+    ),
+    "patients_not_in_file": N_("Patients are not identified in the file."),
+    "bloodmnist_of_pbc": N_(
+        "The images are those of the PBC set, cropped to 200 x 200 and resized; PBC has duplicates."
+    ),
+    "synthetic_images": N_(
+        "These are synthetic images, not cells: scores on them say nothing about how a model does on blood."
+    ),
+    "hub_license": N_("License and citation: see the page of the data set."),
+    "duplicate_of": N_("a duplicate of {name}"),
+    "conflicting_pixels": N_("the same pixels carry different labels: {names:and}"),
+    "image_labeled": N_("{name} ({label})"),
+    "not_in_split_file": N_("not in the split file"),
+}
 
-SENTENCES = (
-    "{n} unreadable, left out: {file}",
-    "{n} files not taken for images, such as {file}",
-    "identical images carry different labels ({n} such sets), for example {names}",
-    "{n} exact duplicates left out",
-    "{n} pairs of duplicates lie on different sides of the split, such as {names}",
-    "The largest class has {n} times as many images as the smallest",
-    "The patient of each image is not known (the names carry no patient id), so images of one patient may lie on both "
-    "sides of the split: scores may be optimistic for new patients.",
-    "These are drawings, not cells: scores on them say nothing about how a model does on blood.",
-    "License and citation: see the page of the data set.",
-    "a duplicate of {name}",
-    "the same pixels carry different labels: {names}",
-    "not in the split file",
-    *_OF_FILES,
-    "CPU: this system shows no RAPL counters (virtual machines and macOS have none)",
-    "CPU: its RAPL counters cannot be read ({why})",
-    "reading them takes the rights of root, or zeus with its daemon ({why})",
-    "zeus is not installed",
-    "zeus does not know {device}",
-    "no NVIDIA driver answers ({why})",
-    "the driver does not know {device} ({why})",
-    "there is no energy counter for {device} devices",
-    "it was over before a counter could be read twice",
-    "a counter could not be read to the end: {why}",
-    "sum of the proportional set size (PSS) of the process tree, sampled from outside",
-    "sum of the resident set size (RSS, shared pages counted whole) of the process tree, sampled from outside",
-    "the median of {n} samples in {rounds} rounds is not known within {share}, and the warm-up did not become steady",
-    "the median of {n} samples in {rounds} rounds is not known within {share}",
-    "the median of {n} samples is not known within {share}, and the warm-up did not become steady",
-    "the median of {n} samples is not known within {share}",
-    "the medians of {rounds} rounds lie between {low} and {high} of all samples'",
-    "the time allowed {n} {samples} only",
-    "a batch of {n} images would take {seconds} s; measure.call_seconds is {allowed}",
-    "a batch of {n} images does not fit in memory",
-    "{backend} is measured on the CPU only",
-    "the model has no linear layers to quantize",
-    "this build of torch has no engine for int8",
-    "torch cannot export the model to ONNX: {why}",
-    "{names} not installed: pip install {packages}",
-)
-"""The texts of `bench` with places for what they name; the longest come before those that they contain."""
+_FILES: dict[str, str | Plural] = {
+    "file_empty": N_("the file is empty"),
+    "not_an_image": N_("not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"),
+    "too_many_pixels": N_("claims more than {limit:,} pixels; refused"),
+    "float_pixels_out_of_range": N_("floating-point pixels outside 0..1; store the image with 8 or 16 bits"),
+    "damaged_image": N_("damaged or cut short ({reason})"),
+    "no_known_prefix": N_("it has no label: the file name begins with no known prefix"),
+    "name_not_utf8": N_("its name is not valid UTF-8"),
+    "suffix_unknown": N_("its name does not end like an image's"),
+    "hidden_folder": N_("it lies in a hidden folder"),
+    "outside_class_folders": N_("it lies in no class folder"),
+    "link_to_listed": N_("a link to a folder that is listed already"),
+    "broken_link": N_("a broken link"),
+    "not_regular_file": N_("not a regular file"),
+    "odd_size": N_("{size} instead of {usual}"),
+    "odd_mode": N_("mode {mode} instead of {usual}"),
+    "exif_rotated": N_("an EXIF rotation was applied"),
+}
 
-WORDS = (
-    *("start", "data", "model", "warm-up", "compile", "train", "evaluate", "inference"),
-    *("stratified", "grouped", "sample", "samples"),
-)
-"""Phases of a cell, ways to split, and words that sentences are made with."""
+_ENERGY: dict[str, str | Plural] = {
+    "no_rapl": N_("CPU: this system shows no RAPL counters (virtual machines and macOS have none)"),
+    "rapl_needs_rights": N_(
+        "CPU: its RAPL counters cannot be read ({reason}); reading them takes the rights of root, or zeus with its "
+        "daemon ({zeus})"
+    ),
+    "gpu_energy_missing": N_("GPU: {reason}"),
+    "zeus_missing": N_("zeus is not installed"),
+    "zeus_no_cpu": N_("zeus finds no CPU"),
+    "zeus_unknown_device": N_("zeus does not know {device}"),
+    "no_nvidia_driver": N_("no NVIDIA driver answers ({reason})"),
+    "driver_closed": N_("the driver's library was not opened"),
+    "device_not_visible": N_("CUDA_VISIBLE_DEVICES={visible} shows no {device}"),
+    "driver_unknown_device": N_("the driver does not know {device} ({reason})"),
+    "no_energy_counter": N_("there is no energy counter for {device} devices"),
+    "hardware_counters": N_("hardware counters of the whole {names:and}, also of what else ran on it"),
+    "too_short_for_counter": N_("it was over before a counter could be read twice"),
+    "counter_lost": N_("a counter could not be read to the end: {reason}"),
+}
+
+_MEASURING: dict[str, str | Plural] = {
+    "pss_sampled": N_("sum of the proportional set size (PSS) of the process tree, sampled from outside"),
+    "rss_sampled": N_(
+        "sum of the resident set size (RSS, shared pages counted whole) of the process tree, sampled from outside"
+    ),
+    "gpu_memory_of_processes": N_("the driver's account of the cell's processes"),
+    "gpu_memory_of_device": N_("the driver's account of the whole device, less what was in use before"),
+    "unstable_median": Plural(
+        "the median of {samples} samples is not known within {share:.0%}",
+        "the median of {samples} samples in {rounds} rounds is not known within {share:.0%}",
+        "rounds",
+    ),
+    "unstable_median_cold": Plural(
+        "the median of {samples} samples is not known within {share:.0%}, and the warm-up did not become steady",
+        "the median of {samples} samples in {rounds} rounds is not known within {share:.0%}, and the warm-up did not "
+        "become steady",
+        "rounds",
+    ),
+    "rounds_disagree": N_("the medians of {rounds} rounds lie between {low:+.0%} and {high:+.0%} of all samples'"),
+    "time_allowed_samples": Plural("the time allowed {count} sample only", "the time allowed {count} samples only"),
+    "batch_too_slow": N_(
+        "a batch of {batch:,} images would take {seconds:duration}; measure.call_seconds is {allowed:g}"
+    ),
+    "batch_too_large": N_("a batch of {batch:,} images does not fit in memory"),
+    "cpu_only_backend": N_("{backend} is measured on the CPU only"),
+    "no_linear_layers": N_("the model has no linear layers to quantize"),
+    "no_int8_engine": N_("this build of torch has no engine for int8"),
+    "onnx_export_failed": N_("torch cannot export the model to ONNX: {reason}"),
+    "package_missing": N_("{names} not installed: {command}"),
+}
+
+_CELL: dict[str, str | Plural] = {
+    "time_limit": N_("not done after the study's time_limit of {seconds:,.6g} s"),
+    "memory_limit": N_("used {used:,.0f} MiB of memory, above the study's memory_limit of {mib:,.0f} MiB"),
+    "memory_limit_by_kernel": N_("ended by the kernel at the study's memory_limit of {mib:,.0f} MiB"),
+    "killed_by_kernel": N_("the kernel killed it because memory had run out"),
+    "killed_by_signal": N_("its process was ended by {signal}"),
+    "interrupted": N_("stopped by the user; run the same command again to resume"),
+    "no_result": N_("its process ended without an error and left no result"),
+    "broken_outcome": N_("its outcome cannot be used: {reason}"),
+    "exit_code": N_("its process ended with code {code}"),
+    "device_unavailable": N_("the device cannot be used: {reason}"),
+    "round_failed": N_("the round ended as {status:word}: {reason}"),
+    "round_lost": N_("the round ended as {status:word}"),
+    "broken_predictions": N_("its predictions cannot be used: {reason}"),
+    "diverged": N_("{reason}; try a lower train.lr"),
+    "exception": N_("{kind}: {text}"),
+    "warmup_not_steady": Plural("not steady after {passes} pass", "not steady after {passes} passes", "passes"),
+    "model_not_kept": N_("the weights were not kept: {reason}"),
+    "profile_cut_short": N_("the inference profile was cut short: {reason}"),
+    "failed_after_result": N_("after the result was written, {how}"),
+    "failed_in_profile": N_("in the inference profile, after the result was written, {how}"),
+    "not_isolated": N_("not isolated, not timed: it ran in the process of patchbench"),
+}
+
+MESSAGES: dict[str, str | Plural] = {
+    **_DATA,
+    **_FILES,
+    **_ENERGY,
+    **_MEASURING,
+    **_CELL,
+    "several": "{parts}",
+    "and_more": N_("{count} more"),
+    "verbatim": "{text}",
+}
+"""The English template of every code."""
 
 
-def _pattern(sentence: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)\}", sentence)
-    places = (f"(?P<{part}>.+)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
-    return re.compile("".join(places), re.DOTALL)
+def word(notice: Notice | str, translate: Translator = ENGLISH) -> str:
+    """Return the notice as a sentence. A code that a newer version stored is shown as it is, with its values.
 
-
-def _unnamed(sentence: str) -> str:
-    return ".+".join(re.escape(part) for part in re.split(r"\{\w+\}", sentence))
-
-
-_PATTERNS = tuple((sentence, _pattern(sentence)) for sentence in SENTENCES)
-_REASONS = "|".join(_unnamed(sentence) for sentence in _OF_FILES)
-_FILE = re.compile(rf"(?P<name>.+?)(?: \((?P<why>{_REASONS})\))?(?: and (?P<more>\d+) more)?", re.DOTALL)
-
-
-def told(text: str, _: Translate) -> str:
-    """The stored text in the page's language, each part between semicolons for itself where they are sentences.
-
-    What is none of `SENTENCES` is looked up as it is, and stays as it is stored where no translation is known.
+    A string is a text of the page itself, and is only translated.
     """
-    stored = text.split("; ")
-    known = [_sentence(part, _) for part in stored]
-    whole = _sentence(text, _)
-    if all(known) or (whole is None and any(known)):
-        return "; ".join(found or part for found, part in zip(known, stored, strict=True))
-    return whole or _(text)
+    if isinstance(notice, str):
+        return translate(notice)
+    template = _template(notice, translate)
+    places = {name: _placed(value, translate) for name, value in notice.values.items()}
+    if template is None or not _names(template) <= places.keys():
+        stored = ", ".join(f"{name}: {_Places(translate).format_field(value, '')}" for name, value in places.items())
+        return f"{notice.code} ({stored})" if stored else notice.code
+    return _Places(translate).vformat(template, (), places)
 
 
-def _sentence(text: str, _: Translate) -> str | None:
-    """One of `SENTENCES`, with what stands in its places; None for another text."""
-    if text.startswith("GPU: "):
-        return "GPU: " + told(text.removeprefix("GPU: "), _)
-    for sentence, pattern in _PATTERNS:
-        found = pattern.fullmatch(text)
-        if found:
-            return _(sentence).format(**{place: _placed(place, part, _) for place, part in found.groupdict().items()})
-    return None
+def _template(notice: Notice, translate: Translator) -> str | None:
+    is_cold = notice.code == "unstable_median" and notice.values.get("warm") == 0
+    message = MESSAGES.get(f"{notice.code}_cold" if is_cold else notice.code)
+    if isinstance(message, Plural):
+        count = notice.values.get(message.number)
+        return translate.ngettext(message.singular, message.plural, count if isinstance(count, int) else 2)
+    return message and translate.gettext(message)
 
 
-def _placed(place: str, text: str, _: Translate) -> str:
-    """Names and figures as they are, reasons and words in the page's language."""
-    if place == "file":
-        return _file(text, _)
-    if place == "names" and text.count(" and ") == 1:  # else it may be part of a name
-        first, last = text.split(" and ")
-        return _("{first} and {last}").format(first=first, last=last)
-    return told(text, _) if place in ("why", "samples") else text
+def _names(template: str) -> set[str]:
+    return {name for _text, name, _format, _conversion in string.Formatter().parse(template) if name}
 
 
-def _file(text: str, _: Translate) -> str:
-    """A file's name, the reason behind it, and how many more there are."""
-    found = _FILE.fullmatch(text)
-    if found is None:
-        return text
-    why = f" ({told(found['why'], _)})" if found["why"] else ""
-    more = " " + _("and {n} more").format(n=found["more"]) if found["more"] else ""
-    return found["name"] + why + more
+def _placed(value: Value, translate: Translator) -> str | int | float | list[str]:
+    if isinstance(value, Notice):
+        return word(value, translate)
+    if isinstance(value, tuple):
+        return [word(part, translate) for part in value]
+    return visible(value) if isinstance(value, str) else value
+
+
+class _Places(string.Formatter):
+    """Fills a template. A space stands before the sign of percent, as everywhere on the page."""
+
+    def __init__(self, translate: Translator) -> None:
+        self.translate = translate
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        """See `string.Formatter`; a word in a number's place stays as it is."""
+        if isinstance(value, list):
+            return self._joined(value, format_spec)
+        if isinstance(value, str):
+            return self.translate(value.replace("_", " ")) if format_spec == "word" else value
+        if not isinstance(value, int | float):
+            return str(value)
+        if format_spec == "duration":
+            return duration(value)
+        text = format(value, format_spec).replace("_", "\N{NO-BREAK SPACE}")  # the format of other languages' thousands
+        return text.replace("%", "\N{NO-BREAK SPACE}%")
+
+    def _joined(self, parts: list[str], format_spec: str) -> str:
+        if format_spec != "and" or len(parts) < 2:
+            return "; ".join(parts)
+        return self.translate("{first} and {last}").format(first=", ".join(parts[:-1]), last=parts[-1])

@@ -14,7 +14,8 @@ from bench.data.audit.near_duplicates import near_pairs
 from bench.data.audit.scan import ImageInfo, examine
 from bench.data.sources import open_source
 from bench.data.sources.base import Source
-from bench.results.dataset import LISTED_PAIRS, AuditFindings, DataCard, Dropped, DuplicateGroup, NearPair
+from bench.results.dataset import LISTED_PAIRS, AuditFindings, DataCard, Dropped, DuplicateGroup, NearPair, Split
+from bench.results.notice import Notice, several, verbatim
 from bench.study.dataset import DatasetSpec, SplitSpec
 
 __all__ = ["AuditReport", "audit", "class_counts", "find", "find_leaks"]
@@ -24,14 +25,14 @@ _ODD_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What ``patchbench data audit`` tells."""
+    """What ``patchbench data audit`` prints."""
 
     card: DataCard
     """The source."""
     findings: AuditFindings
     """What was found."""
     seconds: float
-    """How long it took."""
+    """Seconds that it took."""
 
 
 def audit(
@@ -40,7 +41,7 @@ def audit(
     cache_dir: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> AuditReport:
-    """Read every image of a data set once and tell what is wrong with it. Nothing is changed or left out.
+    """Read every image of a data set once and report what is wrong with it. Nothing is changed or left out.
 
     Args:
         spec: the data set; ``limit`` is not used.
@@ -69,11 +70,10 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
     """Draw the findings from what was seen; ``facts[i]`` is of ``source.records[i]``."""
     labels = {record.name: record.label for record in source.records}
     good = [fact for fact in facts if not fact.error and labels[fact.name]]
-    unreadable = [Dropped(name=fact.name, reason=fact.error) for fact in facts if fact.error]
+    unreadable = [Dropped(name=fact.name, notice=fact.notice or verbatim(fact.error)) for fact in facts if fact.error]
+    unlabeled = Notice.of("no_known_prefix")
     unreadable += [
-        Dropped(name=fact.name, reason="it has no label: the file name begins with no known prefix")
-        for fact in facts
-        if not fact.error and not labels[fact.name]
+        Dropped(name=fact.name, notice=unlabeled) for fact in facts if not fact.error and not labels[fact.name]
     ]
     exact = _exact(good, labels)
     pairs, total = near_pairs(_one_of_each(good), near_threshold, most=LISTED_PAIRS)
@@ -88,13 +88,13 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
         images=len(facts),
         readable=sum(not fact.error for fact in facts),
         unreadable=tuple(unreadable),
-        ignored=tuple(Dropped(name=name, reason=reason) for name, reason in source.ignored),
+        ignored=tuple(Dropped(name=name, notice=notice) for name, notice in source.ignored),
         exact=tuple(exact),
         near=near,
         near_pairs=total,
         near_threshold=near_threshold,
-        sizes=_commonest(f"{fact.width}x{fact.height}" for fact in good),
-        modes=_commonest(fact.mode for fact in good),
+        sizes=_most_common(f"{fact.width}x{fact.height}" for fact in good),
+        modes=_most_common(fact.mode for fact in good),
         odd=tuple(odd[:_ODD_LISTED]),
         odd_images=len(odd),
         class_counts=counts,
@@ -128,7 +128,7 @@ def _identity(fact: ImageInfo) -> object:
     return (fact.width, fact.height, fact.pixel_hash) if fact.pixel_hash else fact.name
 
 
-def _commonest(words: object) -> dict[str, int]:
+def _most_common(words: object) -> dict[str, int]:
     return dict(Counter(words).most_common())  # type: ignore[call-overload]
 
 
@@ -141,13 +141,14 @@ def _odd(facts: Sequence[ImageInfo]) -> list[Dropped]:
     for fact in facts:
         what = []
         if (fact.width, fact.height) != size:
-            what.append(f"{fact.width}x{fact.height} instead of {size[0]}x{size[1]}")
+            what.append(Notice.of("odd_size", size=f"{fact.width}x{fact.height}", usual=f"{size[0]}x{size[1]}"))
         if fact.mode != mode:
-            what.append(f"mode {fact.mode} instead of {mode}")
+            what.append(Notice.of("odd_mode", mode=fact.mode, usual=mode))
         if fact.rotated:
-            what.append("an EXIF rotation was applied")
-        if what:
-            odd.append(Dropped(name=fact.name, reason="; ".join(what)))
+            what.append(Notice.of("exif_rotated"))
+        notice = several(what)
+        if notice is not None:
+            odd.append(Dropped(name=fact.name, notice=notice))
     return odd
 
 
@@ -179,32 +180,32 @@ def _would_leak(
     for fact in facts:
         by_class[labels[fact.name]].append(fact.name)
     rng = np.random.default_rng(spec.seed)
-    side: dict[str, str] = {}
+    splits: dict[str, Split] = {}
     for label in sorted(by_class):
         members = by_class[label]
         test, validation = shares([len(members)], [spec.test, spec.validation])[0]
         for place, row in enumerate(rng.permutation(len(members))):
-            side[members[row]] = "test" if place < test else "validation" if place < test + validation else "train"
-    return find_leaks(side, exact, near)
+            splits[members[row]] = "test" if place < test else "validation" if place < test + validation else "train"
+    return find_leaks(splits, exact, near)
 
 
 def find_leaks(
-    side: Mapping[str, str], exact: Sequence[DuplicateGroup], near: Sequence[NearPair]
+    splits: Mapping[str, str], exact: Sequence[DuplicateGroup], near: Sequence[NearPair]
 ) -> tuple[list[tuple[str, str]], int]:
-    """Return the pairs of duplicates and near duplicates whose two images lie on different sides.
+    """Return the pairs of duplicates and near duplicates whose two images lie in different splits.
 
-    Images that ``side`` does not know (they were left out) leak nothing. A thousand pairs at most are returned, with
+    Images that ``splits`` does not know (they were left out) leak nothing. A thousand pairs at most are returned, with
     how many there are in all: n copies of one image make n x n of them, so they are counted and not gone through.
     """
     divided, total = [], 0
     for group in exact:
-        known = [name for name in group.names if name in side]
-        on_sides = Counter(side[name] for name in known).values()
-        across = (len(known) ** 2 - sum(count**2 for count in on_sides)) // 2
+        known = [name for name in group.names if name in splits]
+        in_each = Counter(splits[name] for name in known).values()
+        across = (len(known) ** 2 - sum(count**2 for count in in_each)) // 2
         total += across
         if across:
             divided.append(known)
-    alike = [(pair.first, pair.second) for pair in near if pair.first in side and pair.second in side]
-    apart = [(a, b) for a, b in alike if side[a] != side[b]]
-    copies = ((a, b) for known in divided for a, b in combinations(known, 2) if side[a] != side[b])
+    alike = [(pair.first, pair.second) for pair in near if pair.first in splits and pair.second in splits]
+    apart = [(a, b) for a, b in alike if splits[a] != splits[b]]
+    copies = ((a, b) for known in divided for a, b in combinations(known, 2) if splits[a] != splits[b])
     return list(islice(chain(copies, apart), LISTED_PAIRS)), total + len(apart)

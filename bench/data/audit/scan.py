@@ -1,4 +1,4 @@
-"""One look at every image: hashes, size and mode, and on the same decoding its row of the pixel cache."""
+"""One pass over every image: hashes, size and mode, and from the same decoding its row of the pixel cache."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from bench.data.decode import decode_full, shrink
+from bench.data.decode import ImageError, decode_full, shrink
 from bench.data.parallel import map_chunks, worker_count
 from bench.data.sources.base import Reader
 from bench.errors import DataError
+from bench.results.notice import Notice, verbatim
 
 __all__ = ["ImageInfo", "Stage", "examine", "perceptual_hash"]
 
 _CHUNK = 32
-_SIDE = 32  # of the picture that the perceptual hash sees
+_SIDE = 32  # of the image that the perceptual hash sees
 _WAVES = np.cos(np.pi / (2 * _SIDE) * np.outer(np.arange(8), 2 * np.arange(_SIDE) + 1))  # the first 8 of a DCT-II
 _WORTH_PROCESSES = 400  # below this many images, starting processes takes longer than the work
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What one look at an image tells. Either ``error`` is set or everything else is."""
+    """What is known of an image after one pass. Either ``error`` and ``notice`` are set or everything else is."""
 
     name: str
     bytes_hash: str = ""
@@ -44,6 +45,9 @@ class ImageInfo:
     format: str = ""
     rotated: bool = False
     error: str = ""
+    """Why it cannot be read, for an error message."""
+    notice: Notice | None = None
+    """Why it cannot be read, for the record of the run."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +78,21 @@ def examine(
         hashes: whether to compute the hashes (the pixel cache alone does without).
         progress: called with how many images are done.
     """
-    look = _Look(reader, stage, hashes)
+    scan = _Scan(reader, stage, hashes)
     facts: list[ImageInfo] = []
     workers = 1 if len(names) < _WORTH_PROCESSES else worker_count()
     try:
-        for part in map_chunks(look, enumerate(names), chunk=_CHUNK, workers=workers):
+        for part in map_chunks(scan, enumerate(names), chunk=_CHUNK, workers=workers):
             facts.extend(part)
             if progress is not None:
                 progress(len(facts))
     finally:
-        look.close()
-    return _told_apart(reader, facts, workers) if hashes else facts
+        scan.close()
+    return _with_pixel_hashes(reader, facts, workers) if hashes else facts
 
 
-def _told_apart(reader: Reader, facts: list[ImageInfo], workers: int) -> list[ImageInfo]:
-    """Add the pixel hash where it can matter: hashing all the pixels would cost a sixth of the whole look."""
+def _with_pixel_hashes(reader: Reader, facts: list[ImageInfo], workers: int) -> list[ImageInfo]:
+    """Add the pixel hash where it can matter: hashing all the pixels would cost a sixth of the whole pass."""
     alike: dict[tuple[int, int, int], list[int]] = defaultdict(list)
     for row, fact in enumerate(facts):
         if not fact.error:
@@ -97,29 +101,29 @@ def _told_apart(reader: Reader, facts: list[ImageInfo], workers: int) -> list[Im
     names = [facts[row].name for row in rows]
     workers = 1 if len(names) < _WORTH_PROCESSES else workers
     hashed = [one for part in map_chunks(_HashPixels(reader), names, chunk=_CHUNK, workers=workers) for one in part]
-    for row, (pixel_hash, error) in zip(rows, hashed, strict=True):
-        facts[row] = ImageInfo(facts[row].name, error=error) if error else replace(facts[row], pixel_hash=pixel_hash)
+    for row, found in zip(rows, hashed, strict=True):
+        facts[row] = replace(facts[row], pixel_hash=found) if isinstance(found, str) else found
     return facts
 
 
 class _HashPixels:
-    """Hash and error (one of them empty) of some images."""
+    """The hash of the pixels of some images, or what is known of those that could be read a moment ago only."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
-    def __call__(self, names: list[str]) -> list[tuple[str, str]]:
+    def __call__(self, names: list[str]) -> list[str | ImageInfo]:
         return [self._hash(name) for name in names]
 
-    def _hash(self, name: str) -> tuple[str, str]:
+    def _hash(self, name: str) -> str | ImageInfo:
         try:
-            picture = decode_full(self.reader.read(name), name).picture
-        except DataError as error:  # it could be read a moment ago
-            return "", str(error).removeprefix(f"{name}: ")
-        return hashlib.sha256(picture.tobytes()).hexdigest(), ""
+            image = decode_full(self.reader.read(name), name).image
+        except DataError as error:
+            return _unreadable(name, error)
+        return hashlib.sha256(image.tobytes()).hexdigest()
 
 
-class _Look:
+class _Scan:
     """The work on one chunk; travels to the workers once."""
 
     def __init__(self, reader: Reader, stage: Stage | None, hashes: bool) -> None:
@@ -130,21 +134,21 @@ class _Look:
         return {"reader": self.reader, "stage": self.stage, "hashes": self.hashes, "_file": None}
 
     def __call__(self, part: list[tuple[int, str]]) -> list[ImageInfo]:
-        return [self._look(row, name) for row, name in part]
+        return [self._scan(row, name) for row, name in part]
 
-    def _look(self, row: int, name: str) -> ImageInfo:
+    def _scan(self, row: int, name: str) -> ImageInfo:
         try:
             data = self.reader.read(name)
             seen = decode_full(data, name)
         except DataError as error:
-            return ImageInfo(name, error=str(error).removeprefix(f"{name}: "))
+            return _unreadable(name, error)
         if self.stage is not None:
-            self._write(row, shrink(seen.picture, self.stage.size, self.stage.how).tobytes())
-        width, height = seen.picture.size
+            self._write(row, shrink(seen.image, self.stage.size, self.stage.how).tobytes())
+        width, height = seen.image.size
         facts = ImageInfo(name, "", "", 0, width, height, seen.mode, seen.format, seen.rotated)
         if not self.hashes:
             return facts
-        return replace(facts, bytes_hash=hashlib.sha256(data).hexdigest(), phash=perceptual_hash(seen.picture))
+        return replace(facts, bytes_hash=hashlib.sha256(data).hexdigest(), phash=perceptual_hash(seen.image))
 
     def _write(self, row: int, pixels: bytes) -> None:
         """Write one row of the stage. (Through a mapping, each page would cost a fault.)"""
@@ -166,15 +170,20 @@ class _Look:
             self._file = None
 
 
-def perceptual_hash(picture: Image.Image) -> int:
-    """Return the 64-bit DCT hash of a picture: which of its lowest 8 x 8 frequencies lie above their median.
+def _unreadable(name: str, error: DataError) -> ImageInfo:
+    reason = str(error).removeprefix(f"{name}: ")
+    return ImageInfo(name, error=reason, notice=error.notice if isinstance(error, ImageError) else verbatim(reason))
+
+
+def perceptual_hash(image: Image.Image) -> int:
+    """Return the 64-bit DCT hash of an image: which of its lowest 8 x 8 frequencies lie above their median.
 
     imagehash's ``phash`` (Zauner 2010, Implementation and benchmarking of perceptual image hash functions) of the
-    picture averaged down to 64 to 127 pixels a side; frequencies that are 0 up to rounding count as 0. Written out
+    image averaged down to 64 to 127 pixels a side; frequencies that are 0 up to rounding count as 0. Written out
     because imagehash has every process that reads images import scipy first, and takes twice as long: 0.3 of 6 seconds
     for 6,000 images.
     """
-    small = picture.reduce(max(1, min(picture.size) // (2 * _SIDE))).convert("L")
+    small = image.reduce(max(1, min(image.size) // (2 * _SIDE))).convert("L")
     gray = np.asarray(small.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), np.float64)
-    low = (_WAVES @ gray @ _WAVES.T).round(6)  # what is 0 in an even picture must not be above or below by chance
+    low = (_WAVES @ gray @ _WAVES.T).round(6)  # what is 0 in an even image must not be above or below by chance
     return int.from_bytes(np.packbits(low > np.median(low)).tobytes(), "big")

@@ -1,24 +1,39 @@
-"""What every source gives: records, a reader that travels to other processes, and a data card."""
+"""What a kind of source is, and what opening one gives: records, a reader for other processes, and a data card."""
 
 from __future__ import annotations
 
 import stat
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bench.errors import DataError
-from bench.results.dataset import DataCard, Side
 
-__all__ = ["MAX_FILE_BYTES", "Reader", "Sample", "Source", "check_classes", "check_path", "is_litter", "side_named"]
+if TYPE_CHECKING:
+    from bench.results.dataset import DataCard, Split
+    from bench.results.notice import Notice
+    from bench.study.dataset import DatasetSpec
 
+__all__ = [
+    "MAX_FILE_BYTES",
+    "OpenSource",
+    "Reader",
+    "Sample",
+    "Source",
+    "SourceKind",
+    "check_classes",
+    "check_path",
+    "is_litter",
+    "path_of",
+    "split_named",
+]
 
 MAX_FILE_BYTES = 256 * 2**20
 """A single image file larger than this is refused."""
 
-_SIDES: dict[str, Side] = {
+_SPLITS: dict[str, Split] = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -34,7 +49,6 @@ class Reader(Protocol):
 
     def read(self, name: str) -> bytes:
         """Return the bytes of the image file, or raise :class:`~bench.errors.DataError`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +58,9 @@ class Sample:
     name: str
     """Unique in the source; a path with ``/``, the same for a folder and for a zip of it."""
     label: str
-    """The name of the class; empty where it could not be told."""
-    side: Side | None = None
-    """The side of the official split, where the source brings one."""
+    """The name of the class; empty where it is not known."""
+    split: Split | None = None
+    """Where the official split has it, if the source brings one."""
     group: str | None = None
     """The group that must not be divided, where the source names one."""
 
@@ -63,7 +77,7 @@ class Source:
     """Where they come from."""
     stamp: str | None = None
     """A cheap identity of the source's bytes (sizes, times, checksums); None where there is none."""
-    ignored: tuple[tuple[str, str], ...] = field(default=())
+    ignored: tuple[tuple[str, Notice], ...] = ()
     """Files that are not taken for images: name and reason."""
     empty: tuple[str, ...] = ()
     """Class folders without any image."""
@@ -73,8 +87,48 @@ class Source:
         return self.reader.read(name)
 
 
+class OpenSource(Protocol):
+    """Lists the images of a data set; none is read yet."""
+
+    def __call__(self, spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:
+        """Return what was listed; arguments and errors are those of :func:`bench.data.sources.open_source`."""
+
+
+def _accept(spec: DatasetSpec) -> None:
+    """Whatever a study says is right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind:
+    """One kind of source: how it is opened, and what a study may say of it.
+
+    Its module is imported when a study is read. Import numpy, image libraries and the like inside ``open``.
+    """
+
+    help: str
+    """One line for ``patchbench list sources``."""
+    open: OpenSource
+    check: Callable[[DatasetSpec], None] = _accept
+    """Raises a ValueError ``key: what is wrong`` for what a study of this kind cannot say."""
+    suffixes: tuple[str, ...] = ()
+    """A path that ends like this, in lower case, is of this kind where the study names none."""
+    chooses_classes: bool = False
+    """Whether ``classes`` chooses how the images are labeled, and is not a number of classes to be checked."""
+    takes_labels: bool = False
+    """Whether ``labels``, the list of what is allowed, is of use."""
+    dropped_by_data: tuple[str, ...] = ()
+    """Keys of the study's data set that ``--data PATH`` drops, so that the kind is guessed from that path."""
+
+
+def path_of(spec: DatasetSpec, hint: str = "") -> Path:
+    """Return the path of a data set that is read from one; a DataError with ``hint`` where the study gives none."""
+    if spec.path is None:
+        raise DataError(f"The data set ({spec.kind}) has no path: give --data PATH, or dataset.path in the study{hint}")
+    return spec.path.expanduser()
+
+
 def is_litter(path: PurePosixPath) -> bool:
-    """Tell whether ``path`` is what operating systems leave behind, of which nobody wants to hear."""
+    """Whether ``path`` is what operating systems leave behind, of which nobody wants to hear."""
     name = path.name
     return (
         "__MACOSX" in path.parts
@@ -83,9 +137,9 @@ def is_litter(path: PurePosixPath) -> bool:
     )
 
 
-def side_named(word: str) -> Side | None:
-    """Return the side of a split that ``word`` names (``val`` is ``validation``), or None."""
-    return _SIDES.get(word.strip().lower())
+def split_named(word: str) -> Split | None:
+    """Return the split that ``word`` names (``val`` is ``validation``), or None."""
+    return _SPLITS.get(word.strip().lower())
 
 
 def check_path(path: Path) -> None:

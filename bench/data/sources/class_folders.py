@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from bench.data.decode import EXTENSIONS
-from bench.data.sources.base import Sample, check_classes, is_litter, side_named
+from bench.data.sources.base import Sample, check_classes, is_litter, split_named
 from bench.errors import DataError
 from bench.results.dataset import storable
+from bench.results.notice import Notice
 
-__all__ = ["Listing", "label_by_folder"]
+__all__ = ["EXTENSIONS", "Listing", "label_by_folder"]
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+"""What the name of an image may end in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,8 @@ class Listing:
 
     images: list[tuple[str, Sample]]
     """Path below the root and record of each, ordered by name."""
-    aside: list[tuple[str, str]]
-    """Files that were left aside: path and reason."""
+    ignored: list[tuple[str, Notice]]
+    """Files that are not taken for images: path and reason."""
     empty: list[str]
     """Folders beside the class folders that hold no image."""
 
@@ -44,26 +47,26 @@ def label_by_folder(paths: Iterable[str], where: str, folders: Iterable[str] = (
         DataError: there are no images in class folders, or the names of classes or files collide.
     """
     images: list[PurePosixPath] = []
-    aside: list[tuple[str, str]] = []
+    ignored: list[tuple[str, Notice]] = []
     for text in paths:
         path = PurePosixPath(text)
         if is_litter(path):
             continue
         if not _is_text(text):
-            aside.append((storable(text), "its name is not valid UTF-8"))
+            ignored.append((storable(text), Notice.of("name_not_utf8")))
         elif any(part.startswith(".") for part in path.parts[:-1]):
-            aside.append((text, "it lies in a hidden folder"))
+            ignored.append((text, Notice.of("hidden_folder")))
         elif path.suffix.lower() not in EXTENSIONS and path.name.lower() not in EXTENSIONS:
-            aside.append((text, "its name does not end like an image's"))
+            ignored.append((text, Notice.of("suffix_unknown")))
         else:
             images.append(path)
     root = _common_root([path.parent for path in images])
     inside = [path for path in images if path.parent != root]
-    aside += [(str(path), "it lies in no class folder") for path in images if path.parent == root]
+    ignored += [(str(path), Notice.of("outside_class_folders")) for path in images if path.parent == root]
     if not inside:
-        raise DataError(_nothing_found(where, bool(images), aside))
+        raise DataError(_nothing_found(where, bool(images), ignored))
     tops = {path.relative_to(root).parts[0] for path in inside}
-    split = all(side_named(top) for top in tops) and all(len(path.relative_to(root).parts) >= 3 for path in inside)
+    split = all(split_named(top) for top in tops) and all(len(path.relative_to(root).parts) >= 3 for path in inside)
     found = [(str(path), _record(path, root, split)) for path in inside]
     found.sort(key=lambda pair: pair[1].name)
     check_classes((record.label for _, record in found), where)
@@ -72,7 +75,7 @@ def label_by_folder(paths: Iterable[str], where: str, folders: Iterable[str] = (
             raise DataError(
                 f"{where}: the files {one!a} and {other!a} differ only in accent encoding; rename one of them"
             )
-    return Listing(found, sorted(aside), _empty(inside, folders))
+    return Listing(found, sorted(ignored, key=lambda pair: pair[0]), _empty(inside, folders))
 
 
 def _empty(images: list[PurePosixPath], folders: Iterable[str]) -> list[str]:
@@ -89,11 +92,10 @@ def _empty(images: list[PurePosixPath], folders: Iterable[str]) -> list[str]:
 
 def _record(path: PurePosixPath, root: PurePosixPath, split: bool) -> Sample:
     inner = path.relative_to(root)
-    side = side_named(inner.parts[0]) if split else None
     return Sample(
         name=unicodedata.normalize("NFC", str(inner)),
         label=unicodedata.normalize("NFC", path.parent.name),
-        side=side,
+        split=split_named(inner.parts[0]) if split else None,
     )
 
 
@@ -123,11 +125,11 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _nothing_found(where: str, loose: bool, aside: list[tuple[str, str]]) -> str:
+def _nothing_found(where: str, loose: bool, ignored: list[tuple[str, Notice]]) -> str:
     if loose:
         return (
             f"{where}: the images lie in no class folders; put them into one folder a class, or list them with "
             "their labels in a CSV"
         )
-    seen = f" (it holds {len(aside)} other files, such as {aside[0][0]!r})" if aside else ""
+    seen = f" (it holds {len(ignored)} other files, such as {ignored[0][0]!r})" if ignored else ""
     return f"{where}: no images found{seen}; a data set is a folder, or a zip of one, with a folder for each class"

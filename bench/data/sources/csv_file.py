@@ -9,16 +9,19 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.data.sources.base import Sample, Source, side_named
+from bench.data.sources.base import Sample, Source, SourceKind, path_of, split_named
 from bench.data.sources.folder import FolderReader
 from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard
-from bench.study.dataset import DatasetSpec
 
-__all__ = ["open_csv"]
+if TYPE_CHECKING:
+    from bench.study.dataset import DatasetSpec
 
-_TOLD = 5  # faults that a message lists
+__all__ = ["CSV", "open_csv"]
+
+_LISTED = 5  # faults that a message lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class _Line:
     number: int
     name: str
     label: str
-    side: str
+    split: str
     cells: dict[str, str]
 
 
@@ -40,7 +43,7 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
 
     Raises:
         DataError: the CSV cannot be read, lacks a column, or has lines with no label, with an unknown one, with a
-            missing file or a file that was listed before. Every kind of fault is told with its lines.
+            missing file or a file that was listed before. Every kind of fault comes with its lines.
     """
     lines = list(_read(path, spec, group_column))
     if not lines:
@@ -55,7 +58,7 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
         Sample(
             name=line.name,
             label=line.label,
-            side=side_named(line.side) if spec.split_column else None,
+            split=split_named(line.split) if spec.split_column else None,
             group=(line.cells[group_column] or None) if group_column else None,
         )
         for line in lines
@@ -127,8 +130,8 @@ def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> N
         ]
         _refuse(path, f"have a label that is none of {', '.join(spec.labels)}", unknown, "correct them")
     if spec.split_column is not None:
-        sides = [f"line {line.number} ({line.side!r})" for line in lines if side_named(line.side) is None]
-        _refuse(path, "have a split that is none of train, validation and test", sides, "correct them")
+        strange = [f"line {line.number} ({line.split!r})" for line in lines if split_named(line.split) is None]
+        _refuse(path, "have a split that is none of train, validation and test", strange, "correct them")
     missing = [f"line {line.number} ({line.name})" for line in lines if not _is_file(folder / line.name)]
     _refuse(path, f"name a file that is not there (looked for in {folder})", missing, "correct the paths")
 
@@ -142,5 +145,12 @@ def _is_file(path: Path) -> bool:
 
 def _refuse(path: Path, what: str, faults: list[str], advice: str) -> None:
     if faults:
-        more = f" and {len(faults) - _TOLD:,} more" if len(faults) > _TOLD else ""
-        raise DataError(f"{path}: {len(faults):,} lines {what}: {', '.join(faults[:_TOLD])}{more}; {advice}")
+        more = f" and {len(faults) - _LISTED:,} more" if len(faults) > _LISTED else ""
+        raise DataError(f"{path}: {len(faults):,} lines {what}: {', '.join(faults[:_LISTED])}{more}; {advice}")
+
+
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+    return open_csv(path_of(spec), spec, group_column)
+
+
+CSV = SourceKind(help="A CSV that lists images and their labels.", open=_open, suffixes=(".csv",), takes_labels=True)

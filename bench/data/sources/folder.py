@@ -8,13 +8,18 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bench.data.sources.base import MAX_FILE_BYTES, Source
+from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
 from bench.data.sources.class_folders import label_by_folder
 from bench.errors import DataError
 from bench.results.dataset import DataCard, storable
+from bench.results.notice import Notice
 
-__all__ = ["FolderReader", "open_folder", "read_file"]
+if TYPE_CHECKING:
+    from bench.study.dataset import DatasetSpec
+
+__all__ = ["FOLDER", "FolderReader", "open_folder", "read_file"]
 
 
 @dataclass(frozen=True)
@@ -53,18 +58,18 @@ def open_folder(path: Path) -> Source:
     if not path.is_dir():
         raise DataError(f"{path}: not a folder; a data set is a folder of class folders, a .zip, .csv or .npz")
     files: list[str] = []
-    odd: list[tuple[str, str]] = []
+    odd: list[tuple[str, Notice]] = []
     digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
     folders: list[str] = []
     for relative, info, again in _walk(path):
         if again:
-            odd.append((storable(relative), "a link to a folder that is listed already"))
+            odd.append((storable(relative), Notice.of("link_to_listed")))
             continue
         if info is not None and stat.S_ISDIR(info.st_mode):
             folders.append(relative)
             continue
         if info is None or not stat.S_ISREG(info.st_mode):
-            odd.append((storable(relative), "a broken link" if info is None else "not a regular file"))
+            odd.append((storable(relative), Notice.of("broken_link" if info is None else "not_regular_file")))
             continue
         files.append(relative)
         digest.update(f"{relative}\0{info.st_size}\0{info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
@@ -74,7 +79,7 @@ def open_folder(path: Path) -> Source:
         reader=FolderReader(str(path.resolve()), {record.name: inner for inner, record in listing.images}),
         card=DataCard(name=path.resolve().name, source="folder", path=str(path)),
         stamp=digest.hexdigest(),
-        ignored=tuple(listing.aside + odd),
+        ignored=tuple(listing.ignored + odd),
         empty=tuple(listing.empty),
     )
 
@@ -106,3 +111,10 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, bool]]:
             except OSError:
                 found = None
             yield below + name, found, False
+
+
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+    return open_folder(path_of(spec))
+
+
+FOLDER = SourceKind(help="A folder of class folders.", open=_open, dropped_by_data=("source",))

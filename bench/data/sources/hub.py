@@ -13,15 +13,21 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.data.cache_dir import fetched_folder
-from bench.data.sources.base import Source
+from bench.data.sources.base import Source, SourceKind
 from bench.data.sources.zip_archive import open_zip
 from bench.errors import DataError, DependencyError
 from bench.results.dataset import DataCard
+from bench.results.notice import Notice, verbatim
 
-__all__ = ["open_hub"]
+if TYPE_CHECKING:
+    from bench.study.dataset import DatasetSpec
+
+__all__ = ["HUGGINGFACE", "TORCHVISION", "open_hub"]
 
 _MISSING = 3  # the exporter's exit code for a library that is not installed
 
@@ -41,7 +47,7 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
         _export(kind, name, path)
     source = open_zip(path)
     with zipfile.ZipFile(path) as archive:
-        left_out = archive.comment.decode("utf-8").splitlines()
+        left_out = map(_notice, archive.comment.decode("utf-8").splitlines())
     url = f"https://huggingface.co/datasets/{name}" if kind == "huggingface" else None
     return dataclasses.replace(
         source,
@@ -50,9 +56,14 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
             source=kind,
             path=str(path),
             url=url,
-            unknown=("License and citation: see the page of the data set.", *left_out),
+            unknown=(Notice.of("hub_license"), *left_out),
         ),
     )
+
+
+def _notice(line: str) -> Notice:
+    """What the export wrote about images that it left out; plain text where an older version made the zip."""
+    return Notice.model_validate_json(line) if line.startswith("{") else verbatim(line)
 
 
 def _export(kind: str, name: str, path: Path) -> None:
@@ -78,3 +89,20 @@ def _export(kind: str, name: str, path: Path) -> None:
         Path(part).replace(path)
     finally:
         Path(part).unlink(missing_ok=True)
+
+
+def _open(kind: str, spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+    return open_hub(kind, spec.name or "", cache_dir)
+
+
+def _check(spec: DatasetSpec) -> None:
+    if spec.name is None:
+        raise ValueError(f"name: a {spec.kind} data set is found by its name; add name: to the data set")
+
+
+HUGGINGFACE = SourceKind(
+    help="A Hugging Face data set by name, downloaded once.", open=partial(_open, "huggingface"), check=_check
+)
+TORCHVISION = SourceKind(
+    help="A torchvision data set by name, downloaded once.", open=partial(_open, "torchvision"), check=_check
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import zipfile
 from collections import Counter
@@ -22,16 +23,16 @@ _THREE_PARTS = ("DTD", "FGVCAircraft", "Flowers102", "PCAM")
 
 
 def _torchvision_parts() -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    """The sets with one label an image that need no more than a folder: side and arguments of each part."""
+    """The sets with one label an image that need no more than a folder: split and arguments of each part."""
     parts: dict[str, list[tuple[str, dict[str, Any]]]] = {
         "OxfordIIITPet": [("train", {"split": "trainval"}), ("test", {"split": "test"})]
     }
     for name in _TRAIN_FLAG:
         parts[name] = [("train", {"train": True}), ("test", {"train": False})]
     for name in _TWO_PARTS:
-        parts[name] = [(side, {"split": side}) for side in ("train", "test")]
+        parts[name] = [(split, {"split": split}) for split in ("train", "test")]
     for name in _THREE_PARTS:
-        parts[name] = [(side, {"split": side}) for side in ("train", "val", "test")]
+        parts[name] = [(split, {"split": split}) for split in ("train", "val", "test")]
     return parts
 
 
@@ -47,33 +48,33 @@ _Row = tuple[str, str | None, Any]
 
 
 def export(kind: str, name: str, target: Path, raw: Path) -> None:
-    """Write every image, losslessly, below ``SIDE/CLASS/`` into the zip ``target``; downloads go to ``raw``.
+    """Write every image, losslessly, below ``SPLIT/CLASS/`` into the zip ``target``; downloads go to ``raw``.
 
-    Images without a label are left out; the comment of the zip tells of them, a line for each side.
+    Images without a label are left out; the comment of the zip has a notice about them as JSON, a line for each split.
     """
     rows = _huggingface(name, raw) if kind == "huggingface" else _torchvision(name, raw)
     seen: Counter[str] = Counter()
     bare: Counter[str] = Counter()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for index, (side, label, image) in enumerate(rows):
-            seen[side] += 1
+        for index, (split, label, image) in enumerate(rows):
+            seen[split] += 1
             if label is None or image is None:
-                bare[side] += 1
+                bare[split] += 1
                 continue
             ending, data = _encoded(image)
-            archive.writestr(f"{side}/{_folder(label)}/{index:08d}.{ending}", data)
-        archive.comment = "\n".join(_left_out(side, bare[side], seen[side]) for side in bare).encode()
+            archive.writestr(f"{split}/{_folder(label)}/{index:08d}.{ending}", data)
+        archive.comment = "\n".join(_left_out(split, bare[split], seen[split]) for split in bare).encode()
     if not seen:
         raise SystemExit("has no images in a part called train, validation or test")
     if bare.total() == seen.total():
         raise SystemExit("none of its images has a label, so nothing can be learned from it")
 
 
-def _left_out(side: str, bare: int, seen: int) -> str:
-    side = {"val": "validation"}.get(side, side)
+def _left_out(split: str, bare: int, seen: int) -> str:
+    split = {"val": "validation"}.get(split, split)
     if bare == seen:
-        return f"None of the {seen:,} images of its {side} part has a label; the part was left out."
-    return f"{bare:,} of {seen:,} images of its {side} part have no label or no pixels; they were left out."
+        return json.dumps({"code": "split_without_labels", "values": {"count": seen, "split": split}})
+    return json.dumps({"code": "images_without_labels", "values": {"count": bare, "images": seen, "split": split}})
 
 
 def _encoded(image: Any) -> tuple[str, bytes]:
@@ -100,11 +101,11 @@ def _torchvision(name: str, raw: Path) -> Iterator[_Row]:
         from torchvision import datasets
     except ModuleNotFoundError:
         raise SystemExit(_MISSING) from None
-    for side, arguments in known[name]:
+    for split, arguments in known[name]:
         data = getattr(datasets, name)(root=str(raw), download=True, **arguments)
         classes = getattr(data, "classes", None)
         for image, label in data:
-            yield side, str(classes[label]) if classes else f"class {label}", image
+            yield split, str(classes[label]) if classes else f"class {label}", image
 
 
 def _huggingface(name: str, raw: Path) -> Iterator[_Row]:

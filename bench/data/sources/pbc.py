@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from bench.data.sources.base import Sample, Source
+from bench.data.sources.base import Sample, Source, SourceKind, path_of
 from bench.data.sources.folder import open_folder
 from bench.data.sources.zip_archive import open_zip
 from bench.errors import DataError
 from bench.results.dataset import DataCard
+from bench.results.notice import Notice
 
-__all__ = ["FOLDERS", "PBC_CITATION", "PBC_LICENSE", "PREFIXES", "open_pbc"]
+if TYPE_CHECKING:
+    from bench.study.dataset import DatasetSpec
+
+__all__ = ["FOLDERS", "PBC", "PBC_CITATION", "PBC_LICENSE", "PREFIXES", "open_pbc"]
 
 FOLDERS = (
     "basophil",
@@ -63,10 +68,7 @@ def open_pbc(path: Path, classes: int = 8) -> Source:
         license=PBC_LICENSE,
         citation=PBC_CITATION,
         url="https://data.mendeley.com/datasets/snkd93bnjr/1",
-        unknown=(
-            "The patient of each image is not known (the names carry no patient id), so images of one patient "
-            "may lie on both sides of the split: scores may be optimistic for new patients.",
-        ),
+        unknown=(Notice.of("patient_unknown"),),
     )
     return dataclasses.replace(source, records=records, card=card)
 
@@ -75,3 +77,23 @@ def _prefix(record: Sample) -> str:
     """The label in the file name; empty where it has none, which the audit then reports."""
     prefix = PurePosixPath(record.name).name.partition("_")[0].upper()
     return prefix if prefix in PREFIXES else ""
+
+
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+    return open_pbc(path_of(spec, "; `patchbench data fetch pbc` says where to get it"), spec.classes or len(FOLDERS))
+
+
+def _check(spec: DatasetSpec) -> None:
+    if spec.classes not in (None, len(FOLDERS), len(PREFIXES)):
+        raise ValueError(
+            f"classes: the pbc set is labeled with {len(FOLDERS)} classes (from its folders) or {len(PREFIXES)} (from "
+            f"the file names), not {spec.classes}"
+        )
+
+
+PBC = SourceKind(
+    help="The Barcelona set of normal peripheral blood cells, a zip or folder, with 8 or 13 classes.",
+    open=_open,
+    check=_check,
+    chooses_classes=True,
+)

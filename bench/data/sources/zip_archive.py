@@ -9,13 +9,17 @@ import zipfile
 import zlib
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from bench.data.sources.base import MAX_FILE_BYTES, Source, is_litter
+from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, is_litter, path_of
 from bench.data.sources.class_folders import label_by_folder
 from bench.errors import DataError
 from bench.results.dataset import DataCard
 
-__all__ = ["ZipReader", "open_zip"]
+if TYPE_CHECKING:
+    from bench.study.dataset import DatasetSpec
+
+__all__ = ["ZIP", "ZipReader", "open_zip"]
 
 # An honest image hardly shrinks; a run of zeros shrinks about a thousandfold.
 _BOMB_RATIO = 200
@@ -38,7 +42,7 @@ class ZipReader:
     def read(self, name: str) -> bytes:
         """Return the bytes of the member called ``name``."""
         if self._zip is None:
-            self._zip = _open(Path(self.path))
+            self._zip = _open_archive(Path(self.path))
         try:
             with self._zip.open(self.members[name]) as file:
                 data = file.read(MAX_FILE_BYTES + 1)
@@ -56,7 +60,7 @@ def open_zip(path: Path) -> Source:
         DataError: there is no such file, it is no zip, is cut short or protected by a password, or it holds
             something that an honest data set does not: paths that lead out, links, archives, bombs.
     """
-    with _open(path) as archive:
+    with _open_archive(path) as archive:
         everything = archive.infolist()
     infos = [info for info in everything if not info.is_dir()]
     folders = [info.filename.replace("\\", "/").rstrip("/") for info in everything if info.is_dir()]
@@ -74,12 +78,12 @@ def open_zip(path: Path) -> Source:
         reader=ZipReader(str(path.resolve()), {record.name: members[inner] for inner, record in listing.images}),
         card=DataCard(name=path.stem, source="zip", path=str(path)),
         stamp=digest.hexdigest(),
-        ignored=tuple(listing.aside),
+        ignored=tuple(listing.ignored),
         empty=tuple(listing.empty),
     )
 
 
-def _open(path: Path) -> zipfile.ZipFile:
+def _open_archive(path: Path) -> zipfile.ZipFile:
     if not path.exists():
         raise DataError(f"{path}: there is no such file; check the path given with --data or dataset.path")
     if path.is_dir():
@@ -138,3 +142,12 @@ def _check_content(info: zipfile.ZipInfo, path: Path) -> None:
             f"{path}: {info.filename!r} would swell from {info.compress_size:,} to {info.file_size:,} bytes, as "
             "a zip bomb does; refused"
         )
+
+
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+    return open_zip(path_of(spec))
+
+
+ZIP = SourceKind(
+    help="A zip of class folders, read where it lies.", open=_open, suffixes=(".zip",), dropped_by_data=("source",)
+)

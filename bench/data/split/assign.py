@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.results.dataset import Side
+from bench.results.dataset import Split
 from bench.study.dataset import SplitMethod, SplitSpec
 
-__all__ = ["SIDES", "check_sides", "shares", "split", "split_hash"]
+__all__ = ["SPLITS", "check_splits", "shares", "split", "split_hash"]
 
-SIDES: tuple[Side, Side, Side] = ("train", "validation", "test")
+SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 
 Rows = NDArray[np.int64]
 
@@ -29,9 +29,9 @@ def split(
     units: Sequence[int],
     spec: SplitSpec,
     method: SplitMethod,
-    given: Mapping[str, Side] | None = None,
-) -> list[Side]:
-    """Return the side of every image.
+    given: Mapping[str, Split] | None = None,
+) -> list[Split]:
+    """Return the split of every image.
 
     Args:
         names: the images.
@@ -39,46 +39,46 @@ def split(
         units: images with the same number stay together (duplicates, or the groups of the user).
         spec: fractions, folds and seed.
         method: one of the methods, not ``auto``.
-        given: the sides for the methods ``file`` and ``official``. Where they know no validation, it is taken
+        given: the splits for the methods ``file`` and ``official``. Where they know no validation, it is taken
             from the training images.
 
     Raises:
-        DataError: there are too few images or groups, or a class is missing on a side.
+        DataError: there are too few images or groups, or a class is missing in a split.
     """
     if method in ("file", "official"):
-        sides = _look_up(names, given or {}, method)
-        if "validation" not in sides:
-            sides = _with_validation(labels, units, sides, spec)
+        splits = _given_splits(names, given or {}, method)
+        if "validation" not in splits:
+            splits = _with_validation(labels, units, splits, spec)
     else:
         _check_enough(labels, units)
         if method == "grouped":
-            sides = _grouped(labels, units, spec)
+            splits = _grouped(labels, units, spec)
         elif method == "kfold":
-            sides = _folded(labels, units, spec)
+            splits = _folded(labels, units, spec)
         else:
-            sides = _stratified(labels, units, spec)
-    check_sides(labels, sides, method)
-    return sides
+            splits = _stratified(labels, units, spec)
+    check_splits(labels, splits, method)
+    return splits
 
 
-def split_hash(names: Sequence[str], sides: Sequence[Side]) -> str:
-    """Return the SHA-256 over names and sides, whatever their order."""
+def split_hash(names: Sequence[str], splits: Sequence[Split]) -> str:
+    """Return the SHA-256 over names and splits, whatever their order."""
     digest = hashlib.sha256()
-    for name, side in sorted(zip(names, sides, strict=True)):
-        digest.update(f"{side}\0{name}\n".encode())
+    for name, own in sorted(zip(names, splits, strict=True)):
+        digest.update(f"{own}\0{name}\n".encode())
     return digest.hexdigest()
 
 
-def check_sides(labels: Sequence[str], sides: Sequence[Side], method: str) -> None:
-    """Raise a DataError where there are not two classes, or a class has no image on a side."""
+def check_splits(labels: Sequence[str], splits: Sequence[Split], method: str) -> None:
+    """Raise a DataError where there are not two classes, or a class has no image in a split."""
     classes = sorted(set(labels))
     _check_two(classes)
-    held = set(zip(labels, sides, strict=True))
+    held = set(zip(labels, splits, strict=True))
     for label in classes:
-        for side in SIDES:
-            if (label, side) not in held:
+        for own in SPLITS:
+            if (label, own) not in held:
                 raise DataError(
-                    f"The {method} split leaves the class {label!r} without images for {side}; every class needs "
+                    f"The {method} split leaves the class {label!r} without images for {own}; every class needs "
                     f"some in each of train, validation and test. {_ADVICE.get(method, _ADVICE['stratified'])}"
                 )
 
@@ -99,15 +99,15 @@ def shares(counts: Sequence[int], fractions: Sequence[float]) -> list[list[int]]
     goes to those with the largest remainders. At least one of each class is left over.
     """
     table = [[max(1, int(count * fraction)) for fraction in fractions] for count in counts]
-    for side, fraction in enumerate(fractions):
-        missing = round(sum(counts) * fraction) - sum(row[side] for row in table)
+    for part, fraction in enumerate(fractions):
+        missing = round(sum(counts) * fraction) - sum(row[part] for row in table)
         rounded_up = [int(count * fraction) < 1 for count in counts]
         order = sorted(
             (row for row in range(len(counts)) if not rounded_up[row]),
             key=lambda row: (int(counts[row] * fraction) - counts[row] * fraction, row),
         )
         for row in order[: max(0, missing)]:
-            table[row][side] += 1
+            table[row][part] += 1
     for taken, count in zip(table, counts, strict=True):
         while sum(taken) >= count and max(taken) > 0:
             taken[taken.index(max(taken))] -= 1
@@ -115,17 +115,17 @@ def shares(counts: Sequence[int], fractions: Sequence[float]) -> list[list[int]]
 
 
 def _members(labels: Sequence[str], units: Sequence[int]) -> tuple[dict[int, list[int]], dict[str, list[int]]]:
-    """The rows of each unit, and the units of each class; a unit has the commonest label of its images."""
+    """The rows of each unit, and the units of each class; a unit has the most common label of its images."""
     rows: dict[int, list[int]] = defaultdict(list)
     for row, unit in enumerate(units):
         rows[unit].append(row)
     by_class: dict[str, list[int]] = defaultdict(list)
     for unit, inside in rows.items():
-        by_class[_commonest(inside, labels)].append(unit)
+        by_class[_most_common(inside, labels)].append(unit)
     return rows, by_class
 
 
-def _commonest(rows: Sequence[int], labels: Sequence[str]) -> str:
+def _most_common(rows: Sequence[int], labels: Sequence[str]) -> str:
     counted = Counter(labels[row] for row in rows)
     return min(counted, key=lambda label: (-counted[label], label))
 
@@ -140,58 +140,58 @@ def _check_enough(labels: Sequence[str], units: Sequence[int]) -> None:
     classes = sorted(set(labels))
     _check_two(classes)
     held = Counter(label for label, _ in set(zip(labels, units, strict=True)))
-    few = [f"{label!r} has {held[label]}" for label in classes if held[label] < len(SIDES)]
+    few = [f"{label!r} has {held[label]}" for label in classes if held[label] < len(SPLITS)]
     if few:
         raise DataError(
-            f"Too few images: every class needs at least {len(SIDES)} that do not belong together (for train, "
+            f"Too few images: every class needs at least {len(SPLITS)} that do not belong together (for train, "
             f"validation and test), but {', '.join(few[:8])}; add images, raise dataset.limit or leave the class out"
         )
 
 
-def _stratified(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Side]:
+def _stratified(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Split]:
     rows, by_class = _members(labels, units)
     classes = sorted(by_class)
     rng = np.random.default_rng(spec.seed)
-    sides: list[Side] = ["train"] * len(labels)
+    splits: list[Split] = ["train"] * len(labels)
     table = shares([len(by_class[label]) for label in classes], [spec.test, spec.validation])
     for label, (test, validation) in zip(classes, table, strict=True):
         members = by_class[label]
         for place, which in enumerate(rng.permutation(len(members))):
-            side: Side = "test" if place < test else "validation" if place < test + validation else "train"
+            own: Split = "test" if place < test else "validation" if place < test + validation else "train"
             for row in rows[members[which]]:
-                sides[row] = side
-    return sides
+                splits[row] = own
+    return splits
 
 
-def _with_validation(labels: Sequence[str], units: Sequence[int], sides: list[Side], spec: SplitSpec) -> list[Side]:
-    train = [row for row, side in enumerate(sides) if side == "train"]
-    fraction = min(0.5, spec.validation * len(sides) / max(1, len(train)))
+def _with_validation(labels: Sequence[str], units: Sequence[int], splits: list[Split], spec: SplitSpec) -> list[Split]:
+    train = [row for row, own in enumerate(splits) if own == "train"]
+    fraction = min(0.5, spec.validation * len(splits) / max(1, len(train)))
     rows, by_class = _members([labels[row] for row in train], [units[row] for row in train])
     rng = np.random.default_rng(spec.seed)
     classes = sorted(by_class)
     for label, (count,) in zip(classes, shares([len(by_class[label]) for label in classes], [fraction]), strict=True):
         for which in rng.permutation(len(by_class[label]))[:count]:
             for row in rows[by_class[label][which]]:
-                sides[train[row]] = "validation"
-    return sides
+                splits[train[row]] = "validation"
+    return splits
 
 
-def _grouped(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Side]:
+def _grouped(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Split]:
     everything = np.arange(len(labels))
     test = _take(labels, units, everything, spec.test, spec.seed)
     rest = np.setdiff1d(everything, test)
-    return _sides(len(labels), test, _take(labels, units, rest, spec.validation / (1 - spec.test), spec.seed))
+    return _splits(len(labels), test, _take(labels, units, rest, spec.validation / (1 - spec.test), spec.seed))
 
 
-def _folded(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Side]:
+def _folded(labels: Sequence[str], units: Sequence[int], spec: SplitSpec) -> list[Split]:
     folds = spec.folds or 2
     everything = np.arange(len(labels))
     test = _fold(labels, units, everything, folds, spec.fold, spec.seed)
     if len(set(units)) > _MOSTLY_SINGLE * len(units):
-        return _with_validation(labels, units, _sides(len(labels), test, test[:0]), spec)
+        return _with_validation(labels, units, _splits(len(labels), test, test[:0]), spec)
     rest = np.setdiff1d(everything, test)
     fraction = min(0.5, spec.validation / (1 - 1 / folds))
-    return _sides(len(labels), test, _take(labels, units, rest, fraction, spec.seed))
+    return _splits(len(labels), test, _take(labels, units, rest, fraction, spec.seed))
 
 
 def _take(labels: Sequence[str], units: Sequence[int], rows: Rows, fraction: float, seed: int) -> Rows:
@@ -222,27 +222,27 @@ def _fold(labels: Sequence[str], units: Sequence[int], rows: Rows, folds: int, f
         )
     parts = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds: check_sides tells it better
+        warnings.simplefilter("ignore", UserWarning)  # a class rarer than the folds: check_splits reports it better
         try:
             chosen = list(parts.split(rows, [labels[row] for row in rows], groups))[fold][1]
         except ValueError as error:
             raise DataError(
-                f"The images cannot be cut into {folds} parts that hold every class ({str(error).rstrip('.')}). "
+                f"The images cannot be divided into {folds} parts that hold every class ({str(error).rstrip('.')}). "
                 "Use fewer folds or add images"
             ) from error
     return np.asarray(rows[chosen], dtype=np.int64)
 
 
-def _sides(count: int, test: Rows, validation: Rows) -> list[Side]:
-    sides: list[Side] = ["train"] * count
+def _splits(count: int, test: Rows, validation: Rows) -> list[Split]:
+    splits: list[Split] = ["train"] * count
     for row in test:
-        sides[int(row)] = "test"
+        splits[int(row)] = "test"
     for row in validation:
-        sides[int(row)] = "validation"
-    return sides
+        splits[int(row)] = "validation"
+    return splits
 
 
-def _look_up(names: Sequence[str], given: Mapping[str, Side], method: str) -> list[Side]:
+def _given_splits(names: Sequence[str], given: Mapping[str, Split], method: str) -> list[Split]:
     missing = [name for name in names if name not in given]
     if missing:
         raise DataError(

@@ -6,9 +6,9 @@ import csv
 import io
 from pathlib import Path
 
-from bench.data.sources.base import check_path, side_named
+from bench.data.sources.base import check_path, split_named
 from bench.errors import DataError
-from bench.results.dataset import DatasetManifest, Side
+from bench.results.dataset import DatasetManifest, Split
 from bench.results.files import write_atomic
 
 __all__ = ["read_split", "write_split"]
@@ -27,16 +27,16 @@ def write_split(manifest: DatasetManifest, path: Path) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "label", "split"])
-    for name, label, side in zip(manifest.names, manifest.labels, manifest.splits, strict=True):
-        writer.writerow([name, manifest.classes[label], side])
+    for name, label, own in zip(manifest.names, manifest.labels, manifest.splits, strict=True):
+        writer.writerow([name, manifest.classes[label], own])
     write_atomic(path, text.getvalue())
 
 
-def read_split(path: Path) -> dict[str, Side]:
+def read_split(path: Path) -> dict[str, Split]:
     """Read a CSV with the columns ``name`` and ``split`` (others are ignored).
 
     Raises:
-        DataError: it is not there, is no such CSV, names a side that there is not, or an image twice.
+        DataError: it is not there, is no such CSV, names an unknown split, or an image twice.
     """
     check_path(path.expanduser())
     try:
@@ -51,7 +51,7 @@ def read_split(path: Path) -> dict[str, Side]:
         raise DataError(f"{path}: there is no such split file; check split.file") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: the split file cannot be read as UTF-8 text: {error}") from error
-    sides: dict[str, Side] = {}
+    splits: dict[str, Split] = {}
     rows = csv.DictReader(io.StringIO(text, newline=""))
     try:
         if not {"name", "split"} <= set(rows.fieldnames or ()):
@@ -60,12 +60,12 @@ def read_split(path: Path) -> dict[str, Side]:
             )
         for row in rows:
             name, word = row["name"] or "", row["split"] or ""
-            side = side_named(word)
-            if side is None:
+            own = split_named(word)
+            if own is None:
                 raise DataError(f"{path}, line {rows.line_num}: {word!r} is none of train, validation and test")
-            if name in sides:
+            if name in splits:
                 raise DataError(f"{path}, line {rows.line_num}: the image {name!r} is there twice")
-            sides[name] = side
+            splits[name] = own
     except csv.Error as error:
         raise DataError(f"{path}, line {rows.line_num}: not a readable CSV: {error}") from error
-    return sides
+    return splits

@@ -8,18 +8,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.errors import DataError
-from bench.results.dataset import AuditFindings, Dropped, Side
+from bench.results.dataset import AuditFindings, Dropped, DuplicateGroup, Split
+from bench.results.notice import Notice, list_names
 from bench.study.dataset import DuplicatePolicy
 
-__all__ = ["drop_bad", "join", "subset", "units"]
+__all__ = ["SHOWN", "drop_bad", "join", "subset", "units"]
 
 # So many images that look alike are no copies: the images are nearly empty, and their hashes say nothing.
 _LARGEST_NEAR_GROUP = 50
 
-_KEEP_FIRST: dict[Side | None, int] = {"test": 0, "validation": 1, "train": 2, None: 3}
+SHOWN = 5
+"""Images of a group that a notice names."""
+
+_KEEP_FIRST: dict[Split | None, int] = {"test": 0, "validation": 1, "train": 2, None: 3}
 
 
-def drop_bad(findings: AuditFindings, policy: DuplicatePolicy, sides: Mapping[str, Side | None]) -> list[Dropped]:
+def drop_bad(findings: AuditFindings, policy: DuplicatePolicy, splits: Mapping[str, Split | None]) -> list[Dropped]:
     """Return what has to be left out: unreadable images, contradictions, copies.
 
     Of copies the first by name stays; where the split is given, one in the test set goes first, so that the test
@@ -28,24 +32,31 @@ def drop_bad(findings: AuditFindings, policy: DuplicatePolicy, sides: Mapping[st
     dropped = list(findings.unreadable)
     for group in findings.exact:
         if group.conflicting and policy.conflicting == "drop":
-            reason = f"the same pixels carry different labels: {group.told('{name} ({label})')}"
-            dropped += [Dropped(name=name, reason=reason) for name in group.names]
+            notice = Notice.of("conflicting_pixels", names=_with_labels(group))
+            dropped += [Dropped(name=name, notice=notice) for name in group.names]
         elif not group.conflicting and policy.exact == "keep_one":
-            kept = min(group.names, key=lambda name: (_KEEP_FIRST[sides.get(name)], name))
-            dropped += [Dropped(name=name, reason=f"a duplicate of {kept}") for name in group.names if name != kept]
+            kept = min(group.names, key=lambda name: (_KEEP_FIRST[splits.get(name)], name))
+            notice = Notice.of("duplicate_of", name=kept)
+            dropped += [Dropped(name=name, notice=notice) for name in group.names if name != kept]
     return dropped
+
+
+def _with_labels(group: DuplicateGroup) -> tuple[Notice, ...]:
+    shown = group.examples(SHOWN)
+    named = [Notice.of("image_labeled", name=name, label=label) for name, label in shown]
+    return (*named, *list_names((), of=len(group.names) - len(shown)))
 
 
 def units(
     names: Sequence[str], groups: Sequence[str | None], findings: AuditFindings, policy: DuplicatePolicy
-) -> tuple[list[int], list[str]]:
+) -> tuple[list[int], list[Notice]]:
     """Return a number for every image, the same for images that must not be divided, and warnings.
 
     Args:
         names: the images in use.
         groups: the user's group of each, or None.
-        findings: tells the duplicates.
-        policy: tells which of them belong together.
+        findings: with the duplicates.
+        policy: which of them belong together.
     """
     row = {name: index for index, name in enumerate(names)}
     pairs: list[tuple[int, int]] = []
@@ -58,7 +69,7 @@ def units(
         inside = [row[name] for name in found.names if name in row]
         if keep:
             pairs += [(inside[0], other) for other in inside[1:]]
-    warnings: list[str] = []
+    warnings: list[Notice] = []
     if policy.near == "same_side":
         near, warning = _near_pairs(row, findings)
         pairs += near
@@ -66,30 +77,24 @@ def units(
     return join(len(names), pairs), warnings
 
 
-def _near_pairs(row: Mapping[str, int], findings: AuditFindings) -> tuple[list[tuple[int, int]], list[str]]:
+def _near_pairs(row: Mapping[str, int], findings: AuditFindings) -> tuple[list[tuple[int, int]], list[Notice]]:
     pairs = [(row[near.first], row[near.second]) for near in findings.near if near.first in row and near.second in row]
     if findings.near_pairs > len(findings.near):
-        return [], [
-            f"{findings.near_pairs:,} pairs of images look alike; that many are no copies, so near duplicates are "
-            "not kept on one side of the split (exact ones are). Lower dataset.duplicates.near_threshold"
-        ]
+        return [], [Notice.of("too_many_near_pairs", count=findings.near_pairs)]
     sizes: dict[int, int] = defaultdict(int)
     for root in join(len(row), pairs):
         sizes[root] += 1
     largest = max(sizes.values(), default=0)
     if largest > max(_LARGEST_NEAR_GROUP, len(row) // 20):
-        return [], [
-            f"{largest:,} images look alike in one chain; that many are no copies, so near duplicates are not kept "
-            "on one side of the split (exact ones are). Lower dataset.duplicates.near_threshold"
-        ]
+        return [], [Notice.of("near_chain_too_long", count=largest)]
     return pairs, []
 
 
-def subset(labels: Sequence[str], sides: Sequence[Side | None], limit: int, by: str, seed: int) -> list[int]:
+def subset(labels: Sequence[str], splits: Sequence[Split | None], limit: int, by: str, seed: int) -> list[int]:
     """Return the rows, ascending, of a random subset of at most ``limit`` images.
 
     ``balanced`` takes the same number of every class as far as it has them, and fills up from the larger ones;
-    ``proportional`` keeps the proportions. Sides that are given keep their proportions within a class.
+    ``proportional`` keeps the proportions. Splits that are given keep their proportions within a class.
 
     Raises:
         DataError: the limit is smaller than three images a class.
@@ -110,12 +115,12 @@ def subset(labels: Sequence[str], sides: Sequence[Side | None], limit: int, by: 
     rng = np.random.default_rng([seed, 1])
     taken: list[int] = []
     for label, count in zip(classes, quota, strict=True):
-        by_side: dict[str, list[int]] = defaultdict(list)
+        by_split: dict[str, list[int]] = defaultdict(list)
         for row in rows[label]:
-            by_side[sides[row] or ""].append(row)
-        keys = sorted(by_side)
-        for key, part in zip(keys, _proportional([len(by_side[key]) for key in keys], count, least=1), strict=True):
-            taken += [by_side[key][int(which)] for which in rng.permutation(len(by_side[key]))[:part]]
+            by_split[splits[row] or ""].append(row)
+        keys = sorted(by_split)
+        for key, part in zip(keys, _proportional([len(by_split[key]) for key in keys], count, least=1), strict=True):
+            taken += [by_split[key][int(which)] for which in rng.permutation(len(by_split[key]))[:part]]
     return sorted(taken)
 
 

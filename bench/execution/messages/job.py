@@ -1,11 +1,7 @@
-"""What the parent tells a child, and how a child makes sure that it does not outlive its parent."""
+"""The work order of one cell; it knows no host: any process that sees the files can do it."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import signal
-import sys
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -13,9 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from bench.study.measure import MeasureSpec
 from bench.study.schema import Cell
 
-__all__ = ["Job", "die_with_parent"]
-
-_PR_SET_PDEATHSIG = 1
+__all__ = ["Job"]
 
 
 class Job(BaseModel):
@@ -38,16 +32,3 @@ class Job(BaseModel):
     """Whether the tested weights are kept in the folder."""
     round: int = 0
     """Which round of the inference profile this is; after the first nothing else is done."""
-    parent: int
-    """The parent's process id."""
-    started: float
-    """The parent's `time.monotonic` at the start of the child; Linux counts it from boot for all processes."""
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, even by kill -9 (Linux); elsewhere nothing is done."""
-    if not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the call above
-        sys.exit(1)

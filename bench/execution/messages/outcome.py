@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
-from bench.results.schema import InferenceProfile, Memory, ModelFacts, Status, Timings
+from bench.results.schema import Failure, InferenceProfile, Memory, ModelFacts, Status, Timings
+from bench.results.settings import CellContext, CellSettings
+from bench.results.stored import Stored
 
-__all__ = ["BROKEN", "DISK_EXIT", "KEPT_OF_KILLED", "Outcome", "read_outcome", "read_so_far"]
+__all__ = ["BROKEN", "DISK_EXIT", "Outcome", "SoFar", "read_outcome"]
 
 BROKEN = "broken result"
 """`Failure.kind` of a child whose outcome cannot be read."""
@@ -18,58 +18,56 @@ BROKEN = "broken result"
 DISK_EXIT = 74
 """Exit code of a child that could not write its files (EX_IOERR of sysexits.h)."""
 
-KEPT_OF_KILLED = ("timings", "memory", "context", "settings", "model")
-"""What progress.json holds of the outcome under ``so_far``, for the case that the child is killed."""
+
+class SoFar(Stored):
+    """What is known of a cell while it runs, all that is left of one that is killed."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # NaN is written as such, and refused by the reader
+
+    timings: Timings = Timings()
+    """Seconds of the phases that have ended."""
+    memory: Memory = Memory()
+    """What the child itself sees of its memory."""
+    model: ModelFacts = ModelFacts()
+    """The model that was built; known once it has been tested."""
+    context: CellContext = CellContext()
+    """Device, threads and versions of the child."""
+    settings: CellSettings = CellSettings()
+    """What the training did where the study left it open."""
 
 
-class _Why(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    kind: str = Field(max_length=200)
-    message: str
-
-
-class Outcome(BaseModel):
+class Outcome(SoFar):
     """outcome.json: the child writes it as the last thing, or before the inference profile and again after it."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
     status: Status
-    error: _Why | None = None
+    """How the cell ended."""
+    error: Failure | None = None
+    """Why it is not ok; the parent adds the end of the log."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
+    """Scores on the test images."""
     confusion: tuple[tuple[int, ...], ...] = ()
+    """Test images counted by (true class, predicted class)."""
     best_epoch: int | None = None
+    """The epoch (from 1) whose weights were tested."""
     epochs: int = 0
+    """Epochs that were finished."""
     ended_after: float | None = None
     """Seconds from the child's start to its result, before the inference profile."""
-    timings: Timings = Timings()
-    memory: Memory = Memory()
-    model: ModelFacts = ModelFacts()
     profiles: tuple[InferenceProfile, ...] = ()
-    context: dict[str, Any] = Field(default_factory=dict)
-    settings: dict[str, Any] = Field(default_factory=dict)
+    """The inference profile of each backend, as far as it is measured."""
 
 
 def read_outcome(folder: Path) -> Outcome | str | None:
-    """The outcome that lies in a cell's folder; None when there is none, a text that says why when it is broken."""
+    """The outcome that lies in a cell's folder; None when there is none, a string that says why when it is broken."""
     try:
         text = (folder / "outcome.json").read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        return f"its outcome cannot be read: {error}"
+        return str(error)
     try:
         return Outcome.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        return f"its outcome cannot be used ({f'{key}: ' if key else ''}{first['msg']})"
-
-
-def read_so_far(folder: Path, status: Status) -> Outcome:
-    """What a child that left no usable outcome had told of itself; at worst the status alone."""
-    try:
-        told = json.loads((folder / "progress.json").read_text(encoding="utf-8"))["so_far"]
-        return Outcome.model_validate({**{key: told[key] for key in KEPT_OF_KILLED}, "status": status})
-    except (OSError, ValueError, KeyError, TypeError):  # a ValidationError is a ValueError
-        return Outcome(status=status)
+        return f"{f'{key}: ' if key else ''}{first['msg']}"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.execution.messages.outcome import BROKEN, Outcome
 from bench.measure.memory import APART, START
+from bench.results.notice import Notice, verbatim
 from bench.results.schema import Failure, Status
 
-__all__ = ["ExitInfo", "classify_exit", "log_tail", "signal_name"]
+__all__ = ["ExitInfo", "classify_exit", "late_notice", "log_tail", "signal_name"]
 
 _TAIL = 4000
+_EXCEPTION = re.compile(r"([A-Za-z_][\w.]*): (.*)", re.DOTALL)
 
 
 @dataclass
@@ -22,7 +25,8 @@ class ExitInfo:
     code: int | None = None
     limit: Status | None = None
     """Set when it was ended by patchbench: `TIMEOUT`, `OUT_OF_MEMORY` or `INTERRUPTED`."""
-    why: str = ""
+    why: Notice | None = None
+    """Set with ``limit``."""
     seconds: float = 0.0
     phase: str = START
     """What the child was doing."""
@@ -39,30 +43,50 @@ def classify_exit(folder: Path, ending: ExitInfo, outcome: Outcome | str | None)
     """
     tail = log_tail(folder)
     whole = isinstance(outcome, Outcome) and ending.phase == APART
-    if ending.limit is not None and not whole:
-        return ending.limit, Failure(kind=ending.limit.value.replace("_", " "), message=ending.why, log_tail=tail)
+    if ending.limit is not None and ending.why is not None and not whole:
+        return ending.limit, Failure(kind=ending.limit.value.replace("_", " "), notice=ending.why, log_tail=tail)
     if isinstance(outcome, Outcome):
-        if outcome.error is None:
-            return outcome.status, None
-        return outcome.status, Failure(kind=outcome.error.kind, message=outcome.error.message, log_tail=tail)
+        error = outcome.error
+        return outcome.status, None if error is None else error.model_copy(update={"log_tail": tail})
     if ending.killed_by_kernel:
-        message = "the kernel killed it because memory had run out"
-        return Status.OUT_OF_MEMORY, Failure(kind="SIGKILL", message=message, log_tail=tail)
+        notice = Notice.of("killed_by_kernel")
+        return Status.OUT_OF_MEMORY, Failure(kind="SIGKILL", notice=notice, log_tail=tail)
     if isinstance(outcome, str):
-        return Status.FAILED, Failure(kind=BROKEN, message=outcome, log_tail=tail)
+        notice = Notice.of("broken_outcome", reason=outcome)
+        return Status.FAILED, Failure(kind=BROKEN, notice=notice, log_tail=tail)
     return Status.FAILED, _unforeseen(ending.code, tail)
 
 
 def _unforeseen(code: int | None, tail: str) -> Failure:
     if code is not None and code < 0:
-        name = signal_name(-code)
-        return Failure(kind=name, message=f"its process was ended by {name}", log_tail=tail)
+        return Failure(kind=signal_name(-code), notice=_ended_by(code), log_tail=tail)
     if code == 0:
-        message = "its process ended without an error and left no result"
-        return Failure(kind="no result", message=message, log_tail=tail)
-    last = tail.splitlines()[-1] if tail else f"its process ended with code {code} and left no result"
-    kind = last.split(":")[0].rpartition(".")[2][:60] if tail else f"exit code {code}"
-    return Failure(kind=kind, message=last[:500], log_tail=tail)
+        return Failure(kind="no result", notice=Notice.of("no_result"), log_tail=tail)
+    if not tail:
+        return Failure(kind=f"exit code {code}", notice=_ended_by(code), log_tail=tail)
+    last = tail.splitlines()[-1]
+    kind, notice = last.split(":")[0].rpartition(".")[2][:60], verbatim(last[:500])
+    if raised := _EXCEPTION.fullmatch(last):
+        notice = Notice.of("exception", kind=kind, text=raised[2][:500])
+    return Failure(kind=kind, notice=notice, log_tail=tail)
+
+
+def _ended_by(code: int | None) -> Notice:
+    if code is not None and code < 0:
+        return Notice.of("killed_by_signal", signal=signal_name(-code))
+    return Notice.of("exit_code", code=-1 if code is None else code)
+
+
+def late_notice(ending: ExitInfo) -> Notice | None:
+    """What went wrong with the process after its result was stored; None when nothing did."""
+    if not ending.code:
+        return None
+    if ending.limit is not None and ending.why is not None:
+        return Notice.of("profile_cut_short", reason=ending.why)
+    how = _ended_by(ending.code)
+    if ending.phase == APART:
+        return Notice.of("failed_in_profile", how=how)
+    return Notice.of("failed_after_result", how=how)
 
 
 def signal_name(number: int) -> str:

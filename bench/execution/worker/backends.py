@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.results.notice import Notice
 from bench.study.measure import Backend
 
 __all__ = ["prepare"]
@@ -21,7 +22,7 @@ __all__ = ["prepare"]
 Forward = Callable[[Tensor], Tensor]
 
 
-def prepare(backend: Backend, module: nn.Module, example: Tensor, device: torch.device) -> Forward | str:
+def prepare(backend: Backend, module: nn.Module, example: Tensor, device: torch.device) -> Forward | Notice:
     """Return the model in a backend, or why it cannot be had there.
 
     module: in evaluation mode, on the device; it is left as it is. example: two images, (2, 3, side, side).
@@ -31,17 +32,17 @@ def prepare(backend: Backend, module: nn.Module, example: Tensor, device: torch.
     if backend == "compile":
         return torch.compile(copy.deepcopy(module))
     if device.type != "cpu":
-        return f"{backend} is measured on the CPU only"
+        return Notice.of("cpu_only_backend", backend=backend)
     return _int8(module) if backend == "int8" else _onnx(module, example)
 
 
-def _int8(module: nn.Module) -> Forward | str:
+def _int8(module: nn.Module) -> Forward | Notice:
     """Weights of the linear layers as int8, their inputs quantized as they come."""
     usable = [name for name in torch.backends.quantized.supported_engines if name != "none"]
     if not usable:
-        return "this build of torch has no engine for int8"
+        return Notice.of("no_int8_engine")
     if not any(isinstance(part, nn.Linear) for part in module.modules()):
-        return "the model has no linear layers to quantize"
+        return Notice.of("no_linear_layers")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch points to another package for new code
         quantized: nn.Module = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
@@ -50,11 +51,11 @@ def _int8(module: nn.Module) -> Forward | str:
     return quantized
 
 
-def _onnx(module: nn.Module, example: Tensor) -> Forward | str:
+def _onnx(module: nn.Module, example: Tensor) -> Forward | Notice:
     """The model exported to ONNX and run by ONNX Runtime with the threads that torch uses."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
     if missing:
-        return f"{', '.join(missing)} not installed: pip install 'patchbench[onnx]'"
+        return Notice.of("package_missing", names=", ".join(missing), command="pip install 'patchbench[onnx]'")
     ort = import_module("onnxruntime")  # optional
     batch = torch.export.Dim("batch", min=1)
     try:
@@ -62,7 +63,7 @@ def _onnx(module: nn.Module, example: Tensor) -> Forward | str:
             copy.deepcopy(module), (example.contiguous(),), dynamo=True, dynamic_shapes=({0: batch},), verbose=False
         )
     except torch.onnx.OnnxExporterError as error:
-        return f"torch cannot export the model to ONNX: {str(error).splitlines()[0]}"
+        return Notice.of("onnx_export_failed", reason=str(error).splitlines()[0])
     assert program is not None
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

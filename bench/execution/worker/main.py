@@ -1,56 +1,45 @@
 """The child process: one cell, from the pixel cache to an outcome file.
 
-    python -m bench.execution.worker.main JOB.json
+    python -m bench.execution.worker.main JOB.json [PARENT STARTED]
 
-The job is written by the parent (`bench.execution.messages.job.Job`). The child leaves in the cell's folder
+The job is written by the parent (`bench.execution.messages.job.Job`); PARENT is its process id, STARTED its
+`time.monotonic` at the start, which Linux counts from boot for all processes. The child leaves in the cell's folder
 history.jsonl, progress.json, probabilities.npy and, as the last thing, outcome.json. An error that nobody foresaw
 ends it with a traceback on the standard error, which the parent keeps in log.txt.
 """
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from bench.errors import BenchError, DeviceError, RunError
-from bench.execution.messages.job import Job, die_with_parent
+from bench.errors import RunError
+from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import DISK_EXIT
-from bench.execution.worker.progress import ProgressWriter
-from bench.measure.memory import APART, PhaseMarks, pss_mib
-from bench.measure.system.environment import usable_cores
+from bench.execution.process.parent import die_with_parent
+from bench.execution.worker.cell import run_cell
+from bench.execution.worker.endings import is_disk_error
+from bench.execution.worker.progress import ProgressWriter, publish_to
+from bench.execution.worker.record import Record
+from bench.measure.memory import APART, PhaseMarks
 from bench.results.files import write_atomic
-
-Later = Callable[[Callable[[], None]], None]
-"""Measures what comes after the result; it is given a function that stores what is known so far."""
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
-"""What stands in the way of writing; not the cell's fault, so the cell is left to be done again."""
+from bench.results.schema import Memory
 
 
 def main(arguments: list[str]) -> int:
     """Run the cell of a job file; the outcome file says how it went."""
+    path, *host = arguments
+    started = float(host[1]) if host else time.monotonic()
     sys.path.append(str(Path.cwd()))  # a user's own models; last, so that no file there hides an installed module
-    job = Job.model_validate_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    die_with_parent(job.parent)
-    outcome: dict[str, Any] = {"status": "ok", "timings": {}, "memory": {}, "context": {}, "settings": {}}
-    marks = PhaseMarks()
+    job = Job.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    if host:
+        die_with_parent(int(host[0]))
     try:
-        reporter = ProgressWriter(job.folder, job.cell.train.epochs, marks, outcome)
-        later = _ending(job, outcome, reporter)
-        _write_outcome(job, outcome, marks)
-        if later is not None:
-            reporter.phase(APART)  # what goes wrong from here on does not undo the result
-            later(lambda: _write_outcome(job, outcome, marks))
-            _write_outcome(job, outcome, marks)
+        _run(job, started)
     except (OSError, RunError) as error:
-        if not _is_disk(error):
+        if not is_disk_error(error):
             raise
         with suppress(OSError):  # the log lies on the same disk
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -58,69 +47,27 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _write_outcome(job: Job, outcome: dict[str, Any], marks: PhaseMarks) -> None:
-    """Write the outcome as far as it is known."""
-    marks.enter(marks.phase)
-    outcome["memory"].update(hwm_by_phase=marks.peaks, peak_ram_hwm_mib=marks.highest)
-    outcome.setdefault("ended_after", time.monotonic() - job.started)
-    write_atomic(job.folder / "outcome.json", json.dumps(outcome))
+def _run(job: Job, started: float) -> None:
+    record, marks = Record(), PhaseMarks()
 
+    def elapsed() -> float:
+        return time.monotonic() - started
 
-def _ending(job: Job, outcome: dict[str, Any], reporter: ProgressWriter) -> Later | None:
-    """Run the cell and tell a foreseen ending in the outcome; returns what is to be measured once it is stored."""
-    try:
-        return _run(job, outcome, reporter)
-    except DeviceError as error:
-        outcome.update(_told("unavailable", "DeviceError", str(error)))
-    except BenchError as error:
-        if _is_disk(error):
-            raise
-        outcome.update(_told("failed", type(error).__name__, str(error)))
-    except MemoryError as error:
-        outcome.update(_told("out_of_memory", "MemoryError", str(error) or "out of memory"))
-    except Exception as error:
-        known = _known_ending(error)
-        if known is None:
-            raise
-        outcome.update(known)
-    return None
+    def store() -> None:
+        """Write the outcome as far as it is known."""
+        marks.enter(marks.phase)
+        record.add(Memory(hwm_by_phase=dict(marks.peaks), peak_ram_hwm_mib=marks.highest))
+        record.ended(elapsed())
+        write_atomic(job.folder / "outcome.json", record.outcome.model_dump_json())
 
-
-def _told(status: str, kind: str, message: str) -> dict[str, Any]:
-    return {"status": status, "error": {"kind": kind, "message": message}}
-
-
-def _is_disk(error: BaseException) -> bool:
-    """Whether an error, or what it was raised from, says that nothing can be written any more."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _DISK:
-            return True
-        cause = cause.__cause__
-    return False
-
-
-def _known_ending(error: Exception) -> dict[str, Any] | None:
-    """Endings whose classes only exist once torch is imported: divergence, and torch's ways to be out of memory."""
-    name, message = type(error).__name__, str(error)
-    if name == "Diverged":
-        return _told("diverged", name, f"{message}; try a lower train.lr")
-    if name == "ModelZooError":
-        return _told("failed", "ModelError", message)
-    if name == "OutOfMemoryError" or "DefaultCPUAllocator: can't allocate" in message:
-        return _told("out_of_memory", name, message.splitlines()[0])
-    return None
-
-
-def _run(job: Job, outcome: dict[str, Any], reporter: ProgressWriter) -> Later | None:
-    """The phases of a cell, in order; each leaves its seconds in the outcome, so that a failure keeps those before."""
-    threads = job.cell.train.threads or usable_cores()
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    outcome["memory"]["interpreter_mib"] = pss_mib()
-    from bench.execution.worker import pipeline as phases
-
-    outcome["timings"]["import_seconds"] = time.monotonic() - job.started
-    return phases.run(job, outcome, threads, reporter)
+    publish = publish_to(job.folder / "progress.json")
+    reporter = ProgressWriter(job.folder, job.cell.train.epochs, record, publish=publish, enter=marks.enter)
+    later = run_cell(job, record, reporter, elapsed)
+    store()
+    if later is not None:
+        reporter.phase(APART)  # what goes wrong from here on does not undo the result
+        later(store)
+        store()
 
 
 if __name__ == "__main__":

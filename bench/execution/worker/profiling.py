@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from bench.execution.worker.backends import prepare
 from bench.measure.latency import profile
+from bench.results.notice import Notice
 from bench.results.schema import InferenceProfile
 from bench.study.measure import MeasureSpec
 from bench.training.device import synchronize
@@ -33,7 +33,7 @@ class Subject:
     """Of the autocast around the module; a frozen backbone has its own inside."""
     trained: bool
     """Whether its accuracy means anything."""
-    judged: bool = True
+    compared: bool = True
     """Whether the backends' predictions are compared."""
     cold_start: float | None = None
     """Seconds of the process's first call, from `first_call`; None: nothing has run in it yet."""
@@ -61,20 +61,21 @@ def first_call(subject: Subject, spec: MeasureSpec) -> float | None:
     return time.perf_counter() - begun
 
 
-def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, Any], store: Callable[[], None]) -> None:
-    """Profile the model in each backend and put the profiles into the outcome; ``store`` is called as they grow."""
+def measure_inference(
+    subject: Subject, spec: MeasureSpec, on_profiles: Callable[[tuple[InferenceProfile, ...]], None]
+) -> None:
+    """Profile the model in each backend; ``on_profiles`` is called with all that there is as it grows."""
     subject.module.eval()
     done: list[InferenceProfile] = []
 
     def note(current: InferenceProfile) -> None:
-        outcome["profiles"] = [found.model_dump(mode="json") for found in [*done, current]]
-        store()
+        on_profiles((*done, current))
 
     expected: np.ndarray | None = None
     for backend in spec.backends:
         begun = time.perf_counter()
         prepared = prepare(backend, subject.module, _inputs(subject, 2), subject.device)
-        if isinstance(prepared, str):
+        if isinstance(prepared, Notice):
             found = InferenceProfile(backend=backend, not_measured=prepared)
         else:
             took = None if backend == "eager" else time.perf_counter() - begun
@@ -87,10 +88,10 @@ def measure_inference(subject: Subject, spec: MeasureSpec, outcome: dict[str, An
                 out_of_memory=_is_out_of_memory,
                 on_batch=note,
             )
-            if subject.judged and len(spec.backends) > 1:
+            if subject.compared and len(spec.backends) > 1:
                 predicted = _predict(subject, prepared)
                 expected = predicted if expected is None else expected
-                found = _judged(found, predicted, expected, subject)
+                found = _compared(found, predicted, expected, subject)
         note(found)
         done.append(found)
 
@@ -128,7 +129,9 @@ def _predict(subject: Subject, forward: Callable[[Tensor], Tensor]) -> np.ndarra
     return torch.cat(found).numpy()
 
 
-def _judged(found: InferenceProfile, predicted: np.ndarray, expected: np.ndarray, subject: Subject) -> InferenceProfile:
+def _compared(
+    found: InferenceProfile, predicted: np.ndarray, expected: np.ndarray, subject: Subject
+) -> InferenceProfile:
     accuracy = float((predicted == subject.images.labels).mean()) if subject.trained else None
     return found.model_copy(update={"accuracy": accuracy, "agreement": float((predicted == expected).mean())})
 

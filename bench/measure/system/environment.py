@@ -8,15 +8,15 @@ import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from bench.measure.energy import open_energy
-from bench.measure.nvml import Gpu, Nvml
+from bench.measure.nvml import Nvml
 from bench.measure.system.machine import available_bytes, clock_policy, confinement
+from bench.results.environment import Cpu, Environment, GitState, Gpu
 
-__all__ = ["PACKAGES", "environment", "usable_cores"]
+__all__ = ["PACKAGES", "environment", "gpus", "usable_cores"]
 
 PACKAGES = (
     *("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scipy", "pillow", "safetensors"),
@@ -32,29 +32,33 @@ VARIABLES = (
 """Variables that change speed or repeatability; noted where they are set."""
 
 
-def environment(command: list[str]) -> dict[str, Any]:
+_EXTENSIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8")
+"""Vector and matrix instructions that change speed."""
+
+
+def environment(command: list[str]) -> Environment:
     """Return what is known of the surroundings; a fact that cannot be had is None.
 
     command: the words that repeat the run.
     """
-    return {
-        "command": command,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "patchbench": _version("patchbench"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "clock": clock_policy(),
-        "confinement": confinement(),
-        "energy": open_energy("cpu", None).energy_missing,
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 2),
-        "memory_available_gib": round(available_bytes() / 2**30, 2),
-        "load_average_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
-        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "git": _git(Path.cwd()),
-        "gpus": gpus(),
-    }
+    return Environment(
+        command=tuple(command),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        patchbench=_version("patchbench"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu=_cpu(),
+        clock=clock_policy(),
+        confinement=confinement(),
+        energy=open_energy("cpu", None).energy_missing,
+        memory_gib=round(psutil.virtual_memory().total / 2**30, 2),
+        memory_available_gib=round(available_bytes() / 2**30, 2),
+        load_average_1min=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        packages={name: version for name in PACKAGES if (version := _version(name))},
+        variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+        git=_git(Path.cwd()),
+        gpus=gpus(),
+    )
 
 
 def _version(package: str) -> str | None:
@@ -71,7 +75,7 @@ def usable_cores() -> int:
     return max(1, psutil.cpu_count() or 1)
 
 
-def _cpu() -> dict[str, Any]:
+def _cpu() -> Cpu:
     model, flags = platform.processor() or None, set[str]()
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -82,37 +86,37 @@ def _cpu() -> dict[str, Any]:
             elif key.strip() == "flags":
                 flags = set(value.split())
                 break
-    told = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8")
-    return {
-        "model": model,
-        "cores": psutil.cpu_count(logical=False),
-        "threads": psutil.cpu_count(),
-        "usable": usable_cores(),
-        "clock_mhz": _clock_mhz(),
-        "instructions": [name for name in told if name in flags],
-    }
+    now, highest = _clock_mhz()
+    return Cpu(
+        model=model,
+        cores=psutil.cpu_count(logical=False),
+        threads=psutil.cpu_count(),
+        usable=usable_cores(),
+        clock_now_mhz=now,
+        clock_highest_mhz=highest,
+        instructions=tuple(name for name in _EXTENSIONS if name in flags),
+    )
 
 
-def _clock_mhz() -> dict[str, float | None]:
-    """The CPUs' clock now and at most; None for what the system does not tell."""
+def _clock_mhz() -> tuple[float | None, float | None]:
+    """The CPUs' clock now and at most; None for what the system does not report."""
     try:
         found = psutil.cpu_freq()
     except (AttributeError, OSError, RuntimeError, SystemError):  # virtual machines and new CPUs of some makers
         found = None
-    return {
-        "now": round(found.current, 1) if found and found.current else None,
-        "highest": found.max or None if found else None,
-    }
+    if found is None:
+        return None, None
+    return round(found.current, 1) if found.current else None, found.max or None
 
 
-def _git(folder: Path) -> dict[str, Any] | None:
+def _git(folder: Path) -> GitState | None:
     """Revision and whether the checkout was changed; None outside a checkout."""
     try:
         revision = _run_git(folder, "rev-parse", "HEAD")
         changed = _run_git(folder, "status", "--porcelain")
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"revision": revision.strip(), "dirty": bool(changed.strip())}
+    return GitState(revision=revision.strip(), dirty=bool(changed.strip()))
 
 
 def _run_git(folder: Path, *words: str) -> str:
@@ -120,17 +124,10 @@ def _run_git(folder: Path, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
 
 
-def gpus(nvml: Nvml | None = None) -> list[dict[str, Any]]:
-    """NVIDIA devices by the driver: see `bench.measure.nvml.Gpu.facts`; empty where there is no driver."""
+def gpus(nvml: Nvml | None = None) -> tuple[Gpu, ...]:
+    """NVIDIA devices by the driver; empty where there is no driver."""
     library = nvml or Nvml()
     try:
-        return [{**gpu.facts(), "throttling": _throttling(gpu), "driver": library.driver} for gpu in library.gpus()]
+        return tuple(gpu.facts(library.driver) for gpu in library.gpus())
     finally:
         library.close()
-
-
-def _throttling(gpu: Gpu) -> list[str] | None:
-    try:
-        return sorted(gpu.throttling())
-    except OSError:
-        return None

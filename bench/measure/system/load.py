@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.measure.system.cgroups import cpu_throttled
+from bench.results.environment import SystemLoad
 
 __all__ = ["LoadWatch", "Snapshot", "snapshot"]
 
@@ -16,7 +16,7 @@ _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counts since boot. Seconds of all CPUs together; None where the system does not tell."""
+    """Counts since boot. Seconds of all CPUs together; None where the system does not report it."""
 
     busy: float | None
     stolen: float | None
@@ -31,13 +31,13 @@ class Snapshot:
 
 def snapshot(proc: Path = Path("/proc"), system: Path = Path("/sys")) -> Snapshot:
     """Read the counts."""
-    busy, stolen = _processors(proc)
+    busy, stolen = _cpus(proc)
     times = os.times()
     own = times.user + times.system + times.children_user + times.children_system
     return Snapshot(busy, stolen, own, _throttles(system), cpu_throttled(system / "fs" / "cgroup"))
 
 
-def _processors(proc: Path) -> tuple[float | None, float | None]:
+def _cpus(proc: Path) -> tuple[float | None, float | None]:
     try:
         words = (proc / "stat").read_text().split("\n", 1)[0].split()
         user, nice, kernel, _, _, irq, softirq, steal = (int(word) / _TICKS for word in words[1:9])
@@ -60,21 +60,19 @@ class LoadWatch:
 
     before: Snapshot
 
-    def facts(self, after: Snapshot, seconds: float) -> dict[str, Any]:
-        """What others did over these seconds; an unknown figure is None.
-
-        other_cores: how many cores' worth of time others took. stolen_share: of all this machine's CPUs.
-        """
+    def load(self, after: Snapshot, seconds: float) -> SystemLoad:
+        """What others did over these seconds; an unknown figure is None."""
         busy = _less(after.busy, self.before.busy)
         own = after.own - self.before.own
         stolen = _less(after.stolen, self.before.stolen)
+        throttles = _less(after.throttles, self.before.throttles)
         seconds = max(seconds, 1e-9)
-        return {
-            "other_cores": None if busy is None else round(max(0.0, busy - own) / seconds, 3),
-            "stolen_share": None if stolen is None else round(stolen / seconds / (os.cpu_count() or 1), 4),
-            "thermal_throttles": _less(after.throttles, self.before.throttles),
-            "held_back_seconds": _less(after.cpu_throttled, self.before.cpu_throttled),
-        }
+        return SystemLoad(
+            other_cores=None if busy is None else round(max(0.0, busy - own) / seconds, 3),
+            steal_fraction=None if stolen is None else round(stolen / seconds / (os.cpu_count() or 1), 4),
+            thermal_throttles=None if throttles is None else int(throttles),
+            cpu_throttled_seconds=_less(after.cpu_throttled, self.before.cpu_throttled),
+        )
 
 
 def _less(after: float | None, before: float | None) -> float | None:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from bench.measure.system.cgroups import cpu_quota, memory_limit, memory_room
+from bench.results.environment import Clock, Confinement
 
 __all__ = ["available_bytes", "clock_policy", "confinement"]
 
 
-def clock_policy(system: Path = Path("/sys")) -> dict[str, Any]:
-    """Governor, turbo and simultaneous multithreading; None for what the system does not tell (virtual machines).
-
-    Returns governor (text, several joined by a comma), turbo and smt (bool).
-    """
+def clock_policy(system: Path = Path("/sys")) -> Clock:
+    """Governor, turbo and simultaneous multithreading; None for what the system does not report (virtual machines)."""
     cpus = system / "devices" / "system" / "cpu"
     governors = {_text(file) for file in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")}
     named = sorted(name for name in governors if name)
-    return {"governor": ", ".join(named) or None, "turbo": _turbo(cpus), "smt": _flag(cpus / "smt" / "active")}
+    return Clock(governor=", ".join(named) or None, turbo=_turbo(cpus), smt=_flag(cpus / "smt" / "active"))
 
 
 def _turbo(cpus: Path) -> bool | None:
@@ -29,20 +26,19 @@ def _turbo(cpus: Path) -> bool | None:
     return not off if off is not None else _flag(cpus / "cpufreq" / "boost")
 
 
-def confinement(system: Path = Path("/sys"), root: Path = Path("/"), own: str | None = None) -> dict[str, Any]:
+def confinement(system: Path = Path("/sys"), root: Path = Path("/"), own: str | None = None) -> Confinement:
     """Container and control group limits of this process; None: no limit, or none that can be seen.
 
-    own: the text of /proc/self/cgroup. Returns container (name or None), cpu_quota (cores), memory_limit_mib and
-    memory_left_mib, what may still be used below that limit.
+    own: the text of /proc/self/cgroup.
     """
     mount = system / "fs" / "cgroup"
     limit, room = memory_limit(mount, own), memory_room(mount, own)
-    return {
-        "container": _container(root),
-        "cpu_quota": cpu_quota(mount, own),
-        "memory_limit_mib": None if limit is None else limit / 2**20,
-        "memory_left_mib": None if room is None else room / 2**20,
-    }
+    return Confinement(
+        container=_container(root),
+        cpu_quota=cpu_quota(mount, own),
+        memory_limit_mib=None if limit is None else limit / 2**20,
+        memory_left_mib=None if room is None else room / 2**20,
+    )
 
 
 def available_bytes() -> int:

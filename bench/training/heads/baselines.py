@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,33 +15,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from bench.results.settings import CellSettings
 from bench.study.train import TrainSpec
+from bench.training.heads.plan import HeadResult
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Epoch, TrainContext, TrainResult
 from bench.training.scores import rank, score_logits
 
-__all__ = ["HeadResult", "KnnHead", "fit_knn", "fit_logistic"]
+__all__ = ["KnnHead", "fit_knn", "fit_logistic"]
 
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _NEIGHBORS = (1, 5, 10, 20)
 _TEMPERATURE = 0.07
 _STEPS = 200
-_ROWS = 1024  # whose likenesses to all training features are held at once; those of all rows may not fit in memory
-
-
-@dataclass(frozen=True)
-class HeadResult:
-    """A head, what it says of the validation images, and the setting that was chosen on them."""
-
-    head: nn.Module
-    epoch: Epoch
-    validation_logits: np.ndarray
-    settings: dict[str, Any]
-
-    @property
-    def fitted(self) -> TrainResult:
-        """The same as the loop would tell it."""
-        return TrainResult(1, (self.epoch,), self.validation_logits)
+_ROWS = 1024  # whose similarities to all training features are held at once; those of all rows may not fit in memory
 
 
 class KnnHead(nn.Module):
@@ -69,33 +55,35 @@ class KnnHead(nn.Module):
         if images == 1:
             return torch.zeros(len(self.features), self.classes, device=self.features.device)  # nobody to ask
         which = torch.arange(len(self.features), device=self.features.device) % images
-        said = []
+        logits = []
         for part, own in zip(torch.split(self.features, _ROWS), torch.split(which, _ROWS), strict=True):
-            likeness = part @ self.features.T
-            said.append(self._votes(likeness.masked_fill_(own[:, None] == which, -torch.inf)))
-        return torch.cat(said)
+            similarity = part @ self.features.T
+            logits.append(self._votes(similarity.masked_fill_(own[:, None] == which, -torch.inf)))
+        return torch.cat(logits)
 
-    def _votes(self, likeness: Tensor) -> Tensor:
-        near, index = likeness.topk(min(self.neighbors, likeness.shape[1]), dim=1)
-        votes = torch.zeros(len(likeness), self.classes, device=likeness.device)
+    def _votes(self, similarity: Tensor) -> Tensor:
+        near, index = similarity.topk(min(self.neighbors, similarity.shape[1]), dim=1)
+        votes = torch.zeros(len(similarity), self.classes, device=similarity.device)
         votes.scatter_add_(1, self.labels[index], (near / _TEMPERATURE).softmax(dim=1))
         return (votes + 1e-6).log()
 
 
-def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: TrainContext) -> HeadResult:
+def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, context: TrainContext) -> HeadResult:
     """Nearest neighbors, their number chosen on validation."""
     started = time.perf_counter()
     features, labels = _flat(train)
     found = []
     for neighbors in _NEIGHBORS:
-        head = KnnHead(features, labels.to(features.device), conditions.classes, neighbors).to(conditions.device)
-        said = head.leave_one_out(len(train.labels))
-        found.append(_solved(head, said, train, validation, conditions, {"neighbors": neighbors}))
+        head = KnnHead(features, labels.to(features.device), context.classes, neighbors).to(context.device)
+        logits = head.leave_one_out(len(train.labels))
+        found.append(
+            _solved(head, logits, train, validation, context, CellSettings(head="knn", head_neighbors=neighbors))
+        )
     return _best(found, spec, started)
 
 
 def fit_logistic(
-    train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, conditions: TrainContext
+    train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, context: TrainContext
 ) -> HeadResult:
     """Multinomial logistic regression with an L2 penalty, its strength chosen on validation.
 
@@ -113,10 +101,10 @@ def fit_logistic(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # validation judges what 200 steps have reached
             model.fit(scaled, labels.numpy())
-        head = _linear(model, mean, deviation, conditions.classes).to(conditions.device)
+        head = _linear(model, mean, deviation, context.classes).to(context.device)
         with torch.inference_mode():
-            said = head(features.to(conditions.device))
-        found.append(_solved(head, said, train, validation, conditions, {"C": strength}))
+            logits = head(features.to(context.device))
+        found.append(_solved(head, logits, train, validation, context, CellSettings(head="logistic", head_c=strength)))
     return _best(found, spec, started)
 
 
@@ -146,21 +134,21 @@ def _solved(
     train_logits: Tensor,
     train: FeatureBatches,
     validation: FeatureBatches,
-    conditions: TrainContext,
-    settings: dict[str, Any],
+    context: TrainContext,
+    settings: CellSettings,
 ) -> HeadResult:
     with torch.inference_mode():
-        parts = [head(part.to(conditions.device)) for part in torch.split(validation.features[0], _ROWS)]
+        parts = [head(part.to(context.device)) for part in torch.split(validation.features[0], _ROWS)]
     logits = torch.cat(parts).cpu().numpy()
     labels = np.tile(train.labels, len(train_logits) // len(train.labels))
-    learned = score_logits(train_logits.cpu().numpy(), labels, conditions.classes)
-    checked = score_logits(logits, validation.labels, conditions.classes)
-    return HeadResult(head, Epoch(1, 0.0, learned, checked, 0.0, 0.0, 0.0), logits, settings)
+    learned = score_logits(train_logits.cpu().numpy(), labels, context.classes)
+    checked = score_logits(logits, validation.labels, context.classes)
+    epoch = Epoch(1, 0.0, learned, checked, 0.0, 0.0, 0.0)
+    return HeadResult(head, TrainResult(1, (epoch,), logits), settings)
 
 
 def _best(found: list[HeadResult], spec: TrainSpec, started: float) -> HeadResult:
     """The best on validation; its epoch gets the seconds that all of them took together."""
-    best = max(found, key=lambda solved: rank(solved.epoch.validation, spec))
-    seconds = time.perf_counter() - started
-    record = best.epoch.to_dict() | {"train_seconds": seconds}
-    return HeadResult(best.head, Epoch.from_dict(record), best.validation_logits, best.settings)
+    best = max(found, key=lambda solved: rank(solved.result.history[0].validation, spec))
+    epoch = replace(best.result.history[0], train_seconds=time.perf_counter() - started)
+    return replace(best, result=replace(best.result, history=(epoch,)))

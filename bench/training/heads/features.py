@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +11,9 @@ from torch import Tensor, nn
 
 from bench.errors import RunError
 from bench.results.files import reserve
-from bench.training.inputs.batches import Batches, PixelBatches, make_batches
+from bench.training.inputs.batches import PixelBatches, make_batches
 
-__all__ = ["HalfPrecisionBackbone", "Plan", "allocate_features", "extract"]
+__all__ = ["HalfPrecisionBackbone", "allocate_features", "extract"]
 
 _LARGE = 2**30
 """Bytes of features beyond which they are kept in a file."""
@@ -68,18 +66,3 @@ def extract(backbone: nn.Module, batches: PixelBatches, batch_size: int, epoch: 
         for images, _ in batches(make_batches(np.arange(len(batches.labels)), batch_size, training=False), epoch):
             out[done : done + len(images)] = backbone(images)
             done += len(images)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the loop is given for a cell."""
-
-    learner: nn.Module
-    """What learns: the whole model, or only its head when the features are cached."""
-    train: Batches
-    validation: Batches
-    loop_precision: str
-    """Precision of the learner's passes; a frozen backbone has its own, set when it was made."""
-    features_seconds: float | None
-    settings: dict[str, Any]
-    """What was done, for the record."""

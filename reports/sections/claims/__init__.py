@@ -12,16 +12,17 @@ from statistics import median
 from typing import Any
 
 from bench.results.schema import CellResult
-from reports.inputs.report_data import Entry, ReportData
+from reports.inputs.entry import Entry
+from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, Significance
-from reports.sections.base import Page
+from reports.sections.base import Page, Section
 from reports.sections.claims.devices import device_cases
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.sections.claims.vit import patch_ram, quantized
 from reports.text.formatting import amount, duration, memory
-from reports.text.i18n import Translate
+from reports.text.i18n import N_, Translate
 
-__all__ = ["ClaimResult", "answers"]
+__all__ = ["SECTION", "ClaimResult", "answers"]
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,18 @@ class ClaimResult:
     figures: str
 
 
-def answers(gathered: ReportData, evidence: Significance, _: Translate) -> list[ClaimResult]:
+def answers(data: ReportData, significance: Significance, _: Translate) -> list[ClaimResult]:
     """Answer every claim, with what it takes where the run holds nothing on it; empty where it holds nothing at all."""
     cases = (
-        (_("A larger patch needs more RAM."), patch_ram(gathered, _), _("ViTs that differ in the patch alone")),
+        (_("A larger patch needs more RAM."), patch_ram(data, _), _("ViTs that differ in the patch alone")),
         (
             _("ViTs reach the accuracy of CNNs in less time."),
-            _vit_time(gathered, evidence, _),
+            _vit_time(data, significance, _),
             _("a ViT and a CNN, neither frozen with random weights, tested on the same images and timed on one device"),
         ),
         (
             _("CNNs are compact and use less memory; ViTs are larger."),
-            _cnn_compact(gathered, _),
+            _cnn_compact(data, _),
             _("ViTs and CNNs whose parameters and memory were measured"),
         ),
         (
@@ -52,20 +53,20 @@ def answers(gathered: ReportData, evidence: Significance, _: Translate) -> list[
             None,
             _("test images that were occluded, shuffled or corrupted; the test images here are as they were taken"),
         ),
-        *device_cases(gathered, _),
+        *device_cases(data, _),
         (
             _("Freezing the backbone speeds up training."),
-            _frozen_faster(gathered, _),
+            _frozen_faster(data, _),
             _("the same model with its backbone frozen and with all weights trained"),
         ),
         (
             _("Freezing the backbone guards against overfitting."),
-            _frozen_overfits_less(gathered, _),
+            _frozen_overfits_less(data, _),
             _("the same model with its backbone frozen and with all weights trained, with scores by epoch"),
         ),
         (
             _("Low-bit quantized ViTs keep their accuracy."),
-            quantized(gathered, _),
+            quantized(data, _),
             _("a ViT tested in the int8 backend beside the eager one"),
         ),
     )
@@ -80,9 +81,11 @@ def answers(gathered: ReportData, evidence: Significance, _: Translate) -> list[
     ]
 
 
-def _vit_time(gathered: ReportData, evidence: Significance, _: Translate) -> Finding | None:
+def _vit_time(data: ReportData, significance: Significance, _: Translate) -> Finding | None:
     """Claim 2, for each regime, precision and device: the fastest ViT and the fastest CNN that reach the best CNN."""
-    order = [entry for key in evidence.groups.order if not (entry := evidence.by_key[key]).has_random_frozen_backbone]
+    order = [
+        entry for key in significance.groups.order if not (entry := significance.by_key[key]).has_random_frozen_backbone
+    ]
     holds: list[bool | None] = []
     parts, sentences = [], []
     for setting in dict.fromkeys((entry.regime, entry.precision) for entry in order):
@@ -90,17 +93,17 @@ def _vit_time(gathered: ReportData, evidence: Significance, _: Translate) -> Fin
         best = next((entry for entry in alike if entry.group == "cnn"), None)
         if best is None or all(entry.group != "vit" for entry in alike):
             continue
-        level = [entry for entry in alike if not _is_below(entry, best, evidence)]
+        level = [entry for entry in alike if not _is_below(entry, best, significance)]
         if all(entry.group != "vit" for entry in level):
             holds.append(False)
             none = _("No ViT is level with the most accurate CNN, {cnn}.")
-            sentences.append(none.format(cnn=gathered.title(best)))
+            sentences.append(none.format(cnn=data.title(best)))
             continue
-        for device in dict.fromkeys(entry.device for entry in gathered.ok):
-            vit, cnn = (_fastest(gathered, level, kind, device) for kind in ("vit", "cnn"))
+        for device in dict.fromkeys(entry.device for entry in data.ok):
+            vit, cnn = (_fastest(data, level, kind, device) for kind in ("vit", "cnn"))
             if vit and cnn:
                 holds.append(more(cnn[0], vit[0]))
-                told = [f"{gathered.title(entry)} {duration(seconds).text}" for seconds, entry in (vit, cnn)]
+                told = [f"{data.title(entry)} {duration(seconds).text}" for seconds, entry in (vit, cnn)]
                 parts.append(", ".join(told))
     if not holds:
         return None
@@ -110,27 +113,27 @@ def _vit_time(gathered: ReportData, evidence: Significance, _: Translate) -> Fin
     return outcome(holds), " ".join(sentences)
 
 
-def _is_below(a: Entry, b: Entry, evidence: Significance) -> bool:
+def _is_below(a: Entry, b: Entry, significance: Significance) -> bool:
     """Whether the test places ``a`` below ``b``."""
-    found = evidence.pair(a, b)
+    found = significance.pair(a, b)
     return found is not None and found[0].separated(ALPHA) and found[0].difference.estimate * found[1] < 0
 
 
-def _fastest(gathered: ReportData, level: list[Entry], kind: str, device: str) -> tuple[float, Entry] | None:
+def _fastest(data: ReportData, level: list[Entry], kind: str, device: str) -> tuple[float, Entry] | None:
     """Seconds and cell of the quickest training on a device among the configurations of a kind in ``level``."""
     wanted = {(entry.label, entry.regime, entry.precision) for entry in level if entry.group == kind}
     timed = [
         (entry.result.timings.train_seconds, entry)
-        for entry in gathered.leading
+        for entry in data.leading
         if entry.result and entry.device == device and (entry.label, entry.regime, entry.precision) in wanted
     ]
     known = [(seconds, entry) for seconds, entry in timed if seconds is not None]
     return min(known, key=lambda item: item[0], default=None)
 
 
-def _cnn_compact(gathered: ReportData, _: Translate) -> Finding | None:
+def _cnn_compact(data: ReportData, _: Translate) -> Finding | None:
     """Claim 3, by the medians of the models: parameters, and peak RAM where nothing but the model differs."""
-    sizes = {kind: _per_model(gathered.leading, kind, lambda r: r.model.parameters) for kind in ("vit", "cnn")}
+    sizes = {kind: _per_model(data.leading, kind, lambda r: r.model.parameters) for kind in ("vit", "cnn")}
     if not all(sizes.values()):
         return None
     vit, cnn = (median(sizes[kind].values()) for kind in ("vit", "cnn"))
@@ -138,7 +141,7 @@ def _cnn_compact(gathered: ReportData, _: Translate) -> Finding | None:
     text = _("Median parameters: ViT {vit} ({n} models), CNN {cnn} ({m} models).")
     figures = text.format(vit=amount(vit).text, cnn=amount(cnn).text, n=len(sizes["vit"]), m=len(sizes["cnn"]))
     alike: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in gathered.leading:
+    for entry in data.leading:
         alike.setdefault((entry.device, entry.regime, entry.precision, entry.run_name), []).append(entry)
     for entries in alike.values():
         ram = {kind: _per_model(entries, kind, lambda r: r.memory.peak_ram_mib) for kind in ("vit", "cnn")}
@@ -146,15 +149,15 @@ def _cnn_compact(gathered: ReportData, _: Translate) -> Finding | None:
             vit, cnn = (median(ram[kind].values()) for kind in ("vit", "cnn"))
             holds.append(more(vit, cnn))
             text = _("Median peak RAM on {device}: ViT {vit}, CNN {cnn}.")
-            setting = _setting(gathered, entries[0])
+            setting = _setting(data, entries[0])
             figures += " " + text.format(device=setting, vit=memory(vit).text, cnn=memory(cnn).text)
     return outcome(holds), figures
 
 
-def _setting(gathered: ReportData, entry: Entry) -> str:
+def _setting(data: ReportData, entry: Entry) -> str:
     """The device, and what else tells cells that differ in the model alone from the others."""
-    varied = [getattr(entry, key) for key in ("regime", "precision") if gathered.same_everywhere(key) is None]
-    return " · ".join([entry.device, *varied, *([entry.run_name] if len(gathered.runs) > 1 else [])])
+    varied = [getattr(entry, key) for key in ("regime", "precision") if data.same_everywhere(key) is None]
+    return " · ".join([entry.device, *varied, *([entry.run_name] if len(data.runs) > 1 else [])])
 
 
 def _per_model(entries: list[Entry], kind: str, value: Callable[[CellResult], float | None]) -> dict[str, float]:
@@ -166,21 +169,21 @@ def _per_model(entries: list[Entry], kind: str, value: Callable[[CellResult], fl
     return found
 
 
-def _regime_pairs(gathered: ReportData) -> list[tuple[CellResult, CellResult, Entry, Entry]]:
+def _regime_pairs(data: ReportData) -> list[tuple[CellResult, CellResult, Entry, Entry]]:
     """(frozen, finetune) of the same model, device, precision, seed and run."""
     by_key: dict[tuple[object, ...], dict[str, Entry]] = {}
-    for entry in gathered.ok:
+    for entry in data.ok:
         key = (entry.label, entry.device, entry.precision, entry.seed, entry.run_name)
         by_key.setdefault(key, {})[entry.regime] = entry
     pairs = [(found["frozen"], found["finetune"]) for found in by_key.values() if {"frozen", "finetune"} <= set(found)]
     return [(a.result, b.result, a, b) for a, b in pairs if a.result and b.result]
 
 
-def _frozen_faster(gathered: ReportData, _: Translate) -> Finding | None:
+def _frozen_faster(data: ReportData, _: Translate) -> Finding | None:
     """Claim 6, first half."""
     ratios = [
         tuned.timings.train_seconds / frozen.timings.train_seconds
-        for frozen, tuned, *_entries in _regime_pairs(gathered)
+        for frozen, tuned, *_entries in _regime_pairs(data)
         if frozen.timings.train_seconds and tuned.timings.train_seconds
     ]
     if not ratios:
@@ -190,11 +193,11 @@ def _frozen_faster(gathered: ReportData, _: Translate) -> Finding | None:
     return outcome(more(ratio, 1.0) for ratio in ratios), figures
 
 
-def _frozen_overfits_less(gathered: ReportData, _: Translate) -> Finding | None:
+def _frozen_overfits_less(data: ReportData, _: Translate) -> Finding | None:
     """Claim 6, second half, by the gap between training and validation accuracy at the tested epoch."""
     gaps = [
         (_gap(frozen), _gap(tuned))
-        for *_results, frozen, tuned in _regime_pairs(gathered)
+        for *_results, frozen, tuned in _regime_pairs(data)
         if not frozen.has_random_frozen_backbone  # at the level of chance there is no gap
     ]
     known = [(a, b) for a, b in gaps if a is not None and b is not None]
@@ -218,5 +221,8 @@ def _gap(entry: Entry) -> float | None:
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    found = answers(page.gathered, page.evidence, page.translate)
+    found = answers(page.data, page.significance, page.translate)
     return {"answers": found} if found else None
+
+
+SECTION = Section(N_("Claims put to the test"), build)

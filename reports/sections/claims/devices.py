@@ -13,18 +13,18 @@ from reports.text.i18n import Translate
 __all__ = ["device_cases"]
 
 
-def device_cases(gathered: ReportData, _: Translate) -> tuple[tuple[str, Finding | None, str], ...]:
+def device_cases(data: ReportData, _: Translate) -> tuple[tuple[str, Finding | None, str], ...]:
     """The claim in three parts, each with what the run says on it (None: nothing) and what it takes to say more."""
     return (
         (
             _("A GPU trains faster than a CPU."),
-            _faster(gathered, _),
+            _faster(data, _),
             _("the same cell on a CPU and on another device"),
         ),
         (
             _("A result on a GPU takes less energy than on a CPU."),
             _less(
-                gathered,
+                data,
                 _whole_energy,
                 _("{n} pairs of cells: the CPU took {low} to {high} times the energy of the other device."),
             ),
@@ -33,7 +33,7 @@ def device_cases(gathered: ReportData, _: Translate) -> tuple[tuple[str, Finding
         (
             _("A result on a GPU costs less than on a CPU."),
             _less(
-                gathered,
+                data,
                 lambda result: result.cost_usd,
                 _("{n} pairs of cells: a result on the CPU cost {low} to {high} times that on the other device."),
             ),
@@ -47,14 +47,14 @@ def _whole_energy(result: CellResult) -> float | None:
     return None if result.energy.not_measured else result.energy.joules
 
 
-def _faster(gathered: ReportData, _: Translate) -> Finding | None:
-    ratios = [pair.train_speedup.raw for pair in device_pairs(gathered) if pair.train_speedup.raw is not None]
+def _faster(data: ReportData, _: Translate) -> Finding | None:
+    ratios = [pair.train_speedup.raw for pair in device_pairs(data) if pair.train_speedup.raw is not None]
     return _told(ratios, _("{n} pairs of cells: the other device trained {low} to {high} times as fast as the CPU."))
 
 
-def _less(gathered: ReportData, value: Callable[[CellResult], float | None], text: str) -> Finding | None:
+def _less(data: ReportData, value: Callable[[CellResult], float | None], text: str) -> Finding | None:
     ratios = []
-    for pair in device_pairs(gathered):
+    for pair in device_pairs(data):
         if pair.cpu.is_ok and pair.other.is_ok and pair.cpu.result and pair.other.result:
             cpu, other = value(pair.cpu.result), value(pair.other.result)
             if cpu and other:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reports.text.i18n import N_
+
 __all__ = ["NOISE", "Finding", "more", "outcome"]
 
 NOISE = 0.03
@@ -17,10 +19,10 @@ def outcome(holds: Iterable[bool | None]) -> str:
     """Supported where it holds in all cases, contradicted where in none; None: too close to call."""
     cases = list(holds)
     if cases and all(case is True for case in cases):
-        return "supported"
+        return N_("supported")
     if cases and all(case is False for case in cases):
-        return "contradicted"
-    return "not enough evidence"
+        return N_("contradicted")
+    return N_("not enough evidence")
 
 
 def more(a: float, b: float) -> bool | None:

@@ -27,10 +27,10 @@ _BUILT = ("image_size", "feature_blocks", "pooling")
 """What a study may change in a model beside its name."""
 
 
-def patch_ram(gathered: ReportData, _: Translate) -> Finding | None:
+def patch_ram(data: ReportData, _: Translate) -> Finding | None:
     """Claim 1. A transformer's tokens fall with the square of the patch, so the opposite is expected."""
     groups: dict[tuple[object, ...], list[tuple[int, float]]] = {}
-    for entry in gathered.ok:
+    for entry in data.ok:
         result = entry.result
         if result and entry.group == "vit" and result.model.patch and result.memory.peak_ram_mib is not None:
             setting = (entry.regime, entry.device, entry.precision, entry.seed, entry.run_name)
@@ -63,11 +63,11 @@ def _without_patch(result: CellResult, patch: int) -> tuple[object, ...]:
     return (stem, result.model.image_size, *(model.get(key) for key in _BUILT))
 
 
-def quantized(gathered: ReportData, _: Translate) -> Finding | None:
+def quantized(data: ReportData, _: Translate) -> Finding | None:
     """Claim 7, from the int8 backend beside the eager one on the same test images."""
     pairs = [
         (entry.label, found)
-        for entry in gathered.leading
+        for entry in data.leading
         if entry.result
         and entry.group == "vit"
         and not entry.has_random_frozen_backbone

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from bench.execution.local import run_cell
+from bench.execution.local import LocalExecutor
 from bench.execution.messages.job import Job
+from bench.execution.messages.progress import Progress
 from bench.results.schema import CellResult
 from bench.study.schema import Budget, Cell, ModelEntry
 from bench.study.train import TrainSpec
@@ -23,6 +24,8 @@ folder = job["folder"]
 def leave(**outcome):
     with open(folder + "/outcome.json", "w") as file:
         json.dump({"status": "ok", **outcome}, file)
+def failure(kind, text):
+    return {"kind": kind, "notice": {"code": "verbatim", "values": {"text": text}}}
 def progress(**facts):
     with open(folder + "/p.tmp", "w") as file:
         json.dump(facts, file)
@@ -33,7 +36,7 @@ RunScript = Callable[..., CellResult]
 
 
 def child_of(script: str) -> tuple[str, ...]:
-    """A child's command line that runs a script; the job, its folder, leave() and progress() are at hand."""
+    """A child's command line that runs a script; the job, its folder, leave(), failure() and progress() are at hand."""
     return (sys.executable, "-I", "-S", "-c", PREAMBLE + textwrap.dedent(script))
 
 
@@ -50,13 +53,13 @@ def job(tmp_path: Path) -> Job:
         split_hash="s" * 64,
     )
     folder = tmp_path / "cells" / cell.id
-    return Job(cell=cell, folder=folder, dataset=tmp_path, pixels=tmp_path, weights="none", parent=0, started=0.0)
+    return Job(cell=cell, folder=folder, dataset=tmp_path, pixels=tmp_path, weights="none")
 
 
 @pytest.fixture
 def run_script(job: Job) -> RunScript:
-    def run(script: str, told: list[dict[str, Any]] | None = None, **budget: Any) -> CellResult:
-        ticks = [] if told is None else told
-        return run_cell(job, Budget(**budget), on_tick=ticks.append, command=child_of(script))
+    def run(script: str, reported: list[Progress] | None = None, **budget: Any) -> CellResult:
+        found = [] if reported is None else reported
+        return LocalExecutor(child_of(script)).run(job, Budget(**budget), on_progress=found.append)
 
     return run

@@ -12,7 +12,9 @@ import pytest
 
 from bench.execution import local
 from bench.execution.messages.job import Job
+from bench.execution.messages.progress import Progress
 from bench.execution.process.child import LOG_BYTES
+from bench.results.notice import Notice, verbatim
 from bench.results.schema import CellResult, Status
 
 RunScript = Callable[..., CellResult]
@@ -63,7 +65,10 @@ def test_a_traceback_becomes_the_reason(run_script: RunScript) -> None:
     result = run_script('raise ValueError("no such color")')
     assert result.status is Status.FAILED
     assert result.error is not None
-    assert (result.error.kind, result.error.message) == ("ValueError", "ValueError: no such color")
+    assert (result.error.kind, result.error.notice) == (
+        "ValueError",
+        Notice.of("exception", kind="ValueError", text="no such color"),
+    )
     assert "Traceback" in result.error.log_tail
 
 
@@ -75,7 +80,7 @@ def test_exit_0_without_a_result_is_a_failure(run_script: RunScript) -> None:
     assert result.error.log_tail == "all fine"
 
 
-def test_a_silent_exit_tells_its_code(run_script: RunScript) -> None:
+def test_a_silent_exit_is_reported_with_its_code(run_script: RunScript) -> None:
     result = run_script("os._exit(3)")
     assert result.error is not None
     assert result.error.kind == "exit code 3"
@@ -113,18 +118,19 @@ def test_an_outcome_that_is_no_text(run_script: RunScript) -> None:
 def test_a_crash_after_the_result_is_noted_and_the_result_stands(run_script: RunScript) -> None:
     result = run_script('leave(metrics={"accuracy": 1.0}); os.kill(os.getpid(), signal.SIGSEGV); time.sleep(60)')
     assert result.status is Status.OK
-    assert result.context["exit"] == "its process ended by SIGSEGV after the result was written"
+    ended = Notice.of("killed_by_signal", signal="SIGSEGV")
+    assert result.context.late_failure == Notice.of("failed_after_result", how=ended)
 
 
-def test_a_foreseen_ending_is_told_as_it_is(run_script: RunScript) -> None:
-    result = run_script('leave(status="diverged", error={"kind": "Diverged", "message": "loss is nan"}, epochs=2)')
+def test_a_foreseen_ending_is_reported_as_it_is(run_script: RunScript) -> None:
+    result = run_script('leave(status="diverged", error=failure("Diverged", "loss is nan"), epochs=2)')
     assert result.status is Status.DIVERGED
     assert result.error is not None
-    assert result.error.message == "loss is nan"
+    assert result.error.notice == verbatim("loss is nan")
     assert result.epochs == 2
 
 
-def test_what_a_killed_child_had_told_is_kept(run_script: RunScript) -> None:
+def test_what_a_killed_child_had_reported_is_kept(run_script: RunScript) -> None:
     result = run_script("""
         told = {"timings": {"import_seconds": 1.5}, "memory": {"baseline_mib": 7.0}, "context": {"threads": 1},
                 "settings": {}, "model": {}}
@@ -134,7 +140,7 @@ def test_what_a_killed_child_had_told_is_kept(run_script: RunScript) -> None:
     """)
     assert result.timings.import_seconds == 1.5
     assert result.memory.baseline_mib == 7.0
-    assert result.context["threads"] == 1
+    assert result.context.threads == 1
     assert result.epochs == 2
 
 
@@ -143,7 +149,7 @@ def test_a_hanging_child_meets_the_time_limit(run_script: RunScript) -> None:
     result = run_script("time.sleep(600)", time_limit=0.5)
     assert result.status is Status.TIMEOUT
     assert result.error is not None
-    assert "time_limit of 0.5 s" in result.error.message
+    assert result.error.notice == Notice.of("time_limit", seconds=0.5)
     assert result.timings.total_seconds is not None
     assert 0.5 <= result.timings.total_seconds < 4
     assert time.monotonic() - started < 5
@@ -241,9 +247,10 @@ def test_memory_past_the_limit_ends_a_cell(run_script: RunScript) -> None:
     )
     assert result.status is Status.OUT_OF_MEMORY
     assert result.error is not None
-    assert "memory_limit of 60 MiB" in result.error.message
+    assert result.error.notice.code in ("memory_limit", "memory_limit_by_kernel")
+    assert result.error.notice.values["mib"] == 60
     assert result.memory.peak_ram_mib is not None
-    assert result.memory.peak_ram_mib > 60 or "ended by the kernel" in result.error.message
+    assert result.memory.peak_ram_mib > 60 or result.error.notice.code == "memory_limit_by_kernel"
 
 
 def test_the_memory_of_workers_counts_towards_the_limit(run_script: RunScript) -> None:
@@ -278,7 +285,7 @@ def test_the_kernels_own_kill_is_told_from_others(run_script: RunScript, monkeyp
     result = run_script("os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)")
     assert result.status is Status.OUT_OF_MEMORY
     assert result.error is not None
-    assert "kernel" in result.error.message
+    assert result.error.notice == Notice.of("killed_by_kernel")
 
 
 def test_a_child_that_is_refused_memory_by_the_kernel(run_script: RunScript) -> None:
@@ -290,15 +297,15 @@ def test_a_child_that_is_refused_memory_by_the_kernel(run_script: RunScript) -> 
             while True: held.append(bytearray(16 << 20))
         except MemoryError:
             held.clear()
-            leave(status="out_of_memory", error={"kind": "MemoryError", "message": "out of memory"})
+            leave(status="out_of_memory", error=failure("MemoryError", "out of memory"))
     """
     assert run_script(script).status is Status.OUT_OF_MEMORY
 
 
-def test_ticks_carry_what_the_child_says(run_script: RunScript) -> None:
-    told: list[dict[str, object]] = []
-    run_script('progress(phase="train", epoch=1.5, epochs=3); time.sleep(1.5); leave()', told)
-    assert {"phase": "train", "epoch": 1.5, "epochs": 3} in told
+def test_progress_carries_what_the_child_reports(run_script: RunScript) -> None:
+    reported: list[Progress] = []
+    run_script('progress(phase="train", epoch=1.5, epochs=3); time.sleep(1.5); leave()', reported)
+    assert Progress(phase="train", epoch=1.5, epochs=3) in reported
 
 
 def test_a_broken_progress_file_disturbs_nothing(run_script: RunScript) -> None:

@@ -19,16 +19,16 @@ KILLED_IN = ("import", "data", "model", "warm-up", "train", "evaluate")
 
 FAULT = """
 import os, resource, signal, sys
-from bench.execution import cell
+from bench.execution.worker import main, progress
 from bench.execution.messages.job import Job
 job = Job.model_validate_json(open(sys.argv[1]).read())
-real = cell._Reporter.phase
+real = progress.ProgressWriter.phase
 def at(phase, fault):
-    def told(self, name, **facts):
-        real(self, name, **facts)
+    def reported(self, name):
+        real(self, name)
         if name == phase:
             fault()
-    cell._Reporter.phase = told
+    progress.ProgressWriter.phase = reported
 def kill():
     os.kill(os.getpid(), signal.SIGKILL)
 class AtImport:
@@ -36,7 +36,7 @@ class AtImport:
         if name == "torch":
             kill()
 {body}
-sys.exit(cell.main(sys.argv[1:]))
+sys.exit(main.main(sys.argv[1:]))
 """
 
 Inject = Callable[[str], None]
@@ -88,7 +88,7 @@ def test_kill_9_in_every_phase_and_then_all_again(inject: Inject, tmp_path: Path
         assert result.metrics == {}
         phases = ("import", "data", "model", "warmup", "train", "evaluate")
         done = [name for name in phases if getattr(result.timings, f"{name}_seconds") is not None]
-        known[KILLED_IN[result.cell["seed"]]] = done
+        known[KILLED_IN[result.cell.seed]] = done
     order = ["import", "data", "model", "warmup", "train"]
     assert known == {name: order[:number] for number, name in enumerate(KILLED_IN)}
     assert _left(run.path) == []
@@ -114,7 +114,7 @@ def test_a_loss_that_becomes_nan(inject: Inject, tmp_path: Path) -> None:
     result = _only(run)
     assert result.status is Status.DIVERGED
     assert result.error is not None
-    assert "try a lower train.lr" in result.error.message
+    assert result.error.notice.code == "diverged"
     assert result.metrics == {}
     assert run.predictions(result.id) is None
 
@@ -126,7 +126,7 @@ def test_a_thread_that_reads_ahead_and_dies(inject: Inject, tmp_path: Path) -> N
     assert result.status is Status.FAILED
     assert result.error is not None
     assert result.error.kind == "DataError"
-    assert "was cut short while it was read" in result.error.message
+    assert "was cut short while it was read" in str(result.error.notice.values["text"])
     inject("")
     again = _only(run_study(_study(workers=2), out=tmp_path / "r", cache=tmp_path / "cache", retry="failed"))
     assert again.status is Status.OK

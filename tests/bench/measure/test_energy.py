@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.measure.energy import RaplCounter, open_energy
+from bench.results.notice import Notice, verbatim
 
 RANGE = 262_143_328_850
 
@@ -53,13 +54,16 @@ def test_packages_and_their_memory_are_added(tmp_path: Path) -> None:
     assert energy.joules == 6.0
     assert energy.by_phase == {"train": 6.0}
     assert energy.not_measured is None
+    counters = (verbatim("package-0"), verbatim("dram"), verbatim("package-1"))
+    assert energy.method == Notice.of("hardware_counters", names=counters)
 
 
 def test_without_counters_nothing_is_guessed(tmp_path: Path) -> None:
     energy = open_energy("cpu", None, tmp_path / "missing").energy()
     assert energy.joules is None
-    assert "shows no RAPL counters" in str(energy.not_measured)
-    assert "no energy counter for mps devices" in str(open_energy("mps", None, tmp_path).energy().not_measured)
+    assert energy.not_measured == Notice.of("no_rapl")
+    missing = open_energy("mps", None, tmp_path).energy().not_measured
+    assert missing == Notice.of("several", parts=(Notice.of("no_rapl"), Notice.of("no_energy_counter", device="mps")))
 
 
 def test_counters_that_may_not_be_read(tmp_path: Path) -> None:
@@ -68,7 +72,9 @@ def test_counters_that_may_not_be_read(tmp_path: Path) -> None:
     (zone / "energy_uj").mkdir()  # cannot be read, whoever asks
     energy = open_energy("cpu", None, tmp_path).energy()
     assert energy.joules is None
-    assert "rights of root" in str(energy.not_measured)
+    assert energy.not_measured is not None
+    assert energy.not_measured.code == "rapl_needs_rights"
+    assert isinstance(energy.not_measured.values["zeus"], Notice)
 
 
 def test_a_counter_that_breaks_off_leaves_no_half_sum(tmp_path: Path) -> None:
@@ -81,4 +87,5 @@ def test_a_counter_that_breaks_off_leaves_no_half_sum(tmp_path: Path) -> None:
     watch.end(3.0)
     energy = watch.energy()
     assert energy.joules is None
-    assert "could not be read to the end" in str(energy.not_measured)
+    assert energy.not_measured is not None
+    assert energy.not_measured.code == "counter_lost"

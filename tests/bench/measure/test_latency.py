@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bench.measure.latency import percentile, profile, summary_metrics
-from bench.results.schema import BatchTiming, InferenceProfile
+from bench.results.inference import BatchTiming, InferenceProfile, InferenceSummary
+from bench.results.notice import Notice, verbatim
 from bench.study.measure import MeasureSpec
 
 
@@ -69,33 +70,35 @@ def test_a_cold_start_that_was_timed_before_the_training_is_taken_over() -> None
 
 def test_figures_are_derived_from_the_samples() -> None:
     figures = summary_metrics([_profile(Model())])
-    assert figures["cold_start_ms"] == pytest.approx(2011)
-    assert figures["latency_p50_ms"] == pytest.approx(11)
-    assert figures["latency_p99_ms"] == pytest.approx(11)
-    assert figures["throughput_img_s"] == pytest.approx(256 / 0.266)
-    assert figures["throughput_batch"] == 256
+    assert figures.cold_start_ms == pytest.approx(2011)
+    assert figures.latency_p50_ms == pytest.approx(11)
+    assert figures.latency_p99_ms == pytest.approx(11)
+    assert figures.throughput_img_s == pytest.approx(256 / 0.266)
+    assert figures.throughput_batch == 256
 
 
 def test_few_samples_have_no_99th_percentile() -> None:
     timed = BatchTiming(batch_size=1, seconds=(1.0, 2.0, 3.0))
     figures = summary_metrics([InferenceProfile(backend="eager", batches=(timed,))])
-    assert figures["latency_p50_ms"] == 2000
-    assert figures["latency_p90_ms"] is None
-    assert figures["latency_p99_ms"] is None
+    assert figures.latency_p50_ms == 2000
+    assert figures.latency_p90_ms is None
+    assert figures.latency_p99_ms is None
 
 
 def test_without_an_eager_profile_there_are_no_figures() -> None:
     timed = BatchTiming(batch_size=1, seconds=(1.0,))
-    assert summary_metrics([InferenceProfile(backend="int8", batches=(timed,))]) == {}
-    assert summary_metrics([InferenceProfile(backend="eager", not_measured="no memory")]) == {}
-    assert summary_metrics([]) == {}
+    assert summary_metrics([InferenceProfile(backend="int8", batches=(timed,))]) == InferenceSummary()
+    assert (
+        summary_metrics([InferenceProfile(backend="eager", not_measured=verbatim("no memory"))]) == InferenceSummary()
+    )
+    assert summary_metrics([]) == InferenceSummary()
 
 
 def test_a_batch_too_large_for_the_memory_ends_it() -> None:
     told: list[InferenceProfile] = []
     found = _profile(Model(most=20), told)
     assert [timed.batch_size for timed in found.batches] == [1, 4, 16]
-    assert found.stopped == "a batch of 64 images does not fit in memory"
+    assert found.stopped == Notice.of("batch_too_large", batch=64)
     assert [len(seen.batches) for seen in told] == [1, 2, 3]
 
 
@@ -104,7 +107,9 @@ def test_a_batch_too_slow_for_the_time_is_not_tried() -> None:
     found = _profile(model)
     assert max(model.calls) == 64
     assert found.stopped is not None
-    assert "256 images would take 13 s" in found.stopped
+    assert found.stopped.code == "batch_too_slow"
+    assert found.stopped.values["batch"] == 256
+    assert found.stopped.values["seconds"] == pytest.approx(12.8, abs=0.5)
 
 
 def test_other_errors_are_not_hidden() -> None:

@@ -12,6 +12,8 @@ from bench.measure.energy import open_energy
 from bench.measure.gpu import GpuWatch
 from bench.measure.monitor import Monitor
 from bench.measure.nvml import Gpu, Nvml
+from bench.results.environment import Range
+from bench.results.notice import Notice, verbatim
 from bench.results.schema import Memory
 
 
@@ -75,7 +77,9 @@ def test_without_a_driver_there_is_a_reason() -> None:
     nvml, driver = _nvml(nvmlInit=_refusal(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
     assert nvml.gpus() == []
     assert nvml.driver is None
-    assert "no NVIDIA driver answers" in str(nvml.gpu("cuda"))
+    reason = nvml.gpu("cuda")
+    assert isinstance(reason, Notice)
+    assert reason.code == "no_nvidia_driver"
     nvml.close()
     assert driver.calls == ["nvmlInit"]
 
@@ -98,9 +102,11 @@ def test_torchs_number_is_turned_into_the_drivers(device: str, environ: dict[str
 
 def test_a_device_that_is_hidden_or_unknown() -> None:
     nvml, _ = _nvml({"CUDA_VISIBLE_DEVICES": "0"})
-    assert nvml.gpu("cuda:1") == "CUDA_VISIBLE_DEVICES=0 shows no cuda:1"
+    assert nvml.gpu("cuda:1") == Notice.of("device_not_visible", device="cuda:1", visible="0")
     nvml, _ = _nvml(nvmlDeviceGetHandleByIndex=_refusal(pynvml.NVML_ERROR_INVALID_ARGUMENT))
-    assert "the driver does not know cuda:7" in str(nvml.gpu("cuda:7"))
+    reason = nvml.gpu("cuda:7")
+    assert isinstance(reason, Notice)
+    assert (reason.code, reason.values["device"]) == ("driver_unknown_device", "cuda:7")
 
 
 def _gpu(**answers: Any) -> Gpu:
@@ -116,7 +122,7 @@ def test_memory_of_the_cells_own_processes() -> None:
     watch.begin()
     watch.poll({7}, 10.0)
     assert watch.memory_mib == 300
-    assert watch.facts()["memory_method"] == "the driver's account of the cell's processes"
+    assert watch.load().memory_method == Notice.of("gpu_memory_of_processes")
 
 
 def test_memory_where_the_driver_does_not_know_the_processes() -> None:
@@ -132,7 +138,7 @@ def test_memory_where_the_driver_does_not_know_the_processes() -> None:
         else:
             watch.poll({7}, now)
     assert watch.memory_mib == 1000
-    assert "less what was in use before" in watch.facts()["memory_method"]
+    assert watch.load().memory_method == Notice.of("gpu_memory_of_device")
 
 
 def test_the_driver_is_asked_twice_a_second_at_most() -> None:
@@ -145,7 +151,7 @@ def test_the_driver_is_asked_twice_a_second_at_most() -> None:
     assert driver.calls.count("nvmlDeviceGetTemperature") == 7
 
 
-def test_throttling_is_a_share_of_the_looks() -> None:
+def test_throttling_is_a_share_of_the_samples() -> None:
     nvml, driver = _nvml()
     gpu = nvml.gpu("cuda")
     assert isinstance(gpu, Gpu)
@@ -153,18 +159,20 @@ def test_throttling_is_a_share_of_the_looks() -> None:
     for second, bits in enumerate([0x1, 0x4, 0x4 | 0x40, 0x2]):  # idle and set clocks are no throttling
         driver._answers["nvmlDeviceGetCurrentClocksThrottleReasons"] = bits
         watch.poll(set(), float(second + 1))
-    assert watch.facts()["throttled"] == {"power cap": 0.5, "thermal (hardware)": 0.25}
+    assert watch.load().throttled == {"power cap": 0.5, "thermal (hardware)": 0.25}
 
 
-def test_a_gpu_that_tells_little_is_a_reason_and_no_crash() -> None:
+def test_a_gpu_that_reports_little_is_a_reason_and_no_crash() -> None:
     watch = GpuWatch(_gpu(nvmlDeviceGetClockInfo=_refusal()))
     watch.begin()
     watch.poll(set(), 1.0)
     watch.poll(set(), 2.0)
-    assert "nvmlDeviceGetClockInfo" in watch.facts()["not_measured"]
+    reason = watch.load().not_measured
+    assert reason is not None
+    assert "nvmlDeviceGetClockInfo" in str(reason.values["text"])
     facts = _gpu(nvmlDeviceGetMigMode=_refusal()).facts()
-    assert facts["mig"] is None
-    assert facts["power_limit_w"] == 700
+    assert facts.mig is None
+    assert facts.power_limit_w == 700
 
 
 def test_energy_is_the_difference_of_the_drivers_count(tmp_path: Any) -> None:
@@ -180,10 +188,8 @@ def test_energy_is_the_difference_of_the_drivers_count(tmp_path: Any) -> None:
     assert energy.by_phase == {"start": 10.0, "train": 15.0, "inference": 10.0}
     assert energy.joules == 25.0
     assert energy.by_counter == {"Test GPU": 25.0}
-    assert energy.method is not None
-    assert "Test GPU" in energy.method
-    assert energy.not_measured is not None
-    assert "CPU" in energy.not_measured
+    assert energy.method == Notice.of("hardware_counters", names=(verbatim("Test GPU"),))
+    assert energy.not_measured == Notice.of("no_rapl")
 
 
 def test_an_old_gpu_without_a_counter(tmp_path: Any) -> None:
@@ -191,7 +197,10 @@ def test_an_old_gpu_without_a_counter(tmp_path: Any) -> None:
     energy = open_energy("cuda", nvml, tmp_path).energy()
     assert energy.joules is None
     assert energy.not_measured is not None
-    assert "GPU: nvmlDeviceGetTotalEnergyConsumption" in energy.not_measured
+    cpu, gpu = energy.not_measured.values["parts"]  # type: ignore[misc]
+    assert cpu == Notice.of("no_rapl")
+    assert gpu.code == "gpu_energy_missing"
+    assert "nvmlDeviceGetTotalEnergyConsumption" in str(gpu.values["reason"])
 
 
 def test_the_order_of_the_calls_around_a_cell() -> None:
@@ -208,5 +217,7 @@ def test_the_order_of_the_calls_around_a_cell() -> None:
     assert driver.calls == [*before, *during]
     watch.close()
     assert driver.calls == [*before, *during, "nvmlDeviceGetTotalEnergyConsumption", "nvmlShutdown"]
-    assert watch.during()["gpu"]["celsius"] == {"lowest": 60, "highest": 60}
+    gpu = watch.system_load().gpu
+    assert gpu is not None
+    assert gpu.celsius == Range(lowest=60, highest=60)
     assert watch.memory(Memory()).driver_vram_mib is None  # never more than before the child

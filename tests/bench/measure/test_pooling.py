@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bench.measure.latency import summary_metrics
 from bench.measure.pooling import pool
+from bench.results.notice import Notice, verbatim
 from bench.results.schema import BatchTiming, InferenceProfile
 
 
@@ -33,29 +34,34 @@ def test_samples_of_three_rounds_and_their_origin() -> None:
 
 def test_a_99th_percentile_from_rounds_that_had_too_few_samples_for_it() -> None:
     one = _profile(*[0.01] * 40)
-    assert summary_metrics([one])["latency_p99_ms"] is None
-    assert summary_metrics([_pooled(one, one, one)])["latency_p99_ms"] == 10
+    assert summary_metrics([one]).latency_p99_ms is None
+    assert summary_metrics([_pooled(one, one, one)]).latency_p99_ms == 10
 
 
 def test_rounds_that_disagree_are_unstable_however_sure_each_was() -> None:
     """Two of three rounds agree, so that the median of all is known well; the third process was slower by a fifth."""
     found = _pooled(_profile(*[1.0] * 40), _profile(*[1.2] * 10), _profile(*[1.0] * 40))
-    assert found.batches[0].unstable == "the medians of 3 rounds lie between +0% and +20% of all samples'"
+    unstable = found.batches[0].unstable
+    assert unstable is not None
+    assert unstable.code == "rounds_disagree"
+    assert unstable.values == {"rounds": 3, "low": 0.0, "high": pytest.approx(0.2)}
 
 
 def test_too_few_samples_in_all_rounds() -> None:
     found = _pooled(_profile(1.0), _profile(1.0))
-    assert found.batches[0].unstable == "the median of 2 samples in 2 rounds is not known within 5%"
+    expected = Notice.of("unstable_median", samples=2, rounds=2, share=0.05, warm=1)
+    assert found.batches[0].unstable == expected
 
 
 def test_what_a_round_did_not_reach_stays_as_it_was() -> None:
     known = _profile(1.0, size=256)
     assert pool([known], [], 0.05) == (known,)
     assert pool([known], [_profile(1.0, backend="int8")], 0.05) == (known,)
-    assert pool([known], [InferenceProfile(backend="eager", not_measured="no memory")], 0.05) == (known,)
-    (found,) = pool([known], [_profile(1.0, size=4, stopped="a batch of 256 images does not fit in memory")], 0.05)
+    assert pool([known], [InferenceProfile(backend="eager", not_measured=verbatim("no memory"))], 0.05) == (known,)
+    too_large = Notice.of("batch_too_large", batch=256)
+    (found,) = pool([known], [_profile(1.0, size=4, stopped=too_large)], 0.05)
     assert found.batches == known.batches
-    assert found.stopped == "a batch of 256 images does not fit in memory"
+    assert found.stopped == too_large
 
 
 @settings(deadline=None)

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import math
-from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
 
-from bench.measure.sampling import is_steady, median_interval, sample, warm_up_until_steady
+from bench.measure.sampling import is_steady, sample, warm_up_until_steady
+from bench.results.notice import Notice
+from bench.stats.timings import median_interval
 
 
 class Fake:
@@ -57,7 +57,7 @@ def test_samples_are_taken_until_the_median_is_known() -> None:
     assert found.unstable is None
     assert 50 < len(found.seconds) < 1000
     assert interval is not None
-    assert interval[1] / interval[0] < 1.11
+    assert interval.high / interval.low < 1.11
     exact = Fake(1.0)
     assert len(sample(exact.run, seconds=1e9, tolerance=0.05, clock=exact.clock).seconds) == 6
 
@@ -65,31 +65,13 @@ def test_samples_are_taken_until_the_median_is_known() -> None:
 def test_what_is_not_known_in_time_is_called_unstable() -> None:
     few = Fake(1.0)
     found = sample(few.run, seconds=4, tolerance=0.05, clock=few.clock)
-    assert found.unstable == "the time allowed 2 samples only"
+    assert found.unstable == Notice.of("time_allowed_samples", count=2)
     wild = Fake(*([1.0, 2.0] * 1000))
-    assert "not known within 5%" in str(sample(wild.run, seconds=100, tolerance=0.05, clock=wild.clock).unstable)
+    unstable = sample(wild.run, seconds=100, tolerance=0.05, clock=wild.clock).unstable
+    assert unstable is not None
+    assert (unstable.code, unstable.values["share"], unstable.values["rounds"]) == ("unstable_median", 0.05, 1)
     never = Fake(*np.random.default_rng(1).lognormal(0, 3, 3000))
     assert len(sample(never.run, seconds=math.inf, tolerance=0.001, clock=never.clock).seconds) == 1000
-
-
-@settings(deadline=None)
-@given(st.integers(min_value=6, max_value=3000))
-@example(6)
-@example(9)
-@example(1000)
-def test_the_interval_of_a_median_covers_it(count: int) -> None:
-    """For any continuous distribution the ranks hold the median with the probability of a binomial count."""
-    interval = median_interval([float(n) for n in range(count)])
-    assert interval is not None
-    low, high = int(interval[0]), int(interval[1])
-    assert low == count - 1 - high
-    assert 1 - 2 * binom.cdf(low, count, 0.5) >= 0.95
-    assert 1 - 2 * binom.cdf(low + 1, count, 0.5) < 0.95, "a narrower one would do"
-    assert low <= median(range(count)) <= high
-
-
-def test_five_samples_have_no_interval() -> None:
-    assert median_interval([1.0] * 5) is None
 
 
 @settings(deadline=None)

@@ -13,6 +13,7 @@ import pytest
 from bench.measure import zeus as zeus_counters
 from bench.measure.energy import open_energy
 from bench.measure.nvml import Nvml
+from bench.results.notice import Notice
 
 
 class _Devices:
@@ -71,7 +72,7 @@ def powercap(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_processor_whose_counters_only_zeus_can_read(install: Any, powercap: Path) -> None:
+def test_a_cpu_whose_counters_only_zeus_can_read(install: Any, powercap: Path) -> None:
     install(get_cpus=_Devices(lambda mj: SimpleNamespace(cpu_mj=mj, dram_mj=None)))
     watch = open_energy("cpu", None, powercap)
     watch.poll("train", 0.0)
@@ -84,8 +85,8 @@ def test_a_processor_whose_counters_only_zeus_can_read(install: Any, powercap: P
 
 def test_the_memory_of_a_package_counts_where_it_has_a_counter(install: Any) -> None:
     install(get_cpus=_Devices(lambda mj: SimpleNamespace(cpu_mj=mj, dram_mj=mj / 2)))
-    counters = zeus_counters.processor_counters()
-    assert not isinstance(counters, str)
+    counters = zeus_counters.cpu_counters()
+    assert not isinstance(counters, Notice)
     assert counters[0].read() == 3.0
 
 
@@ -97,16 +98,20 @@ def test_a_gpu_without_the_nvidia_library(install: Any, tmp_path: Path) -> None:
     watch.end(5.0)
     assert watch.energy().by_counter == {"AMD Instinct (through zeus)": 2.0}
     assert set(gpus.calls) == {0}
-    assert "zeus does not know cuda:1" in str(open_energy("cuda:1", None, tmp_path).energy().not_measured)
+    missing = open_energy("cuda:1", None, tmp_path).energy().not_measured
+    assert Notice.of("zeus_unknown_device", device="cuda:1") in _within(missing)
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("no RAPL"), None])
 def test_a_zeus_that_cannot_either_is_a_reason(install: Any, powercap: Path, fault: Exception | None) -> None:
     install(**({} if fault is None else {"get_cpus": fault, "get_gpus": fault}))
-    told = str(open_energy("cuda", Nvml(_no_driver()), powercap).energy().not_measured)
-    assert "takes the rights of root, or zeus with its daemon (zeus: " in told
-    assert "GPU: no NVIDIA driver answers" in told
-    assert ("no RAPL" in told) == (fault is not None)
+    reasons = _within(open_energy("cuda", Nvml(_no_driver()), powercap).energy().not_measured)
+    codes = [reason.code for reason in reasons]
+    assert codes.index("rapl_needs_rights") < codes.index("gpu_energy_missing") < codes.index("no_nvidia_driver")
+    texts = [reason.values["text"] for reason in reasons if reason.code == "verbatim"]
+    assert len(texts) == 2
+    assert all(str(text).startswith("zeus: ") for text in texts)
+    assert all(("no RAPL" in str(text)) == (fault is not None) for text in texts)
 
 
 def test_a_counter_that_breaks_off_leaves_no_half_sum(install: Any, powercap: Path) -> None:
@@ -120,8 +125,16 @@ def test_a_counter_that_breaks_off_leaves_no_half_sum(install: Any, powercap: Pa
 
 def test_without_zeus_nothing_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zeus_counters, "find_spec", lambda _: None)
-    assert zeus_counters.processor_counters() == "zeus is not installed"
-    assert zeus_counters.gpu_counter("cuda") == "zeus is not installed"
+    assert zeus_counters.cpu_counters() == Notice.of("zeus_missing")
+    assert zeus_counters.gpu_counter("cuda") == Notice.of("zeus_missing")
+
+
+def _within(notice: Notice | None) -> list[Notice]:
+    """A notice and all that stand in its places."""
+    if notice is None:
+        return []
+    inner = [part for value in notice.values.values() for part in (value if isinstance(value, tuple) else (value,))]
+    return [notice, *(found for part in inner if isinstance(part, Notice) for found in _within(part))]
 
 
 def _no_driver() -> Any:

@@ -13,12 +13,13 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from bench.errors import DependencyError, RunError
 from bench.results.run import load_results
 from reports import export
-from reports.exports import deliver
+from reports.exports import write_export
 
 HOSTILE = "efficientnet_lite0 </script><img src=x onerror=alert(2)>"
 
@@ -26,7 +27,7 @@ HOSTILE = "efficientnet_lite0 </script><img src=x onerror=alert(2)>"
 @pytest.fixture(scope="module")
 def figures(full_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
-    assert f"files in {folder}" in deliver(load_results(full_run), "figures", str(folder))
+    assert f"files in {folder}" in write_export(full_run, "figures", folder).summary
     return folder
 
 
@@ -51,25 +52,33 @@ def test_the_files_are_what_they_are_called(figures: Path) -> None:
         assert picture.convert("RGB").getpixel((1, 1)) == (255, 255, 255)
 
 
+def test_a_confusion_matrix_names_its_axes(figures: Path) -> None:
+    text = next(figures.glob("confusion-*.svg")).read_text(encoding="utf-8")
+    assert ">Predicted<" in text
+    assert ">True<" in text
+    assert "Said" not in text
+
+
 def test_a_run_without_scores_has_nothing_to_draw(make_run: Callable[..., Path], tmp_path: Path) -> None:
     run = make_run(models=[("resnet18", "cnn", None, 1_000_000, 1.0)], bad={("resnet18", "cpu"): ("failed", "x")},
                    devices=("cpu",), not_run=())  # fmt: skip
     with pytest.raises(RunError, match="nothing to draw"):
-        deliver(load_results(run), "figures", str(tmp_path / "f"))
+        write_export(run, "figures", tmp_path / "f")
 
 
 def test_a_card_for_each_kept_model(full_run: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(full_run, run)
     with pytest.raises(RunError, match="keep_models=true"):
-        deliver(load_results(run), "model-cards")
+        write_export(run, "model-cards")
     (kept,) = (r for r in load_results(run).results() if r.label == HOSTILE and r.cell["device"] == "cpu")
     (run / "cells" / kept.id / "model.safetensors").touch()
-    (path,) = map(Path, deliver(load_results(run), "model-cards").splitlines())
+    (path,) = map(Path, write_export(run, "model-cards").summary.splitlines())
     assert path == run / "cells" / kept.id / "README.md"
     text = path.read_text(encoding="utf-8")
     _empty, header, body = text.split("---\n", 2)
     facts = yaml.safe_load(header)
+    assert len(ModelCard(text).data.eval_results or []) == 3, "the hub's own reader takes it"
     (entry,) = facts["model-index"]
     assert entry["name"] == HOSTILE
     (result,) = entry["results"]
@@ -80,7 +89,7 @@ def test_a_card_for_each_kept_model(full_run: Path, tmp_path: Path) -> None:
     assert "\\<script\\>alert(1)\\</script\\>" in body, "a class name is text"
 
 
-def test_croissant_names_every_image_with_its_label_and_side(full_run: Path, tmp_path: Path) -> None:
+def test_croissant_names_every_image_with_its_label_and_split(full_run: Path, tmp_path: Path) -> None:
     found = json.loads(export(full_run, "croissant", tmp_path / "c.json").read_text(encoding="utf-8"))
     assert found["conformsTo"] == "http://mlcommons.org/croissant/1.0"
     classes, images = found["recordSet"]
@@ -99,9 +108,8 @@ def test_characters_that_turn_the_direction_of_writing_are_seen(make_run: Callab
                    bad={}, not_run=())  # fmt: skip
     (cell,) = run.glob("cells/*")
     (cell / "model.safetensors").touch()
-    opened = load_results(run)
-    deliver(opened, "figures", str(tmp_path))
-    (card,) = deliver(opened, "model-cards").splitlines()
+    write_export(run, "figures", tmp_path)
+    (card,) = write_export(run, "model-cards").summary.splitlines()
     croissant = export(run, "croissant", tmp_path / "c.json")
     written = [Path(card), croissant, *tmp_path.glob("*.svg")]
     assert len(written) > 4
@@ -114,9 +122,9 @@ def test_characters_that_turn_the_direction_of_writing_are_seen(make_run: Callab
 
 
 @pytest.mark.skipif(find_spec("mlflow") is not None, reason="mlflow is installed here")
-def test_without_mlflow_the_line_that_installs_it_is_told(full_run: Path) -> None:
+def test_without_mlflow_the_message_says_how_to_install_it(full_run: Path) -> None:
     with pytest.raises(DependencyError, match=r"pip install 'patchbench\[mlflow\]'"):
-        deliver(load_results(full_run), "mlflow")
+        write_export(full_run, "mlflow")
 
 
 def test_the_command_line_writes_each(full_run: Path, tmp_path: Path) -> None:
@@ -128,8 +136,8 @@ def test_the_command_line_writes_each(full_run: Path, tmp_path: Path) -> None:
             check=False,
         )
 
-    told = command("--format", "croissant", "--out", str(tmp_path / "c.json"))
-    assert told.returncode == 0, told.stderr
+    done = command("--format", "croissant", "--out", str(tmp_path / "c.json"))
+    assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "c.json").read_text())["@type"] == "sc:Dataset"
     missing = command("--format", "model-cards")
     assert missing.returncode == 2

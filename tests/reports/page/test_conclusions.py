@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.inputs.report_data import gather
+from reports.inputs.load import load_report_data
 from reports.inputs.significance import compute_significance
 from reports.page.conclusions import verdict
 
@@ -14,8 +14,8 @@ FAR = [("good", "vit", 16, 10_000_000, 6.0), ("bad", "cnn", None, 10_000_000, 0.
 
 
 def sentences(folder) -> str:
-    gathered = gather([folder])
-    return " ".join(verdict(gathered, compute_significance(gathered), lambda text: text))
+    data = load_report_data([folder])
+    return " ".join(verdict(data, compute_significance(data), lambda text: text))
 
 
 def test_no_winner_is_named_that_the_tests_do_not_separate(make_run: Callable[..., Path]) -> None:
@@ -46,17 +46,17 @@ def test_without_predictions_only_the_range_is_told(make_run: Callable[..., Path
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_one_cell_a_model_is_tested_whatever_the_seeds(make_run: Callable[..., Path], seeds) -> None:
-    gathered = gather([make_run(models=NEAR, seeds=seeds, images=80)])
-    evidence = compute_significance(gathered)
-    assert [entry.seed for entry in evidence.tested] == [0, 0]
-    assert len(evidence.comparisons) == 1
+    data = load_report_data([make_run(models=NEAR, seeds=seeds, images=80)])
+    significance = compute_significance(data)
+    assert [entry.seed for entry in significance.tested] == [0, 0]
+    assert len(significance.comparisons) == 1
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])
 def test_it_says_that_one_seed_was_tested_where_there_are_more(make_run: Callable[..., Path], seeds) -> None:
     run = make_run(models=NEAR, seeds=seeds, devices=("cpu",), images=80)
     scores: dict[str, list[float]] = {}
-    for entry in gather([run]).ok:
+    for entry in load_report_data([run]).ok:
         scores.setdefault(entry.label, []).append(entry.result.metrics["accuracy"])
     spread = max(max(found) - min(found) for found in scores.values())
     told = f"accuracy differed by up to {spread * 100:.1f} points."

@@ -97,7 +97,7 @@ def test_ids_are_unique_and_references_resolve(page, seen) -> None:
 
 
 def test_published_rows_are_marked(page) -> None:
-    section = page[page.index('id="published"') : page.index('id="data"')]
+    section = page[page.index('id="published"') : page.index('id="dataset"')]
     assert section.count(">reported</span>") == 2
     assert "96.84 %" in section
     assert "not measured here" in section
@@ -219,9 +219,9 @@ def test_the_checklist_tells_yes_no_and_unknown(make_run: Callable[..., Path]) -
 
 
 ORDER = [
-    *("verdict", "alerts", "leaderboard", "quality", "cost", "devices", "time", "memory", "inference", "curves"),
-    *("models", "calibration", "gallery", "tests", "patch", "claims", "published", "differences", "data"),
-    *("environment", "checklist"),
+    *("verdict", "alerts", "leaderboard", "uncertainty", "cost", "devices", "phases", "memory", "inference", "curves"),
+    *("models", "calibration", "gallery", "significance", "patch_size", "claims", "published", "differences"),
+    *("dataset", "environment", "checklist"),
 ]
 
 

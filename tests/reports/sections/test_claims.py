@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.inputs.report_data import gather
+from reports.inputs.load import load_report_data
 from reports.inputs.significance import compute_significance
 from reports.sections.claims import answers
 
@@ -18,8 +18,8 @@ FAST_VIT = [
 
 
 def answered(*runs) -> dict[str, object]:
-    gathered = gather(runs)
-    return {answer.claim: answer for answer in answers(gathered, compute_significance(gathered), lambda text: text)}
+    data = load_report_data(runs)
+    return {answer.claim: answer for answer in answers(data, compute_significance(data), lambda text: text)}
 
 
 def outcomes(*runs) -> dict[str, str]:
@@ -85,8 +85,8 @@ def test_nothing_is_said_where_the_run_holds_nothing(make_run: Callable[..., Pat
 
 def test_every_claim_is_answered_where_the_run_holds_something(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
-    gathered = gather([run])
-    found = answers(gathered, compute_significance(gathered), lambda text: text)
+    data = load_report_data([run])
+    found = answers(data, compute_significance(data), lambda text: text)
     assert len(found) == 10
     robust = next(answer for answer in found if "occlusion" in answer.claim)
     assert (robust.outcome, "occluded, shuffled or corrupted" in robust.figures) == ("not enough evidence", True)
@@ -238,7 +238,7 @@ def test_what_in_a_name_is_the_patch(make_run: Callable[..., Path], small, large
 def test_the_fastest_level_vit_is_timed_against_the_fastest_level_cnn(make_run: Callable[..., Path]) -> None:
     models = [*FAST_VIT[:1], ("cnn_a", "cnn", None, 9_000_000, 4.0), ("cnn_b", "cnn", None, 9_000_000, 4.0)]
     run = make_run(models=models, devices=("cpu",), images=80)
-    quick, best = [entry.label for entry in reversed(gather([run]).ok) if entry.group == "cnn"]
+    quick, best = [entry.label for entry in reversed(load_report_data([run]).ok) if entry.group == "cnn"]
     for label, seconds in (("vit_p16", 10.0), (best, 100.0), (quick, 1.0)):
         change(run, label, train_seconds=seconds)
     found = answered(run)["ViTs reach the accuracy of CNNs in less time."]

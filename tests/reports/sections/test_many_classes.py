@@ -7,10 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.results.run import load_results
 from bench.results.schema import CellResult
-from reports import render_report
-from reports.exports import export_text
+from reports import export, render_report
 from reports.sections.gallery import MOST_BARS
 from reports.sections.models import MOST_CLASSES, confusion
 
@@ -61,7 +59,7 @@ def test_a_hundred_classes_stay_under_ten_megabytes_and_say_what_is_left_out(mak
 def test_the_whole_matrix_is_where_the_page_says(make_run: Callable[..., Path]) -> None:
     classes = [f"class number {number:03d}" for number in range(40)]
     run = make_run(models=MODELS[:1], devices=("cpu",), classes=classes, images=200, bad={}, not_run=())
-    (row,) = json.loads(export_text(load_results(run), "json"))
+    (row,) = json.loads(export(run, "json").read_text(encoding="utf-8"))
     assert [len(row["confusion"]), *map(len, row["confusion"])] == [40] * 41
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.inputs.report_data import gather
+from reports.inputs.load import load_report_data
 from reports.sections.time_to_accuracy import reaching
 
 TWO = [("quick", "vit", 16, 9_000_000, 4.0), ("slow", "cnn", None, 9_000_000, 4.0)]
@@ -34,7 +34,7 @@ def run(make_run: Callable[..., Path]):
 
 
 def test_what_one_half_and_all_reached_the_quickest_first(run) -> None:
-    found = reaching(gather([run]), lambda text: text)
+    found = reaching(load_report_data([run]), lambda text: text)
     assert found is not None
     rows = [(row.level.raw, row.title.split(" ")[0], row.epoch.raw) for row in found["rows"]]
     assert rows == [
@@ -53,7 +53,7 @@ def test_nothing_trained_nothing_shown(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
     for path in run.glob("cells/*/history.jsonl"):
         path.unlink()
-    assert reaching(gather([run]), lambda text: text) is None
+    assert reaching(load_report_data([run]), lambda text: text) is None
 
 
 def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run) -> None:
@@ -61,7 +61,7 @@ def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run)
         first, *rest = path.read_text().splitlines()
         skipped = json.loads(first) | {"validation": None, "validation_seconds": None}
         path.write_text("\n".join([json.dumps(skipped), *rest]) + "\n")
-    found = reaching(gather([run]), lambda text: text)
+    found = reaching(load_report_data([run]), lambda text: text)
     assert found is not None
     first = found["rows"][0]
     assert (first.level.raw, first.epoch.raw) == (0.9, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import string
 from collections.abc import Callable
@@ -13,56 +14,84 @@ from typing import get_args
 
 import pytest
 import yaml
+from babel.messages.catalog import Catalog, Message
+from babel.messages.frontend import CommandLineInterface
+from babel.messages.pofile import read_po
+from typer.testing import CliRunner
 
+import bench
 import reports
+from bench.cli.main import app
+from bench.errors import RunError
+from bench.measure.memory import APART, START
 from bench.results.schema import Status
-from reports import compare_runs, render_report, sections
-from reports.comparison import reproducibility as reproduced
-from reports.figures import interactive_curves as curves_chart
-from reports.figures import phases
+from bench.study.dataset import SplitMethod
+from reports import compare_runs, render_report
+from reports.comparison import reproducibility
+from reports.figures import interactive_curves, phases
 from reports.inputs import columns
-from reports.page.render import environment as templates
-from reports.sections import dataset as surroundings
-from reports.sections import leaderboard
+from reports.sections import SECTIONS, leaderboard
 from reports.sections import phases as phases_section
-from reports.text import messages as stored_texts
-from reports.text.i18n import LANGUAGES, TEMPLATES, translator
+from reports.text import words
+from reports.text.i18n import LANGUAGES, LOCALE, N_, Translator, translator
 
-REPORTS = Path(reports.__file__).parent
-
-
-def in_templates() -> set[str]:
-    environment = templates()
-    environment.add_extension("jinja2.ext.i18n")
-    texts = set()
-    for path in TEMPLATES.glob("*.j2"):
-        for _line, _function, message in environment.extract_translations(path.read_text(encoding="utf-8")):
-            texts.add(message)
-    return {text for text in texts if isinstance(text, str)}
+ROOT = Path(reports.__file__).parents[1]
+TEMPLATE = LOCALE / "messages.pot"
+TRANSLATED = [lang for lang in LANGUAGES if lang != "en"]
 
 
-def in_code() -> set[str]:
-    texts = set()
-    for path in REPORTS.rglob("*.py"):
+def read(path: Path) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file)
+
+
+def catalog(lang: str) -> Catalog:
+    return read(LOCALE / lang / "LC_MESSAGES" / "messages.po")
+
+
+def texts(found: Catalog) -> set[str]:
+    """Every text, both forms of those with a count."""
+    return {form for message in found if message.id for form in forms(message.id)}
+
+
+def forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """What ``pybabel extract`` finds, configured as in pyproject.toml."""
+    out = tmp_path_factory.mktemp("extracted") / "messages.pot"
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        CommandLineInterface().run(["pybabel", "--quiet", "extract", "--output-file", str(out)])
+    finally:
+        os.chdir(before)
+    return read(out)
+
+
+def literals() -> set[str]:
+    """Every text that stands in a call of a translator, by a reading of its own."""
+    found = set()
+    for path in (ROOT / "reports").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_":
-                texts |= {a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)}
-    return texts
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "N_", "Plural"):
+                found |= {a.value for a in node.args[:2] if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+    for path in (ROOT / "reports" / "templates").rglob("*.j2"):
+        calls = re.findall(r"""\b_\((?:"([^"]*)"|'([^']*)')\)""", path.read_text(encoding="utf-8"))
+        found |= {double or single for double, single in calls}
+    return found
 
 
 def in_tables() -> set[str]:
-    texts = {status.value.replace("_", " ") for status in Status} | {"not run", "yes", "no", "unknown"}
-    texts |= {"supported", "contradicted", "not enough evidence", "train", "validation", "test"}
-    texts |= REASONS | {*stored_texts.SENTENCES, *stored_texts.WORDS, "cores", "threads"}
-    texts |= {column.title for column in columns.COLUMNS} | {column.help for column in columns.COLUMNS}
-    texts |= {cost.title for cost in columns.COSTS} | {title for _key, title, _color in phases.PHASES}
-    texts |= {title for _key, title in phases_section.STEP_PARTS} | {title for _key, title in curves_chart._SCORES}
-    source = Path(sections.__file__).read_text(encoding="utf-8")
-    texts |= set(re.findall(r'^        \("\w+", "([^"]+)", ', source, re.MULTILINE))
-    texts |= {title for _key, title in leaderboard._SETTINGS}
-    texts |= {*get_args(reproduced.Verdict), *reproduced._METRICS.values(), "evaluate"}
-    source = Path(surroundings.__file__).read_text(encoding="utf-8")
-    return texts | set(re.findall(r'^        \("([A-Z][^"]+)", ', source, re.MULTILINE))
+    """Texts that code keeps in tables and shows through the translator."""
+    found = {column.title for column in columns.COLUMNS} | {column.help for column in columns.COLUMNS}
+    found |= {cost.title for cost in columns.COSTS} | {title for _key, title, _color in phases.PHASES}
+    found |= {title for _key, title in phases_section.STEP_PARTS}
+    found |= {title for _key, title in interactive_curves._SCORES}
+    found |= {title for _key, title in leaderboard._SETTINGS} | {*reproducibility._METRICS.values()}
+    return found | {SECTIONS.load(name).title for name in SECTIONS.names()}
 
 
 REASONS = {
@@ -84,30 +113,100 @@ REASONS = {
 }
 
 
-ALL = sorted(in_templates() | in_code() | in_tables())
+def test_texts_are_found(extracted: Catalog) -> None:
+    found = texts(extracted)
+    assert len(found) > 400
+    assert "Leaderboard" in found
+    assert "No single winner" in " ".join(found)
+    assert "the first run has no result" in found  # stands inside an f-string
+    assert "{count} exact duplicates left out" in found  # a plural form
+    assert literals() - found == set()
+    assert in_tables() - found == set()
+    assert REASONS - found == set()
 
 
-def test_reasons_are_those_of_the_code() -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in REPORTS.rglob("*.py"))
-    assert [reason for reason in REASONS if f'"{reason}"' not in source] == []
+def phases_of_cells() -> set[str]:
+    """The first argument of every call of ``phase`` in what runs in a cell's process."""
+    found = {START, APART}
+    for path in (Path(bench.__file__).parent / "execution").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "phase":
+                found |= {c.value for a in node.args[:1] for c in ast.walk(a) if isinstance(c, ast.Constant)}
+    return found
 
 
-def test_texts_are_found() -> None:
-    assert len(ALL) > 200
-    assert "Leaderboard" in ALL
-    assert "No single winner" in " ".join(ALL)
+def test_words_are_those_of_the_code(extracted: Catalog) -> None:
+    assert {status.value.replace("_", " ") for status in Status} | {"not run"} == set(words.STATUSES)
+    assert phases_of_cells() == set(words.PHASES)
+    assert set(get_args(SplitMethod)) - {"auto"} == set(words.SPLIT_METHODS)
+    assert set(get_args(reproducibility.Verdict)) == set(words.VERDICTS)
+    assert {*words.STATUSES, *words.PHASES, *words.SPLITS, *words.SPLIT_METHODS} - texts(extracted) == set()
+    assert {*words.ANSWERS, *words.VERDICTS, *words.PARTS_OF_CPU} - texts(extracted) == set()
 
 
-@pytest.mark.parametrize("lang", [lang for lang in LANGUAGES if lang != "en"])
-def test_every_text_is_translated_with_the_same_places(lang) -> None:
-    catalog = json.loads((TEMPLATES / f"{lang}.json").read_text(encoding="utf-8"))
-    assert [text for text in ALL if text not in catalog] == []
-    assert [text for text in catalog if text not in ALL] == []
+def test_the_stored_template_is_what_is_extracted(extracted: Catalog) -> None:
+    """If not: nox -s translations."""
+    assert texts(read(TEMPLATE)) ^ texts(extracted) == set()
 
-    def places(text):
-        return sorted(name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name)
 
-    assert [text for text, other in catalog.items() if places(text) != places(other)] == []
+def places(text: str) -> set[str]:
+    return {name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name}
+
+
+def same_places(message: Message) -> bool:
+    """Whether every form has the places of the English ones; a singular may leave some out."""
+    english = [places(form) for form in forms(message.id)]
+    least, most = set.intersection(*english), set.union(*english)
+    return all(least <= places(form) <= most for form in forms(message.string))
+
+
+def untranslated(message: Message | None) -> bool:
+    return message is None or message.fuzzy or not all(forms(message.string))
+
+
+@pytest.mark.parametrize("lang", TRANSLATED)
+def test_every_text_is_translated_with_the_same_places(lang: str, extracted: Catalog) -> None:
+    translations = catalog(lang)
+    assert [m.id for m in extracted if m.id and untranslated(translations.get(forms(m.id)[0]))] == []
+    assert texts(translations) - texts(extracted) == set()
+    assert list(translations.obsolete) == []
+    assert [m.id for m in translations if m.id and not same_places(m)] == []
+
+
+def test_languages_are_those_of_the_catalogs() -> None:
+    assert ("en", *sorted(path.name for path in LOCALE.iterdir() if path.is_dir())) == LANGUAGES
+    assert translator("en")("Leaderboard") == "Leaderboard"
+    with pytest.raises(RunError, match="Choose one of: en, es"):
+        translator("xx")
+
+
+@pytest.mark.parametrize("command", ["report", "compare", "reproduce"])
+def test_the_command_line_offers_the_languages(command: str) -> None:
+    offered = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert "|".join(LANGUAGES) in offered.output
+    paths = ["a", "b"] if command == "compare" else ["a"]
+    refused = CliRunner().invoke(app, [command, *paths, "--lang", "xx"])
+    assert isinstance(refused.exception, RunError)
+    assert "cannot be written in 'xx'" in str(refused.exception)
+
+
+def test_counts_choose_the_form() -> None:
+    one, more = "{count} exact duplicate left out", "{count} exact duplicates left out"
+    for lang in LANGUAGES:
+        translate = translator(lang)
+        assert [translate.ngettext(one, more, count) for count in (0, 1, 2)] == [
+            translate.ngettext(one, more, 5),
+            translate.ngettext(one, more, 1),
+            translate.ngettext(one, more, 5),
+        ]
+        assert translate.ngettext(one, more, 1) != translate.ngettext(one, more, 2)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_an_unknown_text_stays_as_it_is(lang: str) -> None:
+    translate: Translator = translator(lang)
+    assert translate(N_("a text that nobody wrote")) == "a text that nobody wrote"
+    assert translate("") == ""
 
 
 def test_spanish_is_there_and_the_page_says_so(full_run: Path, tmp_path: Path) -> None:
@@ -140,7 +239,7 @@ class Shown(HTMLParser):
 
 
 def stored_in(folder: Path) -> str:
-    """What the run itself says, which stays in the language in which it was stored."""
+    """What the run itself says: names, and what was stored without words of ours."""
     documents = [yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))]
     documents += [json.loads(path.read_text(encoding="utf-8")) for path in folder.rglob("*.json")]
     return "\n".join(json.dumps(document, ensure_ascii=False) for document in documents)
@@ -154,7 +253,7 @@ def test_nothing_of_the_spanish_pages_stays_english(make_run: Callable[..., Path
     after = make_run("after", images=80, seeds=(0,), regimes=("frozen", "finetune"))
     page = render_report([before], tmp_path / "es.html", lang="es").read_text(encoding="utf-8")
     compare_runs(before, after, tmp_path / "compare.html", lang="es")
-    texts = Shown(page).texts | Shown((tmp_path / "compare.html").read_text(encoding="utf-8")).texts
+    seen = Shown(page).texts | Shown((tmp_path / "compare.html").read_text(encoding="utf-8")).texts
     stored = stored_in(before)
-    left = {text for text in texts if ENGLISH.search(text)}
+    left = {text for text in seen if ENGLISH.search(text)}
     assert {t for t in left if json.dumps(t, ensure_ascii=False)[1:-1] not in stored} == set()

@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from bench.data.sources.base import Source, SourceKind
 
-from bench.data.decode import encode_ppm
-from bench.data.sources.base import Sample, Source
-from bench.data.sources.synthetic.drawing import draw_cell
-from bench.data.sources.synthetic.traits import KINDS
-from bench.results.dataset import DataCard
+if TYPE_CHECKING:
+    from bench.study.dataset import DatasetSpec
 
-__all__ = ["DrawnReader", "open_synthetic"]
+__all__ = ["SYNTHETIC"]
 
 
-@dataclass(frozen=True)
-class DrawnReader:
-    """Draws the image that a name stands for."""
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+    from bench.data.sources.synthetic.reader import open_synthetic
 
-    size: int
-    difficulty: float
-    seed: int
-
-    def read(self, name: str) -> bytes:
-        """Return the drawing called ``name`` (``basophil/000008``) as the bytes of a PPM file."""
-        kind, _, index = name.partition("/")
-        rng = np.random.default_rng([self.seed, int(index)])
-        return encode_ppm(draw_cell(kind, self.size, rng, self.difficulty))
+    return open_synthetic(spec.count, spec.image_size, spec.classes, spec.difficulty, spec.seed)
 
 
-def open_synthetic(count: int, size: int, classes: int | None, difficulty: float, seed: int) -> Source:
-    """List ``count`` drawings of ``size`` x ``size`` pixels that take the first ``classes`` kinds in turn."""
-    kinds = tuple(KINDS)[: classes or len(KINDS)]
-    names = [(kinds[index % len(kinds)], index) for index in range(count)]
-    records = [Sample(name=f"{kind}/{index:06d}", label=kind) for kind, index in names]
-    return Source(
-        records=tuple(sorted(records, key=lambda record: record.name)),
-        reader=DrawnReader(size, difficulty, seed),
-        card=DataCard(
-            name=f"synthetic blood cells (difficulty {difficulty:g}, seed {seed})",
-            source="synthetic",
-            synthetic=True,
-            license="made by patchbench; free to use",
-            unknown=("These are drawings, not cells: scores on them say nothing about how a model does on blood.",),
-        ),
-    )
+def _check(spec: DatasetSpec) -> None:
+    if spec.path is not None:
+        raise ValueError(
+            "path: synthetic images are drawn, not read; leave path out, or name the source of the path "
+            "(folder, zip, pbc, medmnist or csv)"
+        )
+    if spec.classes is not None:
+        from bench.data.sources.synthetic.traits import KINDS
+
+        if spec.classes > len(KINDS):
+            raise ValueError(f"classes: there are {len(KINDS)} synthetic kinds, not {spec.classes}")
+
+
+SYNTHETIC = SourceKind(
+    help="Drawings of blood cells, made when they are read: for trying things out.",
+    open=_open,
+    check=_check,
+    chooses_classes=True,
+    dropped_by_data=("source", "count", "difficulty", "classes"),
+)

@@ -14,6 +14,7 @@ import pytest
 from bench.data.decode import decode
 from bench.data.sources import open_source
 from bench.errors import DataError
+from bench.results.notice import Notice
 from bench.study.dataset import DatasetSpec
 
 MakeFolder = Callable[..., Path]
@@ -55,14 +56,16 @@ def test_other_files_are_told_and_litter_is_not(make_folder: MakeFolder) -> None
     source = open_source(DatasetSpec(path=root))
     told = dict(source.ignored)
     assert set(told) == {"blue cell/notes.txt", "loose.png", ".ipynb_checkpoints/a.png"}
-    assert "no class folder" in told["loose.png"]
+    assert told["loose.png"].code == "outside_class_folders"
+    assert told["blue cell/notes.txt"].code == "suffix_unknown"
+    assert told[".ipynb_checkpoints/a.png"].code == "hidden_folder"
     assert "blue cell/.hidden.jpg" in {record.name for record in source.records}
 
 
 def test_train_and_test_folders_are_the_official_split(make_folder: MakeFolder) -> None:
     root = make_folder(2, ("train/a", "train/b", "val/a", "val/b", "test/a", "test/b"))
     source = open_source(DatasetSpec(path=root))
-    assert {record.side for record in source.records} == {"train", "validation", "test"}
+    assert {record.split for record in source.records} == {"train", "validation", "test"}
     assert {record.label for record in source.records} == {"a", "b"}
 
 
@@ -114,17 +117,17 @@ def test_links_within_a_folder_are_followed_but_never_round_and_round(make_folde
     os.mkfifo(root / "blue cell" / "pipe.png")
     source = open_source(DatasetSpec(path=root))
     assert len(source.records) == 13
-    assert dict(source.ignored) == {
-        "blue cell/broken.png": "a broken link",
-        "blue cell/pipe.png": "not a regular file",
-        "blue cell/loop": "a link to a folder that is listed already",
+    assert {name: notice.code for name, notice in source.ignored} == {
+        "blue cell/broken.png": "broken_link",
+        "blue cell/pipe.png": "not_regular_file",
+        "blue cell/loop": "link_to_listed",
     }
 
 
 def test_a_class_that_is_a_link_to_another_is_told(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "other name").symlink_to(root / "blue cell")
-    assert open_source(DatasetSpec(path=root)).ignored == (("other name", "a link to a folder that is listed already"),)
+    assert open_source(DatasetSpec(path=root)).ignored == (("other name", Notice.of("link_to_listed")),)
 
 
 def test_files_that_differ_only_in_accent_encoding_are_refused(make_folder: MakeFolder) -> None:
@@ -264,7 +267,7 @@ def test_a_csv_lists_images(make_folder: MakeFolder) -> None:
     path = _csv(root, "file,kind,side,patient\na/000.png,x,train,1\nb/000.png,ÿ y,val,2\n")
     spec = DatasetSpec(path=path, path_column="file", label_column="kind", split_column="side")
     source = open_source(spec, group_column="patient")
-    assert [(r.name, r.label, r.side, r.group) for r in source.records] == [
+    assert [(r.name, r.label, r.split, r.group) for r in source.records] == [
         ("a/000.png", "x", "train", "1"),
         ("b/000.png", "ÿ y", "validation", "2"),
     ]

@@ -15,6 +15,7 @@ import pytest
 from bench.data.decode import decode
 from bench.data.sources import open_source
 from bench.errors import DataError, DependencyError
+from bench.results.notice import Notice
 from bench.study.dataset import DatasetSpec
 
 MakeFolder = Callable[..., Path]
@@ -38,7 +39,7 @@ def test_pbc_has_eight_or_thirteen_labels(small_pbc: Path) -> None:
     assert {record.label for record in eight.records} == {"ig", "neutrophil"}
     assert {record.label for record in thirteen.records} == {"PMY", "MMY", "IG", "BNE", "SNE", "NEUTROPHIL"}
     assert [record.name for record in eight.records] == [record.name for record in thirteen.records]
-    assert "patient" in eight.card.unknown[0]
+    assert [notice.code for notice in eight.card.unknown] == ["patient_unknown"]
     assert eight.card.license == "CC BY 4.0"
 
 
@@ -166,7 +167,7 @@ def test_torchvision_sets_are_exported_once(tmp_path: Path, monkeypatch: pytest.
     spec = DatasetSpec(source="torchvision", name="MNIST")
     source = open_source(spec)
     assert len(source.records) == 30
-    assert {record.side for record in source.records} == {"train", "test"}
+    assert {record.split for record in source.records} == {"train", "test"}
     assert "7 - seven" in {record.label for record in source.records}
     assert open_source(spec, cache_dir=tmp_path / "once").records == source.records
 
@@ -209,12 +210,12 @@ def test_images_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
     for folder in (None, tmp_path / "once"):  # exported once, into the user's cache
         source = open_source(DatasetSpec(source="huggingface", name="owner/set"), cache_dir=folder)
         assert len(source.records) == 26
-        assert {(record.label, record.side) for record in source.records} == {
+        assert {(record.label, record.split) for record in source.records} == {
             (label, side) for label in ("cat", "dog") for side in ("train", "validation")
         }
         assert source.card.unknown[1:] == (
-            "3 of 27 images of its train part have no label or no pixels; they were left out.",
-            "None of the 5 images of its test part has a label; the part was left out.",
+            Notice.of("images_without_labels", count=3, images=27, split="train"),
+            Notice.of("split_without_labels", count=5, split="test"),
         )
     assert not (tmp_path / "once").exists()
     for record in source.records:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.execution.process.cgroup import MemoryGroup
+from bench.results.notice import Notice
 from bench.results.schema import CellResult, Status
 
 RunScript = Callable[..., CellResult]
@@ -137,7 +138,7 @@ def test_a_cell_whose_limit_the_kernel_keeps(group: MemoryGroup, run_script: Run
     result = run_script(HOG, memory_limit="64MiB")
     assert result.status is Status.OUT_OF_MEMORY
     assert result.error is not None
-    assert "memory_limit of 64 MiB" in result.error.message
+    assert result.error.notice == Notice.of("memory_limit_by_kernel", mib=64.0)
     assert not list(group.folder.parent.glob(f"patchbench-{result.id}-*"))
 
 
@@ -157,7 +158,7 @@ def test_a_cell_that_the_kernel_kills_because_the_machine_is_out_of_memory(
     assert result.status is Status.OUT_OF_MEMORY
     assert result.error is not None
     assert result.error.kind == "SIGKILL"
-    assert "the kernel killed it" in result.error.message
+    assert result.error.notice == Notice.of("killed_by_kernel")
 
 
 def test_kills_of_an_earlier_cell_in_the_same_group_do_not_count(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from bench.errors import RunError
-from bench.execution.local import run_cell
+from bench.execution.local import LocalExecutor
 from bench.execution.messages.job import Job
+from bench.results.notice import Notice
 from bench.results.schema import CellResult, Status
 from bench.study.schema import Budget
 
@@ -24,9 +25,10 @@ FRAME = """
 import os, signal, sys, time, types
 phases = types.ModuleType("bench.execution.worker.pipeline")
 sys.modules["bench.execution.worker.pipeline"] = phases
-import bench.execution
+import bench.execution.worker
 bench.execution.worker.pipeline = phases
-def run(job, outcome, threads, reporter):
+from bench.results.schema import InferenceProfile, Memory, Timings
+def run(job, threads, record, reporter):
 {body}
 phases.run = run
 from bench.execution.worker.main import main
@@ -43,21 +45,21 @@ def _command(body: str) -> tuple[str, ...]:
 
 @pytest.fixture
 def phases(job: Job) -> Phases:
-    told: list[object] = []
-    return lambda body: run_cell(job, Budget(), on_tick=told.append, command=_command(body))
+    reported: list[object] = []
+    return lambda body: LocalExecutor(_command(body)).run(job, Budget(), on_progress=reported.append)
 
 
 def test_a_whole_cell(phases: Phases, job: Job) -> None:
     result = phases("""
-        outcome["memory"]["baseline_mib"] = 1.0
+        record.add(Memory(baseline_mib=1.0))
         reporter.phase("data")
         held = bytearray(b"x") * (60 << 20)
         time.sleep(0.3)
         del held
-        outcome["timings"]["data_seconds"] = 0.25
+        record.add(Timings(data_seconds=0.25))
         reporter.phase("model")
         time.sleep(0.3)
-        outcome["metrics"] = {"accuracy": 1.0}
+        record.tested({"accuracy": 1.0}, ())
     """)
     assert result.status is Status.OK
     assert result.timings.import_seconds is not None
@@ -89,7 +91,7 @@ def test_a_whole_cell(phases: Phases, job: Job) -> None:
     ],
 )
 def test_endings_by_exception(phases: Phases, body: str, status: Status, kind: str) -> None:
-    result = phases("outcome['timings']['model_seconds'] = 2.0\nreporter.phase('train')\n" + body)
+    result = phases("record.add(Timings(model_seconds=2.0))\nreporter.phase('train')\n" + body)
     assert result.status == status
     assert result.error is not None
     assert result.error.kind.startswith(kind)
@@ -110,7 +112,7 @@ def test_kill_9_in_every_phase(phases: Phases, phase: str) -> None:
             reporter.phase(name)
             if name == {phase!r}:
                 os.kill(os.getpid(), signal.SIGKILL)
-            outcome["timings"][name.replace("-", "") + "_seconds"] = 1.0
+            record.add(Timings(**{{name.replace("-", "") + "_seconds": 1.0}}))
     """)
     assert result.status is Status.FAILED
     assert result.error is not None
@@ -129,11 +131,9 @@ def test_a_child_does_not_outlive_its_parent(job: Job, tmp_path: Path) -> None:
     job.folder.mkdir(parents=True)
     parent_code = f"""
 import os, subprocess, sys, time
-from bench.execution.messages.job import Job
-job = Job.model_validate_json({job.model_dump_json()!r}).model_copy(update={{"parent": os.getpid()}})
 path = {str(tmp_path / "job.json")!r}
-open(path, "w").write(job.model_dump_json())
-subprocess.Popen([*{_command(body)!r}, path])
+open(path, "w").write({job.model_dump_json()!r})
+subprocess.Popen([*{_command(body)!r}, path, str(os.getpid()), repr(time.monotonic())])
 time.sleep(600)
 """
     parent = subprocess.Popen([sys.executable, "-P", "-c", parent_code])
@@ -152,18 +152,18 @@ def test_a_profile_after_the_result_does_not_count_towards_it(phases: Phases) ->
     result = phases("""
         reporter.phase("evaluate")
         time.sleep(0.3)
-        outcome["metrics"] = {"accuracy": 0.5}
+        record.tested({"accuracy": 0.5}, ())
         def later(store):
             held = bytearray(b"x") * (80 << 20)
             time.sleep(1.5)
             timing = {"batch_size": 1, "seconds": [0.25] * 100}
-            outcome["profiles"] = [{"backend": "eager", "batches": [timing]}]
+            record.profiled((InferenceProfile(backend="eager", batches=[timing]),))
             store()
         return later
     """)
     assert result.status is Status.OK
-    assert result.inference["latency_p50_ms"] == 250
-    assert result.inference["throughput_img_s"] == 4
+    assert result.inference.latency_p50_ms == 250
+    assert result.inference.throughput_img_s == 4
     memory, timings = result.memory, result.timings
     assert memory.peak_ram_mib is not None
     assert memory.by_phase["inference"] - memory.peak_ram_mib == pytest.approx(80, rel=0.05)
@@ -177,28 +177,38 @@ def test_a_profile_after_the_result_does_not_count_towards_it(phases: Phases) ->
 
 
 @pytest.mark.parametrize(
-    ("last", "budget", "told"),
+    ("last", "budget", "code", "why"),
     [
-        ("raise RuntimeError('no compiler')", {}, "ended by code 1 in the inference profile"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", {}, "ended by SIGKILL in the inference profile"),
-        ("time.sleep(600)", {"time_limit": 10}, "cut short: not done after"),
-        ("held = bytearray(b'x') * (300 << 20); time.sleep(600)", {"memory_limit": "200MiB"}, "study's memory_limit"),
+        ("raise RuntimeError('no compiler')", {}, "failed_in_profile", ("exit_code", 1)),
+        ("os.kill(os.getpid(), signal.SIGKILL)", {}, "failed_in_profile", ("killed_by_signal", "SIGKILL")),
+        ("time.sleep(600)", {"time_limit": 10}, "profile_cut_short", ("time_limit", 10.0)),
+        (
+            *("held = bytearray(b'x') * (300 << 20); time.sleep(600)", {"memory_limit": "200MiB"}),
+            *("profile_cut_short", ("memory_limit", 200.0)),
+        ),
     ],
 )
 def test_what_goes_wrong_in_the_profile_leaves_the_result(
-    job: Job, last: str, budget: dict[str, object], told: str
+    job: Job, last: str, budget: dict[str, object], code: str, why: tuple[str, object]
 ) -> None:
     body = f"""
-        outcome["metrics"] = {{"accuracy": 0.5}}
+        record.tested({{"accuracy": 0.5}}, ())
         def later(store):
-            outcome["profiles"] = [{{"backend": "eager", "batches": [{{"batch_size": 1, "seconds": [0.25]}}]}}]
+            timing = {{"batch_size": 1, "seconds": [0.25]}}
+            record.profiled((InferenceProfile(backend="eager", batches=[timing]),))
             store()
             {last}
         return later
     """
-    ticks: list[object] = []
-    result = run_cell(job, Budget.model_validate(budget), on_tick=ticks.append, command=_command(body))
+    reported: list[object] = []
+    result = LocalExecutor(_command(body)).run(job, Budget.model_validate(budget), on_progress=reported.append)
     assert result.status is Status.OK
     assert result.metrics == {"accuracy": 0.5}
-    assert result.inference["latency_p50_ms"] == 250
-    assert told in result.context["exit"]
+    assert result.inference.latency_p50_ms == 250
+    late = result.context.late_failure
+    assert late is not None
+    assert late.code == code
+    (reason,) = late.values.values()
+    assert isinstance(reason, Notice)
+    assert reason.code.startswith(why[0])  # the kernel may have been quicker than the watch
+    assert why[1] in reason.values.values()

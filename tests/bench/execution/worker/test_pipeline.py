@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from bench.data.prepare import pixels
 from bench.execution.messages.job import Job
-from bench.execution.worker import pipeline as phases
+from bench.execution.messages.outcome import Outcome
+from bench.execution.worker import pipeline
+from bench.execution.worker.record import Record
 from bench.runner.preparation import prepare_study
 from bench.study.schema import Study
 from bench.training import device as devices
@@ -45,8 +46,6 @@ def job(tmp_path: Path) -> Job:
         pixels=pixels(prepared.manifest, study.dataset, 32),
         weights="none",
         measure=study.measure,
-        parent=0,
-        started=0.0,
     )
 
 
@@ -60,14 +59,14 @@ class _Reporter:
     def step(self, *facts: object) -> None:
         """Nobody is told."""
 
-    def phase(self, name: str, **_: float) -> None:
+    def phase(self, name: str) -> None:
         self._calls.append(f"phase {name}")
 
 
-def _run(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str, Any]]:
+def _run(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Outcome]:
     """The calls to the device, in their order, and the outcome."""
     calls: list[str] = []
-    outcome: dict[str, Any] = {"timings": {}, "memory": {}, "context": {}, "settings": {}}
+    record = Record()
 
     def read(_: torch.device) -> DeviceMemory:
         calls.append("read")
@@ -76,8 +75,8 @@ def _run(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], dict[str
     monkeypatch.setattr(devices, "reset_peak", lambda _: calls.append("reset"))
     monkeypatch.setattr(devices, "memory_peak", read)
     monkeypatch.setattr(devices, "synchronize", lambda _: calls.append("wait"))
-    phases.run(job, outcome, 1, _Reporter(calls))
-    return calls, outcome
+    pipeline.run(job, 1, record, _Reporter(calls))
+    return calls, record.outcome
 
 
 def test_the_peak_is_reset_before_the_model_and_read_once_the_device_is_done(
@@ -88,14 +87,15 @@ def test_the_peak_is_reset_before_the_model_and_read_once_the_device_is_done(
         *("reset", "phase data", "wait", "phase model", "wait", "phase warm-up", "wait"),
         *("phase train", "wait", "phase evaluate", "wait", "read"),
     ]
-    assert outcome["memory"]["peak_vram_mib"] == 3.0
-    assert outcome["memory"]["reserved_vram_mib"] == 4.0
+    assert outcome.memory.peak_vram_mib == 3.0
+    assert outcome.memory.reserved_vram_mib == 4.0
 
 
 def test_every_phase_has_its_seconds_and_every_pass_of_the_warm_up(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     _, outcome = _run(job, monkeypatch)
-    timings = outcome["timings"]
-    assert all(timings[f"{name}_seconds"] > 0 for name in ("data", "model", "warmup", "train", "evaluate"))
-    assert len(timings["warmup_passes"]) >= 2
-    assert sum(timings["warmup_passes"]) <= timings["warmup_seconds"]
-    assert "compile_seconds" not in timings
+    timings = outcome.timings
+    assert all(getattr(timings, f"{name}_seconds") > 0 for name in ("data", "model", "warmup", "train", "evaluate"))
+    assert len(timings.warmup_passes) >= 2
+    assert timings.warmup_seconds is not None
+    assert sum(timings.warmup_passes) <= timings.warmup_seconds
+    assert timings.compile_seconds is None

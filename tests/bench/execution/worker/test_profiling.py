@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench.execution.worker.backends import prepare
 from bench.execution.worker.profiling import Subject, first_call, measure_inference
+from bench.results.schema import InferenceProfile
 from bench.study.measure import MeasureSpec
 
 CPU = torch.device("cpu")
@@ -52,12 +53,12 @@ class _Brightest(nn.Module):
 
 def _profiles(module: nn.Module, spec: MeasureSpec, **keys: Any) -> tuple[list[dict[str, Any]], int]:
     """The profiles, and how often they were stored."""
-    outcome: dict[str, Any] = {}
-    stored: list[int] = []
+    stored: list[tuple[InferenceProfile, ...]] = []
     subject = Subject(module, _Images(), CPU, "fp32", trained=True, **keys)
-    measure_inference(subject, spec, outcome, lambda: stored.append(len(outcome["profiles"])))
-    assert stored == sorted(stored)
-    return outcome["profiles"], len(stored)
+    measure_inference(subject, spec, stored.append)
+    counts = [len(profiles) for profiles in stored]
+    assert counts == sorted(counts)
+    return [found.model_dump(mode="json") for found in stored[-1]], len(stored)
 
 
 QUICK = {"batch_sizes": [1, 4], "seconds": 0.05}
@@ -132,7 +133,8 @@ def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch
     (eager, onnx), _ = _profiles(_Brightest(), spec)
     assert eager["batches"]
     assert onnx["batches"] == []
-    assert onnx["not_measured"].endswith("pip install 'patchbench[onnx]'")
+    assert onnx["not_measured"]["code"] == "package_missing"
+    assert onnx["not_measured"]["values"]["command"] == "pip install 'patchbench[onnx]'"
 
 
 @pytest.mark.slow
@@ -144,9 +146,9 @@ def test_compiling_falls_into_the_cold_start_alone() -> None:
     assert (compiled["accuracy"], compiled["agreement"]) == (1.0, 1.0)
 
 
-def test_a_further_round_judges_nothing() -> None:
+def test_a_further_round_compares_nothing() -> None:
     spec = MeasureSpec.model_validate({**QUICK, "backends": ["eager", "int8"]})
-    found, _ = _profiles(_Brightest(), spec, judged=False)
+    found, _ = _profiles(_Brightest(), spec, compared=False)
     assert [(profile["accuracy"], profile["agreement"]) for profile in found] == [(None, None)] * 2
     assert all(profile["batches"] for profile in found)
 
@@ -168,7 +170,7 @@ class _Hungry(nn.Module):
 def test_a_batch_that_memory_does_not_hold_ends_the_sizes(error: Callable[[], Exception]) -> None:
     (found,), _ = _profiles(_Hungry(error), MeasureSpec.model_validate(QUICK))
     assert [timed["batch_size"] for timed in found["batches"]] == [1]
-    assert found["stopped"] == "a batch of 4 images does not fit in memory"
+    assert found["stopped"] == {"code": "batch_too_large", "values": {"batch": 4}}
 
 
 @pytest.mark.parametrize("backend", ["eager", "int8", "onnxruntime"])

@@ -10,13 +10,14 @@ from bench.measure.system import machine
 from bench.measure.system.doctor import check_environment
 from bench.measure.system.environment import environment
 from bench.measure.system.machine import available_bytes, clock_policy, confinement
+from bench.results.environment import Clock, Confinement, Environment
 
 QUIET: dict[str, Any] = {
     "load_average_1min": 0.1,
     "cpu": {"usable": 8},
     "clock": {"governor": "performance", "turbo": False},
     "confinement": {"container": None, "cpu_quota": None, "memory_limit_mib": None},
-    "packages": {"torch": "2.4"},
+    "packages": {"numpy": "2.0", "torch": "2.4"},
     "git": {"revision": "a", "dirty": False},
     "gpus": [{"name": "G", "persistence": True, "mig": False, "throttling": []}],
     "energy": None,
@@ -24,8 +25,8 @@ QUIET: dict[str, Any] = {
 
 
 def test_a_quiet_machine_hinders_nothing() -> None:
-    assert check_environment(QUIET) == []
-    assert check_environment({}) == []
+    assert check_environment(Environment.model_validate(QUIET)) == []
+    assert check_environment(Environment()) == []
 
 
 @pytest.mark.parametrize(
@@ -37,29 +38,31 @@ def test_a_quiet_machine_hinders_nothing() -> None:
         ({"confinement": {"cpu_quota": 2.5}}, "train.threads to 2"),
         ({"confinement": {"memory_limit_mib": 1024}}, "1,024 MiB"),
         ({"confinement": {"memory_limit_mib": 8192, "memory_left_mib": 900}}, "others leave 900 MiB"),
-        ({"packages": {}}, "pip install torch"),
-        ({"git": {"dirty": True}}, "uncommitted"),
-        ({"energy": "no counters"}, "energy will not be measured: no counters"),
+        ({"packages": {"numpy": "2.0"}}, "pip install torch"),
+        ({"git": {"revision": "a", "dirty": True}}, "uncommitted"),
         ({"gpus": [{"name": "G", "persistence": False}]}, "persistence"),
         ({"gpus": [{"name": "G", "mig": True}]}, "MIG"),
         ({"gpus": [{"name": "G", "throttling": ["power cap"]}]}, "power cap"),
     ],
 )
 def test_each_hindrance_is_told_once(change: dict[str, Any], told: str) -> None:
-    (found,) = check_environment({**QUIET, **change})
+    (found,) = check_environment(Environment.model_validate({**QUIET, **change}))
     assert told in found
 
 
 def test_this_machine_can_be_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    facts = environment(["patchbench", "doctor"])
-    assert facts["variables"]["OMP_NUM_THREADS"] == "3"
-    assert "CUDA_VISIBLE_DEVICES" not in facts["variables"]
-    assert set(facts["cpu"]["clock_mhz"]) == {"now", "highest"}
-    assert 0 < facts["memory_available_gib"] <= facts["memory_gib"]
-    assert facts["cpu"]["usable"] >= 1
-    assert isinstance(check_environment(facts), list)
+    found = environment(["patchbench", "doctor"])
+    assert found.variables["OMP_NUM_THREADS"] == "3"
+    assert "CUDA_VISIBLE_DEVICES" not in found.variables
+    assert found.memory_available_gib is not None
+    assert found.memory_gib is not None
+    assert 0 < found.memory_available_gib <= found.memory_gib
+    assert found.cpu.usable is not None
+    assert found.cpu.usable >= 1
+    assert isinstance(check_environment(found), list)
+    assert Environment.model_validate_json(found.model_dump_json()) == found
 
 
 def _write(root: Path, **files: str) -> None:
@@ -70,26 +73,25 @@ def _write(root: Path, **files: str) -> None:
 
 
 def test_clock_policy_is_read_from_the_system(tmp_path: Path) -> None:
-    assert clock_policy(tmp_path) == {"governor": None, "turbo": None, "smt": None}
+    assert clock_policy(tmp_path) == Clock()
     cpu = "devices__system__cpu__"
     _write(tmp_path, **{f"{cpu}cpu0__cpufreq__scaling_governor": "powersave\n"})
     _write(tmp_path, **{f"{cpu}cpu1__cpufreq__scaling_governor": "performance\n"})
     _write(tmp_path, **{f"{cpu}intel_pstate__no_turbo": "0\n", f"{cpu}smt__active": "1\n"})
-    assert clock_policy(tmp_path) == {"governor": "performance, powersave", "turbo": True, "smt": True}
+    assert clock_policy(tmp_path) == Clock(governor="performance, powersave", turbo=True, smt=True)
 
 
 def test_the_surroundings_of_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    free = {"cpu_quota": None, "memory_limit_mib": None, "memory_left_mib": None}
-    assert confinement(tmp_path, tmp_path, "") == {"container": None, **free}
+    assert confinement(tmp_path, tmp_path, "") == Confinement()
     (tmp_path / ".dockerenv").touch()
     groups = tmp_path / "fs" / "cgroup"
     groups.mkdir(parents=True)
     (groups / "memory.max").write_text("1073741824\n")
     (groups / "memory.current").write_text("268435456\n")
     (groups / "cpu.max").write_text("150000 100000\n")
-    limited = {"cpu_quota": 1.5, "memory_limit_mib": 1024, "memory_left_mib": 768}
-    assert confinement(tmp_path, tmp_path, "0::/\n") == {"container": "docker", **limited}
+    limited = Confinement(container="docker", cpu_quota=1.5, memory_limit_mib=1024, memory_left_mib=768)
+    assert confinement(tmp_path, tmp_path, "0::/\n") == limited
 
 
 def test_memory_that_is_there_for_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,4 +109,5 @@ def test_a_clock_that_cannot_be_read_is_not_known(error: type[Exception], monkey
         raise error("no such thing here")
 
     monkeypatch.setattr("psutil.cpu_freq", refuse)
-    assert environment(["patchbench"])["cpu"]["clock_mhz"] == {"now": None, "highest": None}
+    cpu = environment(["patchbench"]).cpu
+    assert (cpu.clock_now_mhz, cpu.clock_highest_mhz) == (None, None)

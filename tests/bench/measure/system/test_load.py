@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 
 from bench.measure.system.load import LoadWatch, Snapshot, snapshot
+from bench.results.environment import SystemLoad
 
 
 def test_what_others_used_is_the_machine_less_ones_own() -> None:
     before = Snapshot(busy=100.0, stolen=1.0, own=10.0, throttles=3, cpu_throttled=0.5)
     after = Snapshot(busy=130.0, stolen=2.0, own=20.0, throttles=4, cpu_throttled=2.5)
-    facts = LoadWatch(before).facts(after, 10.0)
-    assert facts["other_cores"] == 2.0
-    assert facts["thermal_throttles"] == 1
-    assert facts["held_back_seconds"] == 2.0
+    found = LoadWatch(before).load(after, 10.0)
+    assert found.other_cores == 2.0
+    assert found.thermal_throttles == 1
+    assert found.cpu_throttled_seconds == 2.0
 
 
-def test_what_the_system_does_not_tell_is_unknown(tmp_path: Path) -> None:
+def test_what_the_system_does_not_report_is_unknown(tmp_path: Path) -> None:
     shot = snapshot(tmp_path, tmp_path)
-    facts = LoadWatch(shot).facts(shot, 1.0)
-    assert facts == dict.fromkeys(("other_cores", "stolen_share", "thermal_throttles", "held_back_seconds"))
+    assert LoadWatch(shot).load(shot, 1.0) == SystemLoad()
 
 
 def test_counts_are_read_from_the_systems_files(tmp_path: Path) -> None:
@@ -49,10 +49,10 @@ def test_another_process_is_seen_and_an_own_one_is_not_counted_as_another() -> N
     child.wait()
     mine = snapshot()
     own = mine.own - before.own
-    facts = LoadWatch(before).facts(mine, time.monotonic() - begun)
+    found = LoadWatch(before).load(mine, time.monotonic() - begun)
     assert own > 0.9
     assert mine.busy is not None
     assert before.busy is not None
-    assert facts["other_cores"] == pytest.approx(
+    assert found.other_cores == pytest.approx(
         max(0.0, mine.busy - before.busy - own) / (time.monotonic() - begun), abs=0.2
     )
