@@ -26,7 +26,7 @@ from bench.data.cache_dir import locked
 from bench.data.parallel import worker_count
 from bench.data.sources.base import Reader
 from bench.errors import DataError
-from bench.results.files import reserve
+from bench.results.files import atomic_path, reserve
 
 __all__ = ["adopt", "build", "compact", "load_pixels", "new_stage", "ready", "whole"]
 
@@ -156,15 +156,13 @@ def _publish(stage: Path, path: Path) -> None:
     """Give a filled array its name, with its checksum beside it."""
     checksum = _checksum(stage)
     note = {"bytes": stage.stat().st_size, "checksum": checksum}
-    part = stage.with_suffix(".json")
     try:
-        part.write_text(json.dumps(note), encoding="utf-8")
-        part.replace(_note(path))
+        with atomic_path(_note(path), durable=False) as part:
+            part.write_text(json.dumps(note), encoding="utf-8")
         stage.replace(path)
         found = path.stat()
         _checked[path] = (found.st_ino, found.st_size, found.st_mtime_ns, checksum)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise DataError(f"{path}: the pixel cache cannot be written: {error.strerror or error}") from error
 
 

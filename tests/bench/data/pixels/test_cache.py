@@ -60,7 +60,7 @@ def test_what_is_there_is_not_built_again(make_folder: MakeFolder, tmp_path: Pat
     pixels(manifest, spec, 16, cache_dir=tmp_path / "c", progress=lambda *state: seen.append(state))
     assert seen == []
     assert path.stat().st_ino == before.st_ino
-    assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".lock", ".npy"]
+    assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".npy"]
 
 
 def test_two_processes_build_it_at_once_without_harm(make_folder: MakeFolder, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_two_processes_build_it_at_once_without_harm(make_folder: MakeFolder, tm
     assert [process.returncode for process in running] == [0] * 4, told
     assert len({out for out, _ in told}) == 1
     left = sorted(file.suffix for file in (tmp_path / "c" / "pixels").iterdir())
-    assert left == [".json", ".json", ".lock", ".lock", ".npy", ".npy"]
+    assert left == [".json", ".json", ".npy", ".npy"]
 
 
 def test_a_killed_builder_leaves_nothing_that_looks_whole(make_folder: MakeFolder, tmp_path: Path) -> None:
