@@ -154,7 +154,7 @@ def _table(names: list[str], num_classes: int, image_size: int | None) -> dict[s
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a card or a table as JSON, or the lines of ``catalog/counts.py``; 2 and a message for wrong input."""
+    """Print a card or a table as JSON, or the lines of counts for ``catalog``; 2 and a message for wrong input."""
     parser = argparse.ArgumentParser(prog="python -m models_zoo.summary", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--image-size", type=int, default=None)

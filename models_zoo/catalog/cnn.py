@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models_zoo.spec import ModelSpec
 
-__all__ = ["CNN_SPECS"]
+__all__ = ["CNN_COUNTS", "CNN_SPECS"]
 
 _RESNET = "ResNet-{} (He et al. 2016)"
 _VGG = "VGG-{}, {} batch norm, at any image size (Simonyan & Zisserman 2015)"
@@ -42,3 +42,32 @@ CNN_SPECS: tuple[ModelSpec, ...] = (
     _cnn("regnetx_016", "tv2_in1k", _REGNET.format("X-1.6GF")),
     _cnn("regnety_016", "tv2_in1k", _REGNET.format("Y-1.6GF")),
 )
+
+CNN_COUNTS: dict[str, tuple[int, int]] = {
+    "resnet18": (11689512, 1814073344),
+    "resnet34": (21797672, 3663761408),
+    "resnet50": (25557032, 4089184256),
+    "resnet101": (44549160, 7801405440),
+    "resnet152": (60192808, 11513626624),
+    "vgg11": (132863336, 7609090048),
+    "vgg13": (133047848, 11308466176),
+    "vgg16": (138357544, 15470264320),
+    "vgg19": (143667240, 19632062464),
+    "vgg11_bn": (132868840, 7609090048),
+    "vgg13_bn": (133053736, 11308466176),
+    "vgg16_bn": (138365992, 15470264320),
+    "vgg19_bn": (143678248, 19632062464),
+    "densenet121": (7978856, 2834161664),
+    "mobilenetv3_small": (2542856, 56510400),
+    "mobilenetv3_large": (5483032, 216589760),
+    "efficientnet_b0": (5288548, 385814752),
+    "efficientnet_b4": (19341616, 3063687008),
+    "efficientnet_lite0": (4652008, 385187552),
+    "convnext_tiny": (28589128, 4455531264),
+    "convnext_small": (50223688, 8683712256),
+    "regnetx_016": (9190136, 1602849792),
+    "regnety_016": (11202430, 1612076160),
+}
+"""Parameters and multiply-adds of these models, so that the table needs no torch: with a head for 1000 classes, at the
+model's own image size. ``python -m models_zoo.summary --figures`` prints these lines, and a test holds them to the
+models."""
