@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models_zoo.catalog.counts import FIGURES
 from models_zoo.registry import list_specs
 
 __all__ = ["ModelRow", "model_rows"]
@@ -37,7 +36,7 @@ def model_rows(family: str | None = None, text: str | None = None) -> list[Model
     """
     rows = []
     for spec in list_specs(family, text):
-        parameters, macs = FIGURES.get(spec.name, (None, None))
+        parameters, macs = spec.counts or (None, None)
         rows.append(
             ModelRow(
                 name=spec.name,
