@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bench.cli.report import Language, print_outcomes
 from bench.errors import BenchError, StudyError
+from bench.execution.executor import EXECUTORS
 
 if TYPE_CHECKING:
     from bench.results.run import Run
+    from bench.results.schema import CellResult
+    from bench.runner.dry_run import DryRun
     from bench.runner.events import Event
+    from bench.study.schema import Study
 
 __all__ = ["reproduce", "run"]
 
@@ -30,10 +34,23 @@ class Retry(StrEnum):
     NONE = "none"
 
 
-class Executor(StrEnum):
-    """Where cells run."""
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line says of a run."""
 
-    LOCAL = "local"
+    study: str
+    data: Path | None
+    devices: Sequence[str]
+    settings: Sequence[str]
+    out: Path | None
+    retry: Literal["failed", "none"]
+    executor: str
+    keep_cache: bool
+
+    def load(self) -> Study:
+        from bench.study.load import load_study
+
+        return load_study(self.study, data=self.data, devices=self.devices, settings=self.settings)
 
 
 def run(
@@ -41,12 +58,20 @@ def run(
     data: Annotated[Path | None, typer.Option(help="A folder of class folders, a zip of one, or a CSV.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME by default.")] = None,
     device: Annotated[str | None, typer.Option(help="Devices, comma separated: cpu,cuda.")] = None,
-    executor: Annotated[Executor, typer.Option(help="Where the cells run.")] = Executor.LOCAL,  # noqa: ARG001
+    executor: Annotated[
+        str,
+        typer.Option(
+            metavar=f"[{'|'.join(EXECUTORS.entries)}|...]",
+            help="What runs the cells: each a process of its own (local) or this one, for a debugger (inline).",
+        ),
+    ] = "local",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set train.epochs=5.")
     ] = None,
     retry: Annotated[Retry, typer.Option(help="Run again what is not ok, or leave it.")] = Retry.NONE,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and list the cells.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, list the cells and what is left to run; write nothing.")
+    ] = False,
     cache: Annotated[bool, typer.Option(help="Keep decoded pixels for later runs.")] = True,
     report: Annotated[bool, typer.Option(help="Render the report at the end.")] = True,
 ) -> None:
@@ -54,23 +79,27 @@ def run(
     devices = [name.strip() for name in device.split(",") if name.strip()] if device is not None else []
     if device is not None and not devices:
         raise StudyError("--device names no device. Write for example --device cpu or --device cpu,cuda.")
-    asked: dict[str, Any] = {"data": data, "devices": devices, "settings": set_ or []}
+    asked = _Asked(study, data, devices, set_ or [], out, retry.value, executor, cache)
     if dry_run:
-        _list_cells(study, **asked)
+        _list_cells(asked)
         return
     command = ["patchbench", *sys.argv[1:]]
     try:
-        finished = _run_cells(study, **asked, out=out, retry=retry.value, keep_cache=cache, command=command)
+        finished = _run_cells(asked, command)
     except KeyboardInterrupt:
-        typer.echo(
-            f"patchbench: interrupted; what was done is stored. To go on: {shlex.join(command)}\n"
-            "the same command again does what is left.",
-            err=True,
-        )
+        _report_interrupt(command)
         raise typer.Exit(130) from None
     if report:
         _report_at_the_end(finished.run)
     raise typer.Exit(finished.exit_code)
+
+
+def _report_interrupt(command: Sequence[str]) -> None:
+    typer.echo(
+        f"patchbench: interrupted; what is done is stored. To resume, run the same command again: "
+        f"{shlex.join(command)}",
+        err=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -82,54 +111,45 @@ class _Finished:
     """0 when every cell of the study is ok, else 1."""
 
 
-def _run_cells(
-    study: str,
-    *,
-    data: Path | None,
-    devices: Sequence[str],
-    settings: Sequence[str],
-    out: Path | None,
-    retry: Literal["failed", "none"],
-    keep_cache: bool,
-    command: Sequence[str],
-) -> _Finished:
-    """Run a study with its progress shown. Ctrl-C tells how to go on, and is raised again."""
+def _run_cells(asked: _Asked, command: Sequence[str]) -> _Finished:
+    """Run a study with its progress shown."""
+    from bench.cli.progress import Display
+    from bench.runner.study import run_study
+
+    live = not EXECUTORS.load(asked.executor).interactive
+    with Display(live=live) as display, tempfile.TemporaryDirectory(prefix="patchbench-") as temporary:
+        finished = run_study(
+            asked.load(),
+            out=asked.out,
+            retry=asked.retry,
+            executor=asked.executor,
+            cache=None if asked.keep_cache else Path(temporary),
+            on_event=display,
+            command=command,
+        )
+    planned = {cell.id for cell in finished.plan()}
+    results = [result for result in finished.results() if result.id in planned]
+    return _Finished(finished, 1 if _summarize(finished, results, len(planned)) else 0)
+
+
+def _summarize(finished: Run, results: Sequence[CellResult], planned: int) -> int:
+    """Print how the cells of a run have ended; returns how many of them are not ok."""
     from rich.console import Console
     from rich.text import Text
 
-    from bench.cli.progress import Display
+    from bench.cli.progress import failure_text
     from bench.results.schema import Status
-    from bench.runner.study import run_study
 
-    try:
-        with Display() as display, tempfile.TemporaryDirectory(prefix="patchbench-") as temporary:
-            finished = run_study(
-                study,
-                data=data,
-                devices=devices,
-                settings=settings,
-                out=out,
-                retry=retry,
-                cache=None if keep_cache else Path(temporary),
-                on_event=display,
-                command=command,
-            )
-    except KeyboardInterrupt:
-        print("Stopped. What is done is kept: run the same command again to go on.", file=sys.stderr)
-        raise
     console = Console(highlight=False)
-    planned = {cell["id"] for cell in finished.plan()}
-    results = [result for result in finished.results() if result.id in planned]
     wrong = [result for result in results if result.status is not Status.OK]
-    console.print(f"{len(results) - len(wrong)} of {len(planned)} cells ok. run: {finished.path}", soft_wrap=True)
-    if wrong and console.is_terminal:  # elsewhere each cell's line has told it
+    console.print(f"{len(results) - len(wrong)} of {planned} cells ok. run: {finished.path}", soft_wrap=True)
+    if wrong and console.is_terminal:  # elsewhere each cell's line has reported it
         for result in wrong:
-            message = result.error.message if result.error else ""
-            where = f"{result.label} · {result.cell['regime']} · {result.cell['device']}"
-            console.print(Text(f"{where}: {result.status.value}: {message}"), soft_wrap=True)
+            where = f"{result.label} · {result.cell.regime} · {result.cell.device}"
+            console.print(Text(f"{where}: {failure_text(result)}"), soft_wrap=True)
     if wrong:
         console.print("Run the same command with --retry failed to try the others again.")
-    return _Finished(finished, 1 if wrong else 0)
+    return len(wrong)
 
 
 def _report_at_the_end(finished: Run) -> None:
@@ -146,27 +166,37 @@ def _report_at_the_end(finished: Run) -> None:
         ) from error
 
 
-def _list_cells(study: str, *, data: Path | None, devices: Sequence[str], settings: Sequence[str]) -> None:
-    """Check the study and its data, and list the cells."""
+def _list_cells(asked: _Asked) -> None:
+    """Check the study and its data, and list the cells with what a run would do with them."""
     from rich.console import Console
     from rich.text import Text
 
     from bench.cli.progress import Display
-    from bench.runner.preparation import prepare_study
-    from bench.study.load import load_study
+    from bench.runner.dry_run import dry_run
+    from reports.text.messages import word
 
-    checked = load_study(study, data=data, devices=devices, settings=settings)
+    EXECUTORS.check(asked.executor)
     with Display() as display:
-        prepared = prepare_study(checked, on_event=display)
+        found = dry_run(asked.load(), out=asked.out, retry=asked.retry, on_event=display)
     console = Console(highlight=False)
-    for warning in prepared.manifest.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
-    for cell in prepared.cells:
-        console.print(Text(f"{cell.id}  {cell.title}"), soft_wrap=True)
-    console.print(f"{len(prepared.cells)} cells")
-    if prepared.study.train.batch_size == "auto":
+    for warning in found.prepared.manifest.warnings:
+        console.print(Text(f"warning: {word(warning)}", style="yellow"), soft_wrap=True)
+    for cell in found.prepared.cells:
+        console.print(Text(f"{cell.id}  {cell.title}: {_planned_for(cell.id, found)}"), soft_wrap=True)
+    cells, left = len(found.prepared.cells), len(found.due.cells)
+    console.print(f"{found.folder}: {cells} cells, {cells - left} done, {left} to run", soft_wrap=True)
+    if not found.ids_are_final:
         note = "The ids will be others: train.batch_size is auto, and a run finds the number before its first cell."
         console.print(Text(note), soft_wrap=True)
+
+
+def _planned_for(cell_id: str, found: DryRun) -> str:
+    """What a run would do with a cell."""
+    known = found.results.get(cell_id)
+    before = "" if known is None else f" ({known.status.value})"
+    if cell_id in found.due.cells:
+        return f"to run{' again' if known is not None else ''}{before}"
+    return f"done{before}{', further rounds to run' if cell_id in found.due.rounds else ''}"
 
 
 def reproduce(
@@ -183,7 +213,7 @@ def reproduce(
     out: Annotated[Path | None, typer.Option(help="The new run folder; RUN-reproduced by default.")] = None,
     lang: Language = "en",
 ) -> None:
-    """Run a stored study again and tell whether the scores agree; exit code 1 where they do not."""
+    """Run a stored study again and report whether the scores agree; exit code 1 where they do not."""
     from reports.comparison.reproducibility import agreement
     from reports.text.i18n import translator
 
@@ -191,7 +221,7 @@ def reproduce(
     try:
         repeated = _run_again(run_folder, data=data, settings=settings or (), out=out, command=command)
     except KeyboardInterrupt:
-        typer.echo(f"patchbench: interrupted; to go on: {shlex.join(command)}", err=True)
+        _report_interrupt(command)
         raise typer.Exit(130) from None
     _ = translator(lang)
     found = agreement(run_folder, repeated, _)
@@ -202,7 +232,7 @@ def reproduce(
 def _run_again(
     original: Path, *, data: Path | None, settings: Sequence[str], out: Path | None, command: Sequence[str]
 ) -> Run:
-    """Run the study that a run stored once more, into a new folder; tell where nothing was left to run.
+    """Run the study that a run stored once more, into a new folder; say so where nothing was left to run.
 
     Ctrl-C is raised again.
     """
@@ -210,17 +240,18 @@ def _run_again(
     from rich.text import Text
 
     from bench.cli.progress import Display
+    from bench.runner.events import CellDone, CellStarted, RoundDone
     from bench.runner.reproduce import reproduce as run_stored_study
 
     made = 0
     with Display() as display:
 
-        def tell(event: Event) -> None:
+        def notify(event: Event) -> None:
             nonlocal made
-            made += event.kind in ("start", "done", "round")
+            made += isinstance(event, CellStarted | CellDone | RoundDone)
             display(event)
 
-        repeated = run_stored_study(original, data=data, settings=settings, out=out, on_event=tell, command=command)
+        repeated = run_stored_study(original, data=data, settings=settings, out=out, on_event=notify, command=command)
     if not made:
         text = f"{repeated.path} is finished: nothing was run now. To run it once more, give a new folder with --out."
         Console(highlight=False).print(Text(text), soft_wrap=True)

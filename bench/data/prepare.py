@@ -41,6 +41,7 @@ def prepare(
     split_spec: SplitSpec | None = None,
     *,
     cache_dir: Path | None = None,
+    keep: bool = True,
     progress: Progress | None = None,
 ) -> DatasetManifest:
     """Audit a data set, leave out what its policy says, take the subset, and split it.
@@ -50,7 +51,9 @@ def prepare(
     Args:
         dataset: where the images are, and the policy.
         split_spec: how to split; the defaults without it.
-        cache_dir: the cache folder; by default ``$PATCHBENCH_CACHE`` or the user's.
+        cache_dir: the cache folder; by default ``$PATCHBENCH_CACHE`` or the user's. What an earlier audit has found is
+            taken from the user's where it is not there.
+        keep: whether the cache is filled; without, nothing is written to it.
         progress: called while images are read.
 
     Raises:
@@ -61,12 +64,13 @@ def prepare(
     spec = split_spec or SplitSpec()
     source = open_source(dataset, cache_dir=folder, group_column=spec.group_column)
     given, method = _given_splits(source, spec)
-    facts = load_facts(source, folder)
-    stage = _stage(dataset, source, folder) if facts is None else None
+    facts = load_facts(source, folder) or load_facts(source, cache_folder())
+    stage = _stage(dataset, source, folder) if facts is None and keep else None
     try:
         if facts is None:
             facts = _scan(source, stage, progress)
-            save_facts(source, facts, folder)
+            if keep:
+                save_facts(source, facts, folder)
         chosen = _choose(dataset, spec, source, facts, given, method)
         manifest = _manifest(dataset, source, facts, chosen, method, time.perf_counter() - start)
         if stage is not None:

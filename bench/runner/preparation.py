@@ -41,10 +41,15 @@ class Prepared:
     cells: tuple[Cell, ...]
 
 
-def prepare_study(study: Study, *, cache: Path | None = None, on_event: OnEvent | None = None) -> Prepared:
-    """Read the data set, check it, split it, and lay out the cells. Raises `BenchError`."""
+def prepare_study(
+    study: Study, *, cache: Path | None = None, keep: bool = True, on_event: OnEvent | None = None
+) -> Prepared:
+    """Read the data set, check it, split it, and lay out the cells. Raises `BenchError`.
+
+    cache: the cache's folder, the user's by default. keep: whether it is filled on the way.
+    """
     progress = data_progress(on_event or ignore_event)
-    manifest = prepare(study.dataset, study.split, cache_dir=cache, progress=progress)
+    manifest = prepare(study.dataset, study.split, cache_dir=cache, keep=keep, progress=progress)
     files = {entry.weights for entry in study.models if is_file(entry.weights)}
     hashes = {path: weights_hash(Path(path)) for path in files if path is not None}
     cells = study.cells(manifest.fingerprint, manifest.split_hash, hashes)
