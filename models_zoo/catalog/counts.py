@@ -1,6 +1,6 @@
 """Parameters and multiply-adds of every built-in model, so that the table needs no torch.
 
-With a head for 1000 classes, at the model's own image size. ``python -m models_zoo.summary --figures`` prints these
+With a head for 1000 classes, at the model's own image size. ``python -m models_zoo.summary`` prints these
 lines, and a test holds them to the models.
 """
 
