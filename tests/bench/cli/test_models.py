@@ -75,13 +75,13 @@ def test_a_users_function_may_print_and_fails_in_one_message(
     (tmp_path / "json.py").write_text("raise SystemExit('a file of the user hides a module of Python')")
     (tmp_path / "own_models.py").write_text(
         "from torch import nn\n"
-        "def small(**_):\n"
+        "def small(num_classes, **_):\n"
         "    print('{\"value\": 1}')\n"
-        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5))\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, num_classes))\n"
         "def broken(**_):\n"
         "    raise SystemExit('broken on purpose')\n"
     )
     show_model("python:own_models:small", 32, 8)
-    assert re.search(r"^features +5\s", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^features +3\s", capsys.readouterr().out, re.MULTILINE)
     with pytest.raises(ModelError, match="broken on purpose"):
         show_model("python:own_models:broken", 32, 8)
