@@ -42,11 +42,11 @@ class Network:
 
 
 def create_network(spec: ModelSpec, image_size: int, overrides: Mapping[str, Any] | None = None) -> Network:
-    """Build the bare network of ``spec`` for square images of ``image_size`` pixels a side.
+    """Build the bare network of ``spec`` for square images, ``image_size`` pixels wide and high.
 
     Args:
         spec: the model.
-        image_size: side in pixels.
+        image_size: width and height in pixels.
         overrides: constructor arguments that win over the spec's, such as those a checkpoint asks for.
 
     Raises:

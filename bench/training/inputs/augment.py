@@ -22,7 +22,7 @@ AugmentKind = Literal["none", "light", "full"]
 
 KINDS: tuple[str, ...] = get_args(AugmentKind)
 
-_SHIFT = 1 / 16  # of the image's side
+_SHIFT = 1 / 16  # of the image's width and height
 _BRIGHTNESS, _CONTRAST, _COLOR = 0.15, 0.2, 0.1
 
 

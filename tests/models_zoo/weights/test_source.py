@@ -31,7 +31,7 @@ def test_a_missing_file_says_where_it_was_sought(tmp_path: Path) -> None:
     assert str(tmp_path) in str(caught.value)
 
 
-def test_a_folder_is_told_as_one(tmp_path: Path) -> None:
+def test_a_folder_is_reported_as_one(tmp_path: Path) -> None:
     (tmp_path / "dir.pth").mkdir()
     for folder in (tmp_path, tmp_path / "dir.pth"):
         with pytest.raises(ModelZooError, match="is a folder"):
