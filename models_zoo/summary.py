@@ -1,6 +1,6 @@
 """All that is known of one model at one image size. Importing this is instant; measuring imports torch.
 
-``python -m models_zoo.summary`` prints the lines of ``catalog/counts.py`` anew.
+``python -m models_zoo.summary`` prints the counts that ``catalog/`` holds anew.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def measure_figures(name: str, num_classes: int = 1000, image_size: int | None =
 
 
 def main() -> None:
-    """Print the lines of ``catalog/counts.py``."""
+    """Print the counts that ``catalog/`` holds."""
     for spec in list_specs():
         if spec.library == "timm":
             parameters, macs = measure_figures(spec.name)

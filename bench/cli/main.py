@@ -12,6 +12,7 @@ import typer
 
 from bench.cli.data import data_app
 from bench.cli.doctor import doctor
+from bench.cli.list import list_kind
 from bench.cli.models import models
 from bench.cli.report import compare, export, report
 from bench.cli.run import reproduce, run
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 for command in (run, report, compare, reproduce, export, models, doctor):
     app.command()(command)
+app.command("list")(list_kind)
 
 
 def main() -> None:

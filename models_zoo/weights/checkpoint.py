@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Return the format by the suffix, or by the first bytes (a length, then JSON), for files are renamed."""
+    """Whether the suffix says so, or the first bytes do (a length, then JSON), for files are renamed."""
     if path.suffix.lower() == ".safetensors":
         return True
     try:
@@ -76,7 +76,7 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _refused(path: Path, text: str) -> ModelZooError:
-    """Return what torch did not let through, by the name that its long message holds."""
+    """The error for what torch did not let through, by the name that its long message holds."""
     met = re.search(r"GLOBAL ([\w.]+)", text)
     if met is None:
         return _damaged(path, ValueError("no pickle of tensors"))

@@ -12,20 +12,19 @@ import numpy as np
 
 from bench.results.run import Run
 from bench.stats.confidence import RESAMPLES, interval
-from bench.stats.paired_tests import paired_difference
+from bench.stats.paired_bootstrap import paired_difference
 from reports.inputs.entry import Entry
 from reports.inputs.load import load_report_data
+from reports.inputs.metrics import compared_metrics
 from reports.inputs.significance import paired
 from reports.text.formatting import duration, percent, points
-from reports.text.i18n import N_, Translate, translator
+from reports.text.i18n import ENGLISH, Translate
 
 __all__ = ["LEVEL", "Agreement", "CellAgreement", "agreement"]
 
 Verdict = Literal["identical", "within the interval", "differs", "not run", "not trained", "no scores to compare"]
-_METRICS = {"accuracy": N_("accuracy"), "balanced_accuracy": N_("balanced accuracy"), "kappa": N_("kappa")}
 LEVEL = 0.95
 """Of all intervals of differences together."""
-_ENGLISH = translator("en")
 _MOST_RESAMPLES = 50_000
 """Beyond this a cell of many classes takes a second; the outermost draws then stand for what lies beyond them."""
 _FAILING = ("differs", "not run")
@@ -64,7 +63,7 @@ class Agreement:
         """Whether both runs only measured the inference of every cell, so that there is no score to disagree on."""
         return bool(self.cells) and all(cell.verdict == "not trained" for cell in self.cells)
 
-    def lines(self, _: Translate = _ENGLISH) -> Iterator[tuple[str, str]]:
+    def lines(self, _: Translate = ENGLISH) -> Iterator[tuple[str, str]]:
         """Lines for the terminal with their kind."""
         for cell in self.cells:
             yield "same" if cell.agrees else "worse", f"{cell.title}: {_(cell.verdict)}{cell.detail}{cell.times}"
@@ -79,11 +78,11 @@ class Agreement:
         yield "title", text.format(good=good, all=len(self.cells), n=rest)
 
 
-def agreement(first: Run | str | Path, second: Run | str | Path, _: Translate = _ENGLISH) -> Agreement:
+def agreement(first: Run | str | Path, second: Run | str | Path, _: Translate = ENGLISH) -> Agreement:
     """Compare a run with its repetition, cell by cell.
 
-    A cell is ``identical`` when every test image got the same class. Otherwise accuracy, balanced accuracy and kappa
-    are compared on the same images by the paired bootstrap: ``within the interval`` when the interval of each
+    A cell is ``identical`` when every test image got the same class. Otherwise the metrics that tables
+    show are compared on the same images by the paired bootstrap: ``within the interval`` when the interval of each
     difference holds 0, else ``differs``. The intervals together are at 95 %, divided by the number of differences
     (Bonferroni), so that many cells do not make a difference by chance. Where no predictions are stored, the new
     accuracy has to lie in the 95 % interval of the first. A cell that ended another way differs too.
@@ -100,7 +99,7 @@ def agreement(first: Run | str | Path, second: Run | str | Path, _: Translate = 
         if entry.run is data.runs[0] and (entry.planned or not data.runs[0].plan())
     ]
     both = sum(entry.is_ok and other is not None and other.is_ok for entry, other in pairs)
-    level = 1 - (1 - LEVEL) / (len(_METRICS) * max(both, 1))
+    level = 1 - (1 - LEVEL) / (len(compared_metrics()) * max(both, 1))
     return Agreement(tuple(_cell(entry, other, level, _) for entry, other in pairs))
 
 
@@ -125,40 +124,40 @@ def _scores(before: Entry, after: Entry, level: float, _: Translate) -> tuple[Ve
     if old is None and new is None:
         return "not trained", ""
     both = _("{old} then, {new} now").format(old=percent(old).text, new=percent(new).text)
-    told = f": {_('accuracy')} {both}"
+    text = f": {_('accuracy')} {both}"
     if old is None or new is None:
-        return "differs", told
-    labels, said = paired([before, after])
-    if len(said) == 2:
-        return _paired_scores(labels, said[before.key], said[after.key], level, told, _)
+        return "differs", text
+    labels, predicted = paired([before, after])
+    if len(predicted) == 2:
+        return _paired_scores(labels, predicted[before.key], predicted[after.key], level, text, _)
     span = interval(before.result.confusion, "accuracy") if before.result.confusion else None
     if span is None:
-        return ("identical" if old == new else "differs"), told
+        return ("identical" if old == new else "differs"), text
     ends = {"low": percent(span.low, digits=1).text, "high": percent(span.high, digits=1).text}
-    told += ", " + _("95 % interval then {low} to {high}").format(**ends)
-    return ("within the interval" if span.low <= new <= span.high else "differs"), told
+    text += ", " + _("95 % interval then {low} to {high}").format(**ends)
+    return ("within the interval" if span.low <= new <= span.high else "differs"), text
 
 
 def _paired_scores(
-    labels: np.ndarray, then: np.ndarray, now: np.ndarray, level: float, told: str, _: Translate
+    labels: np.ndarray, then: np.ndarray, now: np.ndarray, level: float, text: str, _: Translate
 ) -> tuple[Verdict, str]:
-    """Judge two runs' answers on the same test images."""
+    """Compare two runs' predictions on the same test images."""
     changed = int((then != now).sum())
     if not changed:
-        return "identical", f"{told}, {_('every test image the same')}"
+        return "identical", f"{text}, {_('every test image the same')}"
     spans = {
-        name: paired_difference(labels, now, then, key, level=level, resamples=_resamples(level))
-        for key, name in _METRICS.items()
+        metric.title: paired_difference(labels, now, then, name, level=level, resamples=_resamples(level))
+        for name, metric in compared_metrics().items()
     }
-    known = {name: span for name, span in spans.items() if span is not None}
-    text = _("{n} of {all} test images got another class; now minus then, in points: {parts}")
+    known = {title: span for title, span in spans.items() if span is not None}
+    changes = _("{n} of {all} test images got another class; now minus then, in points: {parts}")
     ends = _("{low} to {high}")
     parts = (
-        f"{_(name)} {points(span.estimate)} ({ends.format(low=points(span.low), high=points(span.high))})"
-        for name, span in known.items()
+        f"{_(title)} {points(span.estimate)} ({ends.format(low=points(span.low), high=points(span.high))})"
+        for title, span in known.items()
     )
-    told += "; " + text.format(n=changed, all=len(labels), parts=", ".join(parts))
-    return ("within the interval" if all(span.holds(0.0) for span in known.values()) else "differs"), told
+    text += "; " + changes.format(n=changed, all=len(labels), parts=", ".join(parts))
+    return ("within the interval" if all(span.holds(0.0) for span in known.values()) else "differs"), text
 
 
 def _resamples(level: float) -> int:
@@ -169,10 +168,10 @@ def _resamples(level: float) -> int:
 def _times(before: Entry, after: Entry, _: Translate) -> str:
     assert before.result is not None
     assert after.result is not None
-    told = []
+    ratios = []
     for name, key in (("train", "train_seconds"), ("evaluate", "evaluate_seconds")):
         old, new = (getattr(entry.result.timings, key) for entry in (before, after) if entry.result)
         if old and new:
             both = _("{old} then, {new} now").format(old=duration(old).text, new=duration(new).text)
-            told.append(f"{_(name)} {both} (× {new / old:.2f})")
-    return "; " + "; ".join(told) if told else ""
+            ratios.append(f"{_(name)} {both} (× {new / old:.2f})")
+    return "; " + "; ".join(ratios) if ratios else ""

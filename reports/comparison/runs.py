@@ -22,6 +22,7 @@ from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, paired
 from reports.text.formatting import Value, duration, memory, percent, points
 from reports.text.i18n import Translate
+from reports.text.messages import word
 
 __all__ = ["Compared", "MetricChange", "Outcome", "Pair", "compare"]
 
@@ -57,7 +58,7 @@ class _Tested(MetricChange):
 
 @dataclass(frozen=True)
 class Pair:
-    """One cell of the grid in both runs; on one side None where that run does not plan it."""
+    """One cell of the grid in both runs; None where a run does not plan it."""
 
     title: str
     before: Entry | None
@@ -103,16 +104,16 @@ def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tol
     first, second = data.runs
     if first.path.resolve() == second.path.resolve():
         raise RunError(f"{first.path} was given twice. Name two run folders: the one before and the one after.")
-    sides = [_cells(data, run) for run in data.runs]
-    if not sides[0].keys() & sides[1].keys():
+    grids = [_cells(data, run) for run in data.runs]
+    if not grids[0].keys() & grids[1].keys():
         raise RunError(
             f"{first.path} and {second.path} have no cell in common: none of the one has the label, regime, device, "
             f"precision and seed of one of the other, so there is nothing to compare. Name two runs of one study."
         )
-    keys = list(dict.fromkeys([*sides[0], *sides[1]]))
+    keys = list(dict.fromkeys([*grids[0], *grids[1]]))
     hardware = _hardware(data, 0, _), _hardware(data, 1, _)
     same = hardware[0] == hardware[1] != _UNKNOWN
-    pairs = [_pair(key, sides[0].get(key), sides[1].get(key), same, tolerance, _) for key in keys]
+    pairs = [_pair(key, grids[0].get(key), grids[1].get(key), same, tolerance, _) for key in keys]
     return Compared(data, tuple(_corrected(pairs, _)), hardware)
 
 
@@ -131,12 +132,12 @@ def _key(entry: Entry) -> tuple[str, ...]:
 
 def _hardware(data: ReportData, index: int, _: Translate) -> str:
     """The CPU, its cores, and the GPUs of a run's machine."""
-    facts = data.environments[index]
-    cpu = facts.get("cpu") or {}
-    if not cpu.get("model"):
+    environment = data.environments[index]
+    cpu = environment.cpu
+    if not cpu.model:
         return _UNKNOWN
-    gpus = [str(gpu.get("name", gpu) if isinstance(gpu, dict) else gpu) for gpu in facts.get("gpus") or []]
-    return ", ".join([f"{cpu.get('model', '?')} ({cpu.get('usable', '?')} {_('cores')})", *gpus])
+    usable = "?" if cpu.usable is None else cpu.usable
+    return ", ".join([f"{cpu.model} ({usable} {_('cores')})", *(gpu.name or "?" for gpu in environment.gpus)])
 
 
 def _pair(
@@ -159,16 +160,16 @@ def _ending(before: Entry, after: Entry, _: Translate) -> MetricChange:
         outcome = "better" if after.is_ok else "worse" if before.is_ok else "unknown"
         if before.status in _NOT_JUDGED or after.status in _NOT_JUDGED:
             outcome = "unknown"
-    return MetricChange(_("Status"), old, new, "", outcome, _(after.reason))
+    return MetricChange(_("Status"), old, new, "", outcome, word(after.reason, _))
 
 
 def _accuracy(before: Entry, after: Entry, _: Translate) -> MetricChange:
     """The outcome stands for this cell alone until `_corrected` has seen all of them."""
     old, new = (percent(entry.result.metrics.get("accuracy") if entry.result else None) for entry in (before, after))
-    labels, said = paired([before, after])
-    if len(said) < 2:
+    labels, predicted = paired([before, after])
+    if len(predicted) < 2:
         return MetricChange(_("Accuracy"), old, new, "", "unknown", _("no predictions on the same images are stored"))
-    found = compare_pair(labels, said[after.key], said[before.key])
+    found = compare_pair(labels, predicted[after.key], predicted[before.key])
     if not (found.only_a or found.only_b):
         return MetricChange(_("Accuracy"), old, new, points(0.0), "same", _("the same images are right"))
     return _Tested(_("Accuracy"), old, new, points(found.difference.estimate), "same", "", found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.errors import RunError
+from bench.results.dataset import DatasetManifest
 from bench.results.run import Run
 from reports.exports.base import text_export
 from reports.text.formatting import escaped
@@ -56,28 +56,26 @@ def _croissant(run: Run) -> str:
     The images themselves are named, not contained. Raises `RunError` where the run cannot be read.
     """
     dataset = run.dataset
-    card = dataset.get("card") or {}
-    classes = [str(name) for name in dataset.get("classes") or []]
+    card = dataset.card
     found: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": str(card.get("name") or dataset.get("source") or "images"),
-        "description": _description(dataset, classes),
-        "version": f"1.0.0+{str(dataset.get('fingerprint'))[:12]}",
-        "recordSet": [_classes(classes), _images(dataset, classes)],
+        "name": card.name or dataset.source,
+        "description": _description(dataset),
+        "version": f"1.0.0+{dataset.fingerprint[:12]}",
+        "recordSet": [_classes(dataset.classes), _images(dataset)],
     }
-    for key, stored in (("license", "license"), ("citeAs", "citation"), ("url", "url")):
-        if card.get(stored):
-            found[key] = str(card[stored])
+    known = {"license": card.license, "citeAs": card.citation, "url": card.url}
+    found |= {key: value for key, value in known.items() if value}
     return escaped(json.dumps(found, indent=1, ensure_ascii=False)) + "\n"
 
 
-def _description(dataset: dict[str, Any], classes: list[str]) -> str:
-    kind = "Synthetic images" if dataset.get("synthetic") else "Images"
+def _description(dataset: DatasetManifest) -> str:
+    kind = "Synthetic images" if dataset.synthetic else "Images"
     return (
-        f"{kind} of {len(classes)} classes, as split by patchbench: fingerprint {dataset.get('fingerprint')}, "
-        f"split {dataset.get('split_hash')}."
+        f"{kind} of {len(dataset.classes)} classes, as split by patchbench: fingerprint {dataset.fingerprint}, "
+        f"split {dataset.split_hash}."
     )
 
 
@@ -97,22 +95,21 @@ def _classes(classes: list[str]) -> dict[str, Any]:
     }
 
 
-def _images(dataset: dict[str, Any], classes: list[str]) -> dict[str, Any]:
-    columns = [dataset.get(key) or [] for key in ("names", "labels", "splits")]
-    if len(set(map(len, columns))) > 1 or any(not 0 <= index < len(classes) for index in columns[1]):
-        raise RunError(
-            "dataset.json is damaged: its names, labels and splits do not fit together. Run the study again."
-        )
-    rows = zip(*columns, strict=True)
-    label = _field("images", "label", "sc:Text", references={"field": {"@id": "classes/name"}})
+def _images(dataset: DatasetManifest) -> dict[str, Any]:
+    rows = zip(dataset.names, dataset.labels, dataset.splits, strict=True)
     return {
         "@type": "cr:RecordSet",
         "@id": "images",
         "name": "images",
         "key": {"@id": "images/name"},
-        "field": [_field("images", "name", "sc:Text"), label, _field("images", "split", "sc:Text")],
+        "field": [
+            _field("images", "name", "sc:Text"),
+            _field("images", "label", "sc:Text", references={"field": {"@id": "classes/name"}}),
+            _field("images", "split", "sc:Text"),
+        ],
         "data": [
-            {"images/name": name, "images/label": classes[index], "images/split": split} for name, index, split in rows
+            {"images/name": name, "images/label": dataset.classes[index], "images/split": split}
+            for name, index, split in rows
         ],
     }
 

@@ -47,10 +47,10 @@ def _write(run: Run, out: str | None) -> Written:
 
     folder = Path(out) if out else run.path / "figures"
     count = 0
-    for name, picture in _figures(load_report_data([run])):
-        bare = _standalone(picture, "")  # the converter takes a number without a unit for a point
+    for name, figure in _figures(load_report_data([run])):
+        bare = _standalone(figure, "")  # the converter takes a number without a unit for a point
         files: dict[str, str | bytes] = {
-            "svg": _standalone(picture, "pt"),
+            "svg": _standalone(figure, "pt"),
             "pdf": vl_convert.svg_to_pdf(bare),
             "png": vl_convert.svg_to_png(bare, ppi=_DOTS, scale=1),
         }
@@ -71,11 +71,10 @@ def _figures(data: ReportData) -> Iterator[tuple[str, Markup]]:
         "learning-curves": all_curves(data.leading, data, _),
     }
     for cost in COSTS:
-        title = f"{cost.title} ({cost.unit})" if cost.unit and cost.unit != "s" else cost.title
-        found[f"accuracy-against-{cost.key.replace('_', '-')}"] = pareto(data, cost.value, title, cost.unit == "s", _)
+        found[f"accuracy-against-{cost.key.replace('_', '-')}"] = pareto(data, cost, _)
     for entry in data.leading[:_MOST_MATRICES]:
         found[f"confusion-{_file_name(data.title(entry))}-{entry.cell_id}"] = _confusion(entry, data)
-    yield from ((name, picture) for name, picture in found.items() if picture is not None)
+    yield from ((name, figure) for name, figure in found.items() if figure is not None)
 
 
 def _file_name(title: str) -> str:
@@ -91,9 +90,9 @@ def _confusion(entry: Entry, data: ReportData) -> Markup | None:
     shares = [[count / max(1, sum(row)) for count in row] for row in counts]
     names = Names(24)
     classes = data.classes[: len(counts)]
-    side = 2.2 + 0.42 * min(len(counts), _MOST_COUNTED)
+    size = 2.2 + 0.42 * min(len(counts), _MOST_COUNTED)
     with mpl.rc_context({**settings(), "axes.grid": False}):
-        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+        figure = Figure(figsize=(size + 0.6, size), layout="constrained")
         axes = figure.subplots()
         shown = counts if len(counts) <= _MOST_COUNTED else None
         sns.heatmap(shares, annot=shown, fmt="d", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True, ax=axes)
@@ -106,9 +105,9 @@ def _confusion(entry: Entry, data: ReportData) -> Markup | None:
         return inline(figure, "confusion", "Confusion matrix", names)
 
 
-def _standalone(picture: Markup, unit: str) -> str:
+def _standalone(figure: Markup, unit: str) -> str:
     """An ``<svg>`` of the page as a file of its own: with its size, a font and a white ground."""
-    text = str(picture)
+    text = str(figure)
     box = re.search(r'viewBox="([\d.\s-]+)"', text)
     assert box is not None  # `inline` writes one
     width, height = box.group(1).split()[2:]

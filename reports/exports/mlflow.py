@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from bench.errors import DependencyError, RunError
+from bench.results.history import PassScores
 from bench.results.run import Run
 from bench.results.schema import CellResult
 from bench.results.table import to_frame
@@ -34,7 +35,7 @@ def _write(run: Run, out: str | None) -> Written:
     try:
         if out is not None:
             mlflow.set_tracking_uri(out)
-        mlflow.set_experiment(visible(str(run.study.get("name") or "patchbench")))
+        mlflow.set_experiment(run.study.name)
         for result, row in zip(results, rows, strict=True):
             _log(mlflow, run, result, row)
     except mlflow.exceptions.MlflowException as error:
@@ -45,7 +46,7 @@ def _write(run: Run, out: str | None) -> Written:
 
 
 def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None:
-    name = visible(f"{result.label} {result.cell.get('regime')} {result.cell.get('device')}")
+    name = visible(f"{result.label} {result.cell.regime} {result.cell.device}")
     with mlflow.start_run(run_name=name):
         mlflow.log_params({key: visible(row[key]) if isinstance(row[key], str) else row[key] for key in _NAMES})
         mlflow.set_tag("patchbench.status", result.status.value)
@@ -53,9 +54,9 @@ def _log(mlflow: Any, run: Run, result: CellResult, row: dict[Any, Any]) -> None
         mlflow.log_metrics({name: float(value) for name, value in figures.items()})
         for line in run.history(result.id):
             for split in ("train", "validation"):
-                scores = line.get(split) or {}
-                known = {f"{split}_{key}": value for key, value in scores.items() if _is_figure(value)}
-                mlflow.log_metrics(known, step=int(line["epoch"]))
+                scores: PassScores | None = getattr(line, split)
+                known = {f"{split}_{name}": value for name, value in scores or () if _is_figure(value)}
+                mlflow.log_metrics(known, step=line.epoch)
         if result.status.value != "ok":
             mlflow.end_run("FAILED")
 

@@ -6,19 +6,23 @@ Reporting", for what belongs in one).
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from bench.errors import RunError
+from bench.results.dataset import DatasetManifest, Split
 from bench.results.files import write_atomic
 from bench.results.run import Run
 from bench.results.schema import CellResult, Status
-from bench.stats.confidence import interval
+from bench.stats.confidence import intervals
 from bench.stats.metrics import per_class
 from reports.exports.base import Export, Written
+from reports.inputs.metrics import shown_metrics, written
 from reports.text.formatting import amount, duration, markdown_cell, memory, number, percent, visible
+from reports.text.messages import word
 
 __all__ = ["EXPORT"]
 
@@ -43,24 +47,18 @@ def _write(run: Run, out: str | None) -> Written:
 
 def _model_card(run: Run, result: CellResult) -> str:
     """The card of one cell, as Markdown with a header in YAML."""
-    dataset = run.dataset
-    environment = run.environment if (run.path / "environment.json").is_file() else {}
-    header = yaml.safe_dump(_header(result, dataset), sort_keys=False, allow_unicode=True)
-    parts = [f"---\n{header}---", f"# {markdown_cell(result.label)}", *_text(result, dataset, environment)]
+    header = yaml.safe_dump(_header(result, run.dataset), sort_keys=False, allow_unicode=True)
+    parts = [f"---\n{header}---", f"# {markdown_cell(result.label)}", *_text(run, result)]
     return "\n\n".join(parts) + "\n"
 
 
-def _header(result: CellResult, dataset: dict[str, Any]) -> dict[str, Any]:
-    card = dataset.get("card") or {}
+def _header(result: CellResult, dataset: DatasetManifest) -> dict[str, Any]:
     metrics = [
-        {"type": key, "name": name, "value": round(value, 6)}
-        for key, name in (("accuracy", "Accuracy"), ("balanced_accuracy", "Balanced accuracy"), ("kappa", "Kappa"))
-        if (value := result.metrics.get(key)) is not None
+        {"type": name, "name": metric.title, "value": round(value, 6)}
+        for name, metric in shown_metrics().items()
+        if (value := result.metrics.get(name)) is not None
     ]
-    data = {
-        "name": visible(str(card.get("name") or dataset.get("source") or "images")),
-        "type": visible(str(dataset.get("source"))),
-    }
+    data = {"name": visible(dataset.card.name or dataset.source), "type": visible(dataset.source)}
     task = {"type": "image-classification"}
     return {
         "library_name": "patchbench",
@@ -72,27 +70,14 @@ def _header(result: CellResult, dataset: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _text(result: CellResult, dataset: dict[str, Any], environment: dict[str, Any]) -> list[str]:
-    cell, model = result.cell, result.model
-    spec = cell.get("model") or {}
-    classes = [str(name) for name in dataset.get("classes") or []]
-    start = (model.weights or {}).get("source") or spec.get("weights") or "not known"
-    facts = [
-        ("Architecture", f"{spec.get('name') or 'not known'}, {spec.get('image_size')} px"),
-        ("Parameters", amount(model.parameters).text),
-        ("Weights it started from", str(start)),
-        ("Regime", f"{cell.get('regime')}, seed {cell.get('seed')}, {cell.get('precision')} on {cell.get('device')}"),
-        ("Tested epoch", f"{result.best_epoch} of {result.epochs}, chosen on validation"),
-        ("Time to train", duration(result.timings.train_seconds).text),
-        ("Peak RAM", memory(result.memory.peak_ram_mib).text),
-        ("Trained with", f"patchbench {environment.get('patchbench')}, torch {result.context.get('torch')}"),
-    ]
+def _text(run: Run, result: CellResult) -> list[str]:
+    dataset = run.dataset
     return [
-        "\n".join(f"- **{name}**: {markdown_cell(text)}" for name, text in facts),
+        "\n".join(f"- **{name}**: {markdown_cell(text)}" for name, text in _facts(run, result)),
         "## Scores on the test images",
         _scores(result),
         "## Each class",
-        _classes(result, classes),
+        _classes(result, dataset.classes),
         "## Data",
         _data(dataset),
         "## Limits",
@@ -100,13 +85,28 @@ def _text(result: CellResult, dataset: dict[str, Any], environment: dict[str, An
     ]
 
 
+def _facts(run: Run, result: CellResult) -> list[tuple[str, str]]:
+    cell, model = result.cell, result.model
+    patchbench = run.environment.patchbench if (run.path / "environment.json").is_file() else None
+    return [
+        ("Architecture", f"{cell.model.name}, {cell.model.image_size} px"),
+        ("Parameters", amount(model.parameters).text),
+        ("Weights it started from", model.weights.source or cell.model.weights or "not known"),
+        ("Regime", f"{cell.regime}, seed {cell.seed}, {cell.precision} on {cell.device}"),
+        ("Tested epoch", f"{result.best_epoch} of {result.epochs}, chosen on validation"),
+        ("Time to train", duration(result.timings.train_seconds).text),
+        ("Peak RAM", memory(result.memory.peak_ram_mib).text),
+        ("Trained with", f"patchbench {patchbench or 'not known'}, torch {result.context.torch or 'not known'}"),
+    ]
+
+
 def _scores(result: CellResult) -> str:
     lines = ["| score | value | 95 % interval |", "|---|---:|---|"]
-    for key, name in (("accuracy", "accuracy"), ("balanced_accuracy", "balanced accuracy"), ("kappa", "kappa")):
-        span = interval(result.confusion, key) if result.confusion else None
-        form = number if key == "kappa" else percent
-        ends = f"{form(span.low).text} to {form(span.high).text}" if span else "not known"
-        lines.append(f"| {name} | {form(result.metrics.get(key)).text} | {ends} |")
+    spans = intervals(result.confusion)
+    for name, metric in shown_metrics().items():
+        span = spans.get(name)
+        ends = f"{written(metric, span.low).text} to {written(metric, span.high).text}" if span else "not known"
+        lines.append(f"| {metric.title} | {written(metric, result.metrics.get(name)).text} | {ends} |")
     return "\n".join(lines)
 
 
@@ -118,21 +118,25 @@ def _classes(result: CellResult, classes: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _data(dataset: dict[str, Any]) -> str:
-    card = dataset.get("card") or {}
-    facts = [(key, card.get(key)) for key in ("name", "license", "citation")]
-    counts = dataset.get("counts") or {}
-    sides = {side: sum(row.get(side, 0) for row in counts.values()) for side in ("train", "validation", "test")}
-    facts += [("images", ", ".join(f"{count:,} {side}" for side, count in sides.items()))]
-    facts += [("fingerprint", dataset.get("fingerprint")), ("split", dataset.get("split_hash"))]
-    return "\n".join(f"- {key}: {markdown_cell(str(value))}" for key, value in facts if value)
+def _data(dataset: DatasetManifest) -> str:
+    card = dataset.card
+    counts = Counter(dataset.splits)
+    facts = [
+        ("name", card.name),
+        ("license", card.license),
+        ("citation", card.citation),
+        ("images", ", ".join(f"{counts[split]:,} {split}" for split in get_args(Split))),
+        ("fingerprint", dataset.fingerprint),
+        ("split", dataset.split_hash),
+    ]
+    return "\n".join(f"- {key}: {markdown_cell(value)}" for key, value in facts if value)
 
 
-def _limits(dataset: dict[str, Any]) -> list[str]:
-    told = ["Scores hold for images like the test images: same source, stain, camera and labelling."]
-    if dataset.get("synthetic"):
-        told.append("The images are synthetic: the scores say nothing about real ones.")
-    return told + [str(warning) for warning in dataset.get("warnings") or []]
+def _limits(dataset: DatasetManifest) -> list[str]:
+    limits = ["Scores hold for images like the test images: same source, stain, camera and labeling."]
+    if dataset.synthetic:
+        limits.append("The images are synthetic: the scores say nothing about real ones.")
+    return limits + [word(warning) for warning in dataset.warnings]
 
 
 EXPORT = Export(_write)

@@ -5,47 +5,46 @@ from __future__ import annotations
 import re
 
 from bench.results.run import Run
-from bench.results.schema import CellResult, Status
+from bench.results.schema import CellResult
 from bench.stats.confidence import interval
 from reports.exports.base import text_export
 from reports.inputs.entry import Entry
 from reports.inputs.load import load_report_data
-from reports.text.formatting import Value, amount, duration, markdown_cell, memory, number, percent, visible
+from reports.inputs.metrics import shown_metrics, written
+from reports.text.formatting import Value, amount, duration, markdown_cell, memory, visible
 
 __all__ = ["LATEX", "MARKDOWN"]
 
 
-_PAPER = (
-    "Model",
-    "Regime",
-    "Device",
-    "Accuracy [95 %]",
-    "Balanced acc.",
-    "Kappa",
-    "Train",
-    "Peak RAM",
-    "Params",
-    "Status",
-)
+def _head() -> tuple[str, ...]:
+    return ("Model", "Regime", "Device", *_score_titles(), "Train", "Peak RAM", "Params", "Status")
 
 
-def _paper_rows(run: Run) -> list[tuple[str, ...]]:
+def _score_titles() -> list[str]:
+    return [f"{m.title} [95 %]" if name == "accuracy" else m.title for name, m in shown_metrics().items()]
+
+
+def _rows(run: Run) -> list[tuple[str, ...]]:
     data = load_report_data([run])
-    return [_paper_row(entry) for entry in [*data.ok, *data.not_ok]]
+    return [_row(entry) for entry in [*data.ok, *data.not_ok]]
 
 
-def _paper_row(entry: Entry) -> tuple[str, ...]:
-    result = entry.result or CellResult(id="", cell={}, label=entry.label, status=Status.INTERRUPTED)
-    values: tuple[Value, ...] = (
-        _with_interval(percent(result.metrics.get("accuracy")), result),
-        percent(result.metrics.get("balanced_accuracy")),
-        number(result.metrics.get("kappa")),
+def _row(entry: Entry) -> tuple[str, ...]:
+    values = _values(entry.result) if entry.result else (Value(""),) * (len(_head()) - 4)
+    texts = ("" if value.is_missing else value.text for value in values)
+    return (entry.label, entry.regime, entry.device, *texts, entry.status.replace("_", " "))
+
+
+def _values(result: CellResult) -> tuple[Value, ...]:
+    scores = (written(metric, result.metrics.get(name)) for name, metric in shown_metrics().items())
+    accuracy, *others = scores
+    return (
+        _with_interval(accuracy, result),
+        *others,
         duration(result.timings.train_seconds),
         memory(result.memory.peak_ram_mib),
         amount(result.model.parameters),
     )
-    texts = ("" if value.is_missing else value.text for value in values)
-    return (entry.label, entry.regime, entry.device, *texts, entry.status.replace("_", " "))
 
 
 def _with_interval(value: Value, result: CellResult) -> Value:
@@ -57,19 +56,28 @@ def _with_interval(value: Value, result: CellResult) -> Value:
 
 
 def _markdown_text(run: Run) -> str:
-    rows = [_PAPER, *_paper_rows(run)]
+    rows = [_head(), *_rows(run)]
     lines = ["| " + " | ".join(markdown_cell(cell) for cell in row) + " |" for row in rows]
-    lines.insert(1, "|---|---|---|" + "---:|" * 6 + "---|")
+    lines.insert(1, "|---|---|---|" + "---:|" * (len(_head()) - 4) + "---|")
     return "\n".join(lines) + "\n"
 
 
 def _latex_text(run: Run) -> str:
     """A booktabs table; needs ``\\usepackage{booktabs}``."""
     # The empty group keeps what begins a row from the command before it, which takes a star or a bracket as its own.
-    rows = ["{}" + " & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in _paper_rows(run)]
-    head = " & ".join(map(_latex_cell, _PAPER)) + r" \\"
+    rows = ["{}" + " & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in _rows(run)]
+    head = " & ".join(map(_latex_cell, _head())) + r" \\"
     return "\n".join(
-        [r"\begin{tabular}{lllrrrrrrl}", r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", ""]
+        [
+            rf"\begin{{tabular}}{{lll{'r' * (len(_head()) - 4)}l}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
     )
 
 

@@ -9,14 +9,15 @@ from bench.results.schema import CellResult
 from bench.results.table import to_frame
 from reports.exports.base import text_export
 from reports.text.formatting import visible
+from reports.text.messages import word
 
 __all__ = ["CSV", "JSON", "csv_text"]
 
 
 def csv_text(results: list[CellResult]) -> str:
-    """`COLUMNS`, then the reason of a cell that is not ok; what was not measured is empty, never 0."""
+    """The columns of `to_frame`, then the reason of a cell that is not ok; what was not measured is empty, never 0."""
     frame = to_frame(results)
-    frame["error"] = [result.error.message if result.error else None for result in results]
+    frame["error"] = [word(result.error.notice) if result.error else None for result in results]
     for column in frame.columns:
         frame[column] = [_inert(value) if isinstance(value, str) else value for value in frame[column]]
     text: str = frame.to_csv(index=False, lineterminator="\n")

@@ -10,19 +10,19 @@ from matplotlib.ticker import FuncFormatter
 
 from reports.figures.svg import INK, Names, family_color, inline, settings
 from reports.inputs.entry import Entry
+from reports.inputs.metrics import compared_metrics
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import Translate
 
 __all__ = ["forest"]
 
 MOST_ROWS = 60
-_STATISTICS = (("accuracy", N_("Accuracy")), ("balanced_accuracy", N_("Balanced accuracy")), ("kappa", N_("Kappa")))
 MARKERS = {"vit": "o", "cnn": "s"}
 
 
 def forest(data: ReportData, significance: Significance, _: Translate) -> Markup | None:
-    """Accuracy, balanced accuracy and kappa of every tested model with 95 % intervals; other seeds as small rings."""
+    """Every compared metric of every tested model with its 95 % interval; other seeds as small rings."""
     rows = [entry for entry in data.ok if significance.interval(entry) and _leads(entry, significance)][:MOST_ROWS]
     if not rows:
         return None
@@ -31,14 +31,16 @@ def forest(data: ReportData, significance: Significance, _: Translate) -> Markup
         figure = Figure(figsize=(9.4, 0.75 + 0.27 * len(rows)))
         height = figure.get_figheight()
         figure.subplots_adjust(left=0.235, right=0.99, bottom=0.42 / height, top=1 - 0.3 / height, wspace=0.09)
-        for axes, (statistic, title) in zip(figure.subplots(1, 3, sharey=True), _STATISTICS, strict=True):
+        metrics = compared_metrics()
+        grid = figure.subplots(1, len(metrics), sharey=True, squeeze=False)
+        for axes, (name, metric) in zip(grid.flat, metrics.items(), strict=True):
             for row, entry in enumerate(rows):
-                _whisker(axes, entry, row, statistic, data, significance)
-            axes.set_title(_(title))
+                _whisker(axes, entry, row, name, data, significance)
+            axes.set_title(_(metric.title))
             axes.grid(visible=False, axis="y")
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_visible(False)
-            if statistic != "kappa":
+            if metric.format == "percent":
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _pos: f"{share * 100:.3g}"))
                 axes.set_xlabel("%")
         figure.axes[0].set_yticks(range(len(rows)), [names.token(data.title(entry)) for entry in rows])

@@ -48,7 +48,7 @@ def _rows(entry: Entry, data: ReportData) -> list[dict[str, Any]]:
 
 
 def _specification(_: Translate, *, legend: bool) -> dict[str, Any]:
-    """Lines over bands; the script sets the data and the title of the y axis. Without a legend, pointing at a line names it."""
+    """Lines over bands; the script sets the data and the title of the y axis. Pointing at a line names it."""
     import altair as alt
 
     x = alt.X("epoch:Q", axis=alt.Axis(title=_("Epoch"), tickMinStep=1, format="d"))

@@ -1,4 +1,4 @@
-"""The page's static figures, shown with seaborn and matplotlib, as inline SVG."""
+"""The page's static figures of learning curves, drawn with matplotlib, as inline SVG."""
 
 from __future__ import annotations
 

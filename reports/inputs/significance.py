@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from bench.stats.confidence import Interval, intervals
-from bench.stats.paired_tests import CochranQ, Comparison, Groups, cochran_q, compare_all, groups
+from bench.stats.letters import Groups, groups
+from bench.stats.paired_tests import CochranQ, Comparison, cochran_q, compare_all
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
 
@@ -24,7 +25,7 @@ class Significance:
     """Intervals and paired tests; entries are named by their ``key``."""
 
     intervals: dict[str, dict[str, Interval | None]]
-    """For each cell with scores: accuracy, balanced_accuracy, kappa and macro_f1."""
+    """For each cell with scores: the metrics that a confusion matrix gives."""
     tested: tuple[Entry, ...]
     """One cell for each model, regime and precision: the first seed on the first device that has scores."""
     left_out: int
@@ -60,39 +61,39 @@ def compute_significance(data: ReportData) -> Significance:
     """Compute the intervals and the paired tests of a report."""
     found = {e.key: intervals(e.result.confusion) for e in data.ok if e.result and e.result.confusion}
     first: dict[tuple[str, str, str], Entry] = {}
-    by_seed = sorted(data.entries, key=lambda e: (e.seed is None, e.seed or 0))
+    by_seed = sorted(data.entries, key=lambda e: e.seed)
     for entry in by_seed:
         if entry.is_ok:
             first.setdefault((entry.label, entry.regime, entry.precision), entry)
     candidates = [entry for entry in data.ok if entry is first[(entry.label, entry.regime, entry.precision)]]
-    labels, said = paired(candidates[:TESTED])
-    tested = tuple(entry for entry in candidates if entry.key in said)
-    comparisons = compare_all(labels, said) if len(said) > 1 else []
+    labels, predicted = paired(candidates[:TESTED])
+    tested = tuple(entry for entry in candidates if entry.key in predicted)
+    comparisons = compare_all(labels, predicted) if len(predicted) > 1 else []
     return Significance(
         intervals=found,
         tested=tested,
         left_out=len(candidates) - len(tested),
         comparisons=tuple(comparisons),
         groups=groups(comparisons, ALPHA),
-        cochran=cochran_q(labels, said) if len(said) > 1 else None,
+        cochran=cochran_q(labels, predicted) if len(predicted) > 1 else None,
     )
 
 
 def paired(entries: list[Entry]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """True labels, and what each entry said of the same images in the same order; others are left out."""
+    """True labels, and what each entry predicted for the same images in the same order; others are left out."""
     names: list[str] = []
     labels = np.empty(0, dtype=np.int64)
-    said: dict[str, np.ndarray] = {}
+    predicted: dict[str, np.ndarray] = {}
     for entry in entries:
         found = entry.predictions
         if found is None:
             continue
-        if not said:
+        if not predicted:
             names, labels = found.images, found.labels
         where = {name: row for row, name in enumerate(found.images)}
         if len(where) != len(names) or any(name not in where for name in names):
             continue
         order = [where[name] for name in names]
         if np.array_equal(found.labels[order], labels):
-            said[entry.key] = found.predicted[order]
-    return labels, said
+            predicted[entry.key] = found.predicted[order]
+    return labels, predicted

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import get_args
 
+from bench.results.dataset import Split
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
 
@@ -14,7 +17,7 @@ def facts(data: ReportData, _: Translate) -> list[tuple[str, str]]:
     """Pairs of a name and a text: models, regimes, devices, seeds, cells, data, split, training."""
     entries = data.entries
     models = list(dict.fromkeys(entry.label for entry in entries))
-    seeds = sorted({entry.seed for entry in entries if entry.seed is not None})
+    seeds = sorted({entry.seed for entry in entries})
     return [
         (_("Models"), f"{len(models)}: {_short(models)}"),
         (_("Setting"), _setting(data, _)),
@@ -36,21 +39,14 @@ def _setting(data: ReportData, _: Translate) -> str:
 
 
 def _data(data: ReportData, _: Translate) -> str:
-    card = data.dataset.get("card") or {}
-    name = str(card.get("name") or data.dataset.get("source") or "?")
-    splits = data.dataset.get("splits") or []
-    counts = [(_(side), splits.count(side)) for side in ("train", "validation", "test")]
-    text = ", ".join(f"{count} {side}" for side, count in counts)
+    dataset = data.dataset
+    counts = Counter(dataset.splits)
+    text = ", ".join(f"{counts[split]} {_(split)}" for split in get_args(Split))
     synthetic = f" ({_('synthetic')})" if data.is_synthetic else ""
-    return f"{name}{synthetic}: {text}" if splits else f"{name}{synthetic}"
+    return f"{dataset.card.name or dataset.source}{synthetic}: {text}"
 
 
 def _training(data: ReportData, _: Translate) -> str:
-    train = data.study.get("train") or {}
-    parts = [
-        _("{n} epochs").format(n=train["epochs"]) if "epochs" in train else "",
-        _("batch {n}").format(n=train["batch_size"]) if "batch_size" in train else "",
-        str(train.get("optimizer") or ""),
-        f"lr {train['lr']:g}" if isinstance(train.get("lr"), int | float) else "",
-    ]
-    return ", ".join(part for part in parts if part) or "–"
+    train = data.study.train
+    epochs, batch = _("{n} epochs").format(n=train.epochs), _("batch {n}").format(n=train.batch_size)
+    return f"{epochs}, {batch}, {train.optimizer}, lr {train.lr:g}"

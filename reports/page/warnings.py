@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
+from bench.results.environment import Environment, SystemLoad
 from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
@@ -44,13 +44,11 @@ def _of_data(data: ReportData, _: Translate) -> list[Alert]:
     if data.is_synthetic:
         text = _("The images were drawn by a program. The scores say nothing about real images.")
         found.append(Alert("warning", _("Synthetic data"), text))
-    for warning in data.dataset.get("warnings") or []:
-        found.append(Alert("warning", _("Data"), word(str(warning), _)))
-    leaks = data.dataset.get("leaks") or []
+    found += [Alert("warning", _("Data"), word(warning, _)) for warning in data.dataset.warnings]
+    leaks = data.dataset.leak_pairs or len(data.dataset.leaks)  # older runs list all of them
     if leaks:
-        count = data.dataset.get("leak_pairs") or len(leaks)  # older runs list all of them
         text = _("{n} pairs of images that look alike lie on different sides of the split, so the scores may flatter.")
-        found.append(Alert("warning", _("Leak between training and test"), text.format(n=count)))
+        found.append(Alert("warning", _("Leak between training and test"), text.format(n=leaks)))
     small = [name for name, count in _test_counts(data).items() if count < FEW_IMAGES]
     if small:
         text = _("Fewer than {n} test images: {names}. The figures of these classes are rough.")
@@ -94,21 +92,16 @@ def _of_cells(data: ReportData, _: Translate) -> list[Alert]:
     return found
 
 
-def _is_busy(environment: dict[str, Any]) -> bool:
+def _is_busy(environment: Environment) -> bool:
     """Whether the load when the run began was more than half of the cores."""
-    load, cpu = environment.get("load_average_1min"), environment.get("cpu") or {}
-    cores = cpu.get("usable") or cpu.get("threads") or cpu.get("cores")
-    return isinstance(load, int | float) and isinstance(cores, int) and load > cores / 2
+    load, cpu = environment.load_average_1min, environment.cpu
+    cores = cpu.usable or cpu.threads or cpu.cores
+    return load is not None and cores is not None and load > cores / 2
 
 
 def _of_machine(data: ReportData, _: Translate) -> list[Alert]:
     found = []
-    dirty = [
-        name
-        for name, environment in zip(data.run_names, data.environments, strict=True)
-        if (environment.get("git") or {}).get("dirty")
-    ]
-    if dirty:
+    if any(environment.git and environment.git.dirty for environment in data.environments):
         text = _("The code had changes that no revision holds, so this revision alone does not repeat the run.")
         found.append(Alert("note", _("Uncommitted code"), text))
     found += _of_load(data, _)
@@ -128,37 +121,32 @@ def _of_load(data: ReportData, _: Translate) -> list[Alert]:
     parts = []
     if any(_is_busy(environment) for environment in data.environments):
         parts.append(_("Other programs were running when the run began, so times may be too long."))
-    loads = [load for entry in data.ok if entry.result and (load := _lost_cores(entry.result)) > OTHERS]
+    others = [_load(entry.result).other_cores or 0.0 for entry in data.ok if entry.result]
+    loads = [cores for cores in others if cores > OTHERS]
     if loads:
         text = _(
             "While {n} of {all} cells ran, other programs took up to {cores} cores, so these times may be too long."
         )
         parts.append(text.format(n=len(loads), all=len(data.ok), cores=f"{max(loads):.1f}"))
-    slowed = sum(
-        (entry.result.context.get("during") or {}).get("thermal_throttles", 0) not in (0, None)
-        for entry in data.ok
-        if entry.result
-    )
+    slowed = sum(bool(load.thermal_throttles) for entry in data.ok if entry.result and (load := _load(entry.result)))
     if slowed:
         parts.append(_("The CPU was slowed down by heat during {n} cells.").format(n=slowed))
     return [Alert("warning", _("Busy machine"), " ".join(parts))] if parts else []
 
 
-def _lost_cores(result: CellResult) -> float:
-    """How many cores' worth of time others took while the cell ran; 0 where the system does not tell."""
-    taken = (result.context.get("during") or {}).get("other_cores")
-    return float(taken) if isinstance(taken, int | float) else 0.0
+def _load(result: CellResult) -> SystemLoad:
+    return result.context.system_load or SystemLoad()
 
 
 def _of_hardware(data: ReportData, _: Translate) -> list[Alert]:
     """Whether figures of one device come from different hardware."""
     found = []
-    if len({str((environment.get("cpu") or {}).get("model")) for environment in data.environments}) > 1:
+    if len({environment.cpu.model for environment in data.environments}) > 1:
         text = _("The runs come from machines with different CPUs; times on the CPU do not compare across them.")
         found.append(text)
     for device in dict.fromkeys(entry.device for entry in data.ok if entry.device != "cpu"):
         results = [entry.result for entry in data.ok if entry.device == device and entry.result]
-        names = sorted({name for result in results if (name := str(result.context.get("device_name") or ""))})
+        names = sorted({name for result in results if (name := result.context.device_name)})
         if len(names) > 1:
             text = _("Cells on {device} ran on {names}; their times do not compare.")
             found.append(text.format(device=device, names=", ".join(names)))

@@ -83,8 +83,7 @@ def fitted_temperature(entry: Entry, data: ReportData) -> Temperature | None:
     if not path.is_file():
         return None
     dataset = entry.run.dataset if len(data.runs) > 1 else data.dataset
-    sides = zip(dataset.get("splits") or [], dataset.get("labels") or [], strict=False)
-    labels = [label for side, label in sides if side == "validation"]
+    labels = [dataset.labels[row] for row in dataset.rows("validation")]
     try:
         probabilities = np.load(path, allow_pickle=False)
         if probabilities.shape != (len(labels), len(data.classes)) or not labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,28 +26,32 @@ class Check:
 def checks(data: ReportData, _: Translate) -> list[Check]:
     """Answer each point from what the run stores."""
     environments, dataset = data.environments, data.dataset
-    git = [environment.get("git") or {} for environment in environments]
+    git = [environment.git for environment in environments]
+    ran = [entry.result.context for entry in data.ok if entry.result]
     with_predictions = [entry for entry in data.ok if _has_predictions(entry)]
     seeds = {entry.seed for entry in data.ok}
     return [
-        Check(_("The command is stored"), _all(bool(e.get("command")) for e in environments)),
+        Check(_("The command is stored"), _known(e.command for e in environments)),
         Check(
             _("The revision of the code is known, and nothing was changed after it"),
-            "unknown" if not all(g.get("revision") for g in git) else _state(not any(g.get("dirty") for g in git)),
+            _state(not any(state and state.dirty for state in git)) if all(git) else "unknown",
         ),
-        Check(_("Versions of all packages are stored"), _all(bool(e.get("packages")) for e in environments)),
-        Check(_("CPU, memory and system are stored"), _all(bool(e.get("cpu")) for e in environments)),
+        Check(_("Versions of all packages are stored"), _known(e.packages for e in environments)),
+        Check(
+            _("CPU, memory and system are stored"),
+            _known(e.cpu.model and e.memory_gib and e.platform for e in environments),
+        ),
         Check(
             _("The images are known by a fingerprint"),
-            _state(bool(dataset.get("fingerprint"))),
-            str(dataset.get("fingerprint") or "")[:16],
+            _state(bool(dataset.fingerprint)),
+            dataset.fingerprint[:16],
         ),
         Check(
             _("All models were tested on the same images"),
-            _state(bool(dataset.get("split_hash"))),
-            str(dataset.get("split_hash") or "")[:16],
+            _state(bool(dataset.split_hash)),
+            dataset.split_hash[:16],
         ),
-        Check(_("No images that look alike lie on both sides of the split"), _state(not dataset.get("leaks"))),
+        Check(_("No images that look alike lie on both sides of the split"), _state(not dataset.leaks)),
         Check(
             _("Every planned cell has a result"),
             _state(all(entry.result for entry in data.entries)),
@@ -58,10 +63,8 @@ def checks(data: ReportData, _: Translate) -> list[Check]:
             f"{len(with_predictions)} / {len(data.ok)}",
         ),
         Check(_("The tested epoch was chosen on validation images"), _state(_chosen_on_validation(data))),
-        Check(
-            _("More than one seed"), _state(len(seeds) > 1), ", ".join(str(seed) for seed in sorted(map(str, seeds)))
-        ),
-        Check(_("Settings for determinism are stored"), _all(bool(e.get("determinism")) for e in environments)),
+        Check(_("More than one seed"), _state(len(seeds) > 1), ", ".join(str(seed) for seed in sorted(seeds))),
+        Check(_("Settings for determinism are stored"), _known(context.determinism for context in ran)),
     ]
 
 
@@ -69,9 +72,10 @@ def _state(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-def _all(found: Any) -> str:
-    """Yes where each run has it; unknown where one does not, since nothing was stored."""
-    return "yes" if all(found) else "unknown"
+def _known(facts: Iterable[object]) -> str:
+    """Yes where each run (or cell) stores the fact; unknown where one does not, or there is none."""
+    stored = [bool(fact) for fact in facts]
+    return "yes" if stored and all(stored) else "unknown"
 
 
 def _has_predictions(entry: Entry) -> bool:

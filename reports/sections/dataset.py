@@ -1,99 +1,77 @@
-"""What surrounds the figures: the data set's facts, the machine, the command that repeats the run."""
+"""The images: where they come from, how they were split, and what the audit found."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+from bench.results.dataset import AuditFindings, Split
 from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.formatting import DASH
 from reports.text.i18n import N_, Translate
 from reports.text.messages import word
 
-__all__ = ["SECTION", "audit_rows", "card_rows", "data_facts"]
+__all__ = ["SECTION"]
 
-_SIDES = ("train", "validation", "test")
+_SPLITS: tuple[Split, ...] = get_args(Split)
 
 
-def data_facts(data: ReportData, _: Translate) -> dict[str, Any]:
-    """Counts by class and side, the data card, the audit's findings, what was dropped."""
-    dataset = data.dataset
-    audit = dataset.get("audit") or {}
-    counts = dataset.get("counts") or {}
-    rows = [(name, [_count(counts, name, side) for side in _SIDES]) for name in data.classes]
-    totals = [sum(cells[i] or 0 for _, cells in rows) for i in range(3)]
+def build(page: Page) -> dict[str, Any]:
+    """Counts by class and split, the data card, the audit's findings, what was dropped."""
+    dataset, _ = page.data.dataset, page.translate
+    rows = [(name, [dataset.counts.get(name, {}).get(split, 0) for split in _SPLITS]) for name in dataset.classes]
     return {
-        "unknown": [word(str(text), _) for text in (dataset.get("card") or {}).get("unknown") or []],
-        "card_rows": card_rows(data, _),
-        "sides": _SIDES,
-        "rows": rows if counts else [],
-        "totals": totals,
-        "audit": audit_rows(audit),
-        "dropped": [
-            {**item, "reason": word(str(item.get("reason") or ""), _)} for item in dataset.get("dropped") or []
-        ],
+        "unknown": [word(notice, _) for notice in dataset.card.unknown],
+        "card_rows": _card_rows(page.data, _),
+        "splits": _SPLITS,
+        "rows": rows,
+        "totals": [sum(column) for column in zip(*(counts for _name, counts in rows), strict=True)],
+        "audit": _audit_rows(dataset.audit),
+        "dropped": [(item.name, word(item.notice, _)) for item in dataset.dropped],
     }
 
 
-def card_rows(data: ReportData, _: Translate) -> list[tuple[str, str]]:
+def _card_rows(data: ReportData, _: Translate) -> list[tuple[str, str]]:
     """Where the images come from and how they were split; what is not stored is left out."""
-    dataset, split = data.dataset, data.study.get("split") or {}
-    card = dataset.get("card") or {}
-    limited = dataset.get("limited_from")
-    used = len(dataset.get("names") or [])
-    shares = ", ".join(f"{_(key)} {split[key]}" for key in ("test", "validation", "seed") if key in split)
-    texts = {True: _("{used} of {all} images"), False: _("{used} images")}
-    images = texts[bool(limited)].format(used=used, all=limited)
+    dataset, card = data.dataset, data.dataset.card
+    split = data.study.split
+    shares = {"test": split.test, "validation": split.validation, "seed": split.seed}
+    text = _("{used} of {all} images") if dataset.limited_from else _("{used} images")
     rows = [
-        (N_("Name"), card.get("name")),
-        (N_("Source"), dataset.get("source")),
+        (N_("Name"), card.name),
+        (N_("Source"), dataset.source),
         (N_("Kind"), _("synthetic: drawn by a program") if data.is_synthetic else None),
-        (N_("Used"), images if used else None),
-        (N_("License"), card.get("license")),
-        (N_("Cite"), card.get("citation")),
-        (N_("Address"), card.get("url")),
-        (N_("Split"), word(str(dataset.get("split_method") or ""), _)),
-        (N_("Shares asked for"), shares),
-        (N_("Fingerprint"), dataset.get("fingerprint")),
-        (N_("Split hash"), dataset.get("split_hash")),
+        (N_("Used"), text.format(used=len(dataset.names), all=dataset.limited_from)),
+        (N_("License"), card.license),
+        (N_("Cite"), card.citation),
+        (N_("Address"), card.url),
+        (N_("Split"), _(dataset.split_method)),
+        (N_("Shares asked for"), ", ".join(f"{_(key)} {share}" for key, share in shares.items())),
+        (N_("Fingerprint"), dataset.fingerprint),
+        (N_("Split hash"), dataset.split_hash),
     ]
-    return [(name, str(text)) for name, text in rows if text]
+    return [(name, text) for name, text in rows if text]
 
 
-def _count(counts: dict[str, Any], name: str, side: str) -> int | None:
-    by_side = counts.get(name)
-    value = by_side.get(side, 0) if isinstance(by_side, dict) else None
-    return value if isinstance(value, int) else None
-
-
-def audit_rows(audit: dict[str, Any]) -> list[tuple[str, str]]:
+def _audit_rows(audit: AuditFindings) -> list[tuple[str, str]]:
     """What the audit found, as pairs of a name and a figure."""
-    if not audit:
-        return []
-    sizes = audit.get("sizes") or {}
-    modes = audit.get("modes") or {}
-    imbalance = audit.get("imbalance")
-    leaking = audit.get("would_leak_pairs") or len(audit.get("would_leak") or [])  # older runs list all of them
+    leaking = audit.would_leak_pairs or len(audit.would_leak)  # older runs list all of them
+    imbalance = N_("Images of the largest class for each one of the smallest")
     return [
-        (N_("Files taken for images"), str(audit.get("images", DASH))),
-        (N_("Of these readable"), str(audit.get("readable", DASH))),
-        (N_("Groups of identical images"), str(len(audit.get("exact") or []))),
-        (N_("Pairs that look alike"), str(audit.get("near_pairs", DASH))),
+        (N_("Files taken for images"), str(audit.images)),
+        (N_("Of these readable"), str(audit.readable)),
+        (N_("Groups of identical images"), str(len(audit.exact))),
+        (N_("Pairs that look alike"), str(audit.near_pairs)),
         (N_("Pairs that a plain random split would leak"), str(leaking)),
-        (N_("Image sizes"), _listed(sizes)),
-        (N_("Color modes"), _listed(modes)),
-        (N_("Images of the largest class for each one of the smallest"), f"{imbalance:.3g}" if imbalance else DASH),
+        (N_("Image sizes"), _listed(audit.sizes)),
+        (N_("Color modes"), _listed(audit.modes)),
+        (imbalance, DASH if audit.imbalance is None else f"{audit.imbalance:.3g}"),
     ]
 
 
 def _listed(counts: dict[str, int], most: int = 4) -> str:
     parts = [f"{name} ({count})" for name, count in list(counts.items())[:most]]
     return ", ".join(parts) + (" …" if len(counts) > most else "") if parts else DASH
-
-
-def build(page: Page) -> dict[str, Any]:
-    data = page.data
-    return data_facts(data, page.translate)
 
 
 SECTION = Section(N_("Data"), build)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.stats.timings import Speedup, speedup
-from reports.inputs.columns import COLUMNS, leader_row
+from reports.inputs.columns import columns, leader_row
 from reports.inputs.entry import NOT_RUN, Entry
 from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
@@ -55,15 +55,16 @@ def device_pairs(data: ReportData) -> list[PairRow]:
 
 def _made_by(entry: Entry) -> str:
     """How the cell was built and trained: joined runs may give one label to cells that differ in it."""
-    cell = entry.result.cell if entry.result else {}
-    model = cell.get("model")
-    built = {key: value for key, value in model.items() if key != "weights"} if isinstance(model, dict) else model
-    return json.dumps([built, cell.get("train"), cell.get("weights_sha256")], sort_keys=True, default=str)
+    if entry.result is None:
+        return ""
+    cell = entry.result.cell.model_dump(mode="json", include={"model", "train", "weights_sha256"})
+    cell["model"].pop("weights")
+    return json.dumps(cell, sort_keys=True)
 
 
 def _pair(cpu: Entry, other: Entry) -> PairRow:
     keys = ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib")
-    index = {column.key: position for position, column in enumerate(COLUMNS)}
+    index = {column.key: position for position, column in enumerate(columns())}
     left, right = leader_row(cpu).values, leader_row(other).values
     cells = tuple((left[index[key]], right[index[key]]) for key in keys)
     epochs = [entry.result.timings.epoch_seconds if entry.result else () for entry in (cpu, other)]

@@ -31,12 +31,13 @@ def _flat(entry: Entry) -> dict[str, str]:
     result = entry.result
     if result is None:
         return {}
+    cell = result.cell.model_dump(mode="json")
     facts = {"image_size": result.model.image_size, "tokens": result.model.tokens, "features": result.model.features}
     return {
-        **{key: text for key, text in _pairs(result.cell) if key.rsplit(".", 1)[-1] not in _NAMED},
+        **{key: text for key, text in _pairs(cell) if key.rsplit(".", 1)[-1] not in _NAMED},
         **{f"model.{key}": str(value) for key, value in facts.items() if value is not None},
         # how long something took stands among the settings that it belongs to, and is none
-        **{key: text for key, text in _pairs(result.settings) if not key.endswith("_seconds")},
+        **{key: text for key, text in _pairs(result.settings.model_dump(mode="json")) if not key.endswith("_seconds")},
     }
 
 

@@ -1,78 +1,129 @@
-"""The machines and versions behind the figures."""
+"""The machines and versions behind the figures, and the command that repeats each run."""
 
 from __future__ import annotations
 
 import shlex
 from typing import Any
 
+from bench.results.environment import Clock, Confinement, Cpu, Environment, Gpu
+from bench.results.settings import CellContext
+from reports.inputs.entry import Entry
 from reports.sections.base import Page, Section
 from reports.text.i18n import N_, Translate
+from reports.text.messages import word
 
-__all__ = ["SECTION", "command_line", "environment_rows"]
+__all__ = ["SECTION", "environment_rows"]
+
+_LEADING_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas")
 
 
 def build(page: Page) -> dict[str, Any]:
+    """Command, machine and versions of each run, and the training settings of the study."""
     data = page.data
     runs = [
-        {"name": name, "command": command_line(environment), "rows": environment_rows(environment, page.translate)}
-        for name, environment in zip(data.run_names, data.environments, strict=True)
+        {
+            "name": name,
+            "command": shlex.join(environment.command),
+            "rows": environment_rows(environment, [e for e in data.entries if e.run is run], page.translate),
+        }
+        for run, name, environment in zip(data.runs, data.run_names, data.environments, strict=True)
     ]
-    return {"runs": runs, "settings": data.study.get("train") or {}}
+    return {"runs": runs, "settings": data.study.train.model_dump(mode="json")}
 
 
-def command_line(environment: dict[str, Any]) -> str:
-    """The command that made the run, quoted for a shell; empty where it is not known."""
-    command = environment.get("command")
-    if isinstance(command, list):
-        return shlex.join(map(str, command))
-    return str(command or "")
+def environment_rows(environment: Environment, entries: list[Entry], _: Translate) -> list[tuple[str, str]]:
+    """Machine, versions, and what its cells say of their own surroundings, as pairs of a name and a text.
 
-
-def environment_rows(environment: dict[str, Any], _: Translate) -> list[tuple[str, str]]:
-    """Machine and versions as pairs of a name and a text; what is not stored is left out."""
-    cpu = environment.get("cpu") or {}
-    git = environment.get("git") or {}
-    packages = environment.get("packages") or {}
-    leading = [name for name in _MOST_PACKAGES if name in packages]
-    ordered = leading + sorted(set(packages) - set(leading))
-    memory = environment.get("memory_gib")
-    revision = str(git.get("revision") or "") + (f" + {_('uncommitted changes')}" if git.get("dirty") else "")
+    What is not stored is left out.
+    """
+    contexts = [entry.result.context for entry in entries if entry.result]
+    load, git = environment.load_average_1min, environment.git
+    revision = (git.revision + (f" + {_('uncommitted changes')}" if git.dirty else "")) if git else ""
     rows = [
-        (N_("Started"), environment.get("started")),
-        (N_("CPU"), _processor(cpu, _)),
-        (N_("Memory"), f"{memory:.3g} GiB" if isinstance(memory, int | float) else None),
-        (N_("Devices"), _flat(environment.get("devices"))),
-        (N_("GPUs"), _flat(environment.get("gpus")) or (_("none") if environment.get("gpus") == [] else None)),
-        (N_("Load when it began"), environment.get("load_average_1min")),
-        (N_("Threads"), _flat(environment.get("threads"))),
-        (N_("Determinism"), _flat(environment.get("determinism"))),
-        (N_("System"), environment.get("platform")),
-        (N_("Python"), environment.get("python")),
-        ("patchbench", environment.get("patchbench")),
+        (N_("Started"), environment.started),
+        (N_("CPU"), _cpu(environment.cpu, _)),
+        (N_("Clock"), _clock(environment.clock, environment.cpu, _)),
+        (N_("Memory"), _memory(environment, _)),
+        (N_("Container and limits"), _confinement(environment.confinement, _)),
+        (N_("Devices"), _distinct([context.device_name for context in contexts])),
+        (N_("GPUs"), _gpus(environment, _)),
+        (N_("Energy of the CPU"), word(environment.energy, _) if environment.energy else ""),
+        (N_("Load when it began"), "" if load is None else str(load)),
+        (N_("Threads"), _distinct([None if c.threads is None else f"torch: {c.threads}" for c in contexts])),
+        (N_("Determinism"), _distinct([_determinism(context) for context in contexts])),
+        (N_("Variables"), ", ".join(f"{name}={value}" for name, value in sorted(environment.variables.items()))),
+        (N_("System"), environment.platform),
+        (N_("Python"), environment.python),
+        ("patchbench", environment.patchbench),
         (N_("Revision"), revision),
-        (N_("Packages"), ", ".join(f"{name} {packages[name]}" for name in ordered)),
+        (N_("Packages"), _packages(environment.packages)),
     ]
-    return [(name, str(text)) for name, text in rows if text]
+    return [(name, text) for name, text in rows if text]
 
 
-def _processor(cpu: Any, _: Translate) -> str:
-    if not isinstance(cpu, dict):
-        return str(cpu or "")
-    model = str(cpu.get("model") or "")
-    counts = [f"{cpu[key]} {_(key)}" for key in ("cores", "threads") if cpu.get(key)]
-    return ", ".join(part for part in [model, *counts] if part)
+def _cpu(cpu: Cpu, _: Translate) -> str:
+    usable = None if cpu.usable == cpu.threads else cpu.usable
+    counts = ((cpu.cores, _("cores")), (cpu.threads, _("threads")), (usable, _("usable")))
+    return ", ".join([cpu.model or "", *(f"{count} {what}" for count, what in counts if count), *cpu.instructions])
 
 
-def _flat(value: Any) -> str:
-    """A nested value as one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_flat(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(_flat(item) for item in value)
-    return "" if value is None else str(value)
+def _clock(clock: Clock, cpu: Cpu, _: Translate) -> str:
+    parts = [
+        clock.governor and _("governor {name}").format(name=clock.governor),
+        cpu.clock_highest_mhz and _("at most {mhz} MHz").format(mhz=f"{cpu.clock_highest_mhz:.0f}"),
+        cpu.clock_now_mhz and _("{mhz} MHz when it began").format(mhz=f"{cpu.clock_now_mhz:.0f}"),
+        clock.turbo is not None and (_("turbo on") if clock.turbo else _("turbo off")),
+        clock.smt is not None and (_("several threads a core") if clock.smt else _("one thread a core")),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
-_MOST_PACKAGES = ("torch", "torchvision", "timm", "numpy", "scikit-learn", "pandas")
+def _memory(environment: Environment, _: Translate) -> str:
+    if environment.memory_gib is None:
+        return ""
+    free = environment.memory_available_gib
+    whole = f"{environment.memory_gib:.3g} GiB"
+    return whole if free is None else whole + ", " + _("{gib} GiB free when it began").format(gib=f"{free:.3g}")
+
+
+def _confinement(limits: Confinement, _: Translate) -> str:
+    parts = [
+        limits.container,
+        limits.cpu_quota is not None and _("{n} cores at once").format(n=f"{limits.cpu_quota:g}"),
+        limits.memory_limit_mib is not None and _("{mib} MiB of memory").format(mib=f"{limits.memory_limit_mib:.0f}"),
+        limits.memory_left_mib is not None and _("{mib} MiB left").format(mib=f"{limits.memory_left_mib:.0f}"),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _gpus(environment: Environment, _: Translate) -> str:
+    if environment == Environment():
+        return ""  # nothing is stored, so it is not known that there was none
+    return "; ".join(_gpu(gpu) for gpu in environment.gpus) or _("none")
+
+
+def _gpu(gpu: Gpu) -> str:
+    known = gpu.model_dump(exclude_none=True)
+    known = {key: ", ".join(value) if isinstance(value, tuple) else value for key, value in known.items()}
+    return ", ".join(f"{key}: {value}" for key, value in known.items())
+
+
+def _determinism(context: CellContext) -> str | None:
+    """Without the seed, which each cell has its own of."""
+    if context.determinism is None:
+        return None
+    kept = context.determinism.model_dump(exclude={"seed"})
+    return ", ".join(f"{key}: {value}" for key, value in kept.items())
+
+
+def _packages(versions: dict[str, str]) -> str:
+    leading = [name for name in _LEADING_PACKAGES if name in versions]
+    ordered = leading + sorted(versions.keys() - set(leading))
+    return ", ".join(f"{name} {versions[name]}" for name in ordered)
+
+
+def _distinct(texts: list[str | None]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
 SECTION = Section(N_("Environment and how to repeat it"), build)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from bench.results.schema import BatchTiming, InferenceProfile, Round
-from bench.stats.confidence import Interval
 from bench.stats.timings import median_interval
 from reports.sections.base import Page, Section
 from reports.text.formatting import Value, duration, percent, plain
@@ -89,16 +89,11 @@ def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _
     )
 
 
-def _median(batch: BatchTiming) -> float:
-    ordered = sorted(batch.seconds)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
 def _call(batch: BatchTiming) -> Value:
     """The median of a call; its 95 % interval in the title."""
-    value = duration(_median(batch))
-    return Value(value.text, value.raw, _spanned(value.title, median_interval(batch.seconds), len(batch.seconds)))
+    value, span = duration(median(batch.seconds)), median_interval(batch.seconds)
+    ends = f", 95 % {span.low:.4g} – {span.high:.4g} s" if span else ""
+    return Value(value.text, value.raw, f"{value.title}{ends}, n = {len(batch.seconds)}")
 
 
 def _cold(profile: InferenceProfile, why: str, _: Translate) -> Value:
@@ -119,13 +114,8 @@ def _tail(batch: BatchTiming | None, percentile: int, samples: int, why: str) ->
     return duration(float(np.percentile(batch.seconds, percentile, method="inverted_cdf")))
 
 
-def _spanned(text: str, span: Interval | None, samples: int) -> str:
-    ends = f", 95 % {span.low:.4g} – {span.high:.4g} s" if span else ""
-    return f"{text}{ends}, n = {samples}"
-
-
 def _rate(batch: BatchTiming) -> Value:
-    return plain(batch.batch_size / _median(batch), unit="img/s")
+    return plain(batch.batch_size / median(batch.seconds), unit="img/s")
 
 
 SECTION = Section(N_("Speed of inference"), build)

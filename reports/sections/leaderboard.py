@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.inputs.columns import COLUMNS, LeaderRow, leader_row
+from reports.inputs.columns import LeaderRow, columns, leader_row
 from reports.inputs.report_data import ReportData, detailed
 from reports.sections.base import Page, Section
 from reports.text.i18n import N_, Translate
@@ -28,7 +28,7 @@ def build(page: Page) -> dict[str, Any]:
     common = [f"{title}: {values[0]}" for key, title, values in settings if len(values) == 1 and key != "run_name"]
     shown = {key for key, _title, values in settings if len(values) > 1 and key != "start"}
     return {
-        "columns": COLUMNS,
+        "columns": columns(),
         "rows": leaderboard(data),
         "settings": settings,
         "shown": shown,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports.figures.patch_size import patch_sizes
-from reports.inputs.columns import COLUMNS
+from reports.inputs.columns import columns
 from reports.sections.base import Page, Section
 from reports.text.formatting import amount
 from reports.text.i18n import N_
@@ -16,9 +16,8 @@ __all__ = ["SECTION"]
 def build(page: Page) -> dict[str, Any] | None:
     """The ViTs by the side of their patches."""
     data, _ = page.data, page.translate
-    columns = [
-        c for c in COLUMNS if c.key in ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib", "flops")
-    ]
+    wanted = ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib", "flops")
+    shown = [column for column in columns() if column.key in wanted]
     found = [e for e in data.ok if e.result and e.group == "vit" and e.result.model.patch]
     if len({entry.result.model.patch for entry in found if entry.result}) < 2:
         return None
@@ -28,14 +27,14 @@ def build(page: Page) -> dict[str, Any] | None:
             entry.result.model.patch or 0,
             data.title(entry) + (f" · {_('seed')} {entry.seed}" if has_seeds else ""),
             amount(entry.result.model.tokens),
-            [column.value(entry.result, N_("not measured")) for column in columns],
+            [column.value(entry.result, N_("not measured")) for column in shown],
         )
         for entry in found
         if entry.result
     ]
     return {
         "picture": patch_sizes(data, _),
-        "columns": columns,
+        "columns": shown,
         "rows": sorted(rows, key=lambda row: (row[0], row[1])),
     }
 

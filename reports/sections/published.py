@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bench.errors import DataError
-from bench.stats.confidence import Interval, interval
+from bench.stats.confidence import interval
 from bench.stats.metrics import accuracy, balanced_accuracy, checked_matrix, cohen_kappa
+from bench.study.schema import PublishedRow
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
 from reports.sections.base import Page, Section
@@ -14,6 +15,8 @@ from reports.text.formatting import duration, number, percent
 from reports.text.i18n import N_, Translate
 
 __all__ = ["SECTION"]
+
+_NOT_REPORTED = N_("not reported")
 
 
 def build(page: Page) -> dict[str, Any] | None:
@@ -24,41 +27,32 @@ def build(page: Page) -> dict[str, Any] | None:
     return {"rows": [_row(row, data, significance, _) for row in data.published]}
 
 
-def _row(row: dict[str, Any], data: ReportData, significance: Significance, _: Translate) -> dict[str, Any]:
-    matrix = row.get("confusion")
-    scores = _from_matrix(matrix)
-    score = _first(row.get("accuracy"), scores, "accuracy")
+def _row(row: PublishedRow, data: ReportData, significance: Significance, _: Translate) -> dict[str, Any]:
+    scores = _from_matrix(row.confusion)
+    score = _first(row.accuracy, scores, "accuracy")
     return {
-        "model": str(row.get("model") or "?"),
-        "device": str(row.get("device") or ""),
-        "dataset": str(row.get("dataset") or ""),
-        "images": row.get("images") if isinstance(row.get("images"), int) else None,
-        "accuracy": percent(score, N_("not reported")),
-        "balanced_accuracy": percent(
-            _first(row.get("balanced_accuracy"), scores, "balanced_accuracy"), N_("not reported")
-        ),
-        "kappa": number(_first(row.get("kappa"), scores, "kappa"), N_("not reported")),
-        "seconds": duration(_number(row.get("seconds")), N_("not reported")),
-        "status": str(row.get("status") or ""),
-        "source": str(row.get("source") or ""),
-        "note": str(row.get("note") or ""),
-        "from_matrix": bool(scores),
-        "span": _span(matrix) if scores else None,
+        "model": row.model,
+        "device": row.device or "",
+        "dataset": row.dataset or "",
+        "images": row.images,
+        "accuracy": percent(score, _NOT_REPORTED),
+        "balanced_accuracy": percent(_first(row.balanced_accuracy, scores, "balanced_accuracy"), _NOT_REPORTED),
+        "kappa": number(_first(row.kappa, scores, "kappa"), _NOT_REPORTED),
+        "seconds": duration(row.seconds, _NOT_REPORTED),
+        "status": row.status or "",
+        "source": row.source,
+        "note": row.note or "",
+        "span": interval(row.confusion, "accuracy") if row.confusion and scores else None,
         "standing": _standing(score, data, significance, _),
         "split": _split(row, data, _),
     }
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _first(reported: float | None, scores: dict[str, float | None], key: str) -> float | None:
+    return scores.get(key) if reported is None else reported
 
 
-def _first(reported: Any, scores: dict[str, float | None], key: str) -> float | None:
-    given = _number(reported)
-    return given if given is not None else scores.get(key)
-
-
-def _from_matrix(matrix: Any) -> dict[str, float | None]:
+def _from_matrix(matrix: list[list[int]] | None) -> dict[str, float | None]:
     """Scores of a reported confusion matrix; empty where none was reported or it is no such matrix."""
     if not matrix:
         return {}
@@ -72,11 +66,7 @@ def _from_matrix(matrix: Any) -> dict[str, float | None]:
         return {}
 
 
-def _span(matrix: Any) -> Interval | None:
-    return interval(matrix, "accuracy")
-
-
-def _split(row: dict[str, Any], data: ReportData, _: Translate) -> str:
+def _split(row: PublishedRow, data: ReportData, _: Translate) -> str:
     """Whether the reported test images are those of this run, as far as their number tells."""
     tested, ours = _tested_images(row), data.test_images
     differ = _("no: {theirs} test images there, {ours} here")
@@ -84,16 +74,16 @@ def _split(row: dict[str, Any], data: ReportData, _: Translate) -> str:
         return (
             _("not known; as many test images as here") if tested == ours else differ.format(theirs=tested, ours=ours)
         )
-    images, used = row.get("images"), len(data.dataset.get("splits") or [])
-    if isinstance(images, int) and used and images not in (used, ours):
-        return _("no: {theirs} images there, {ours} here").format(theirs=images, ours=used)
+    used = len(data.dataset.splits)
+    if row.images is not None and row.images not in (used, ours):
+        return _("no: {theirs} images there, {ours} here").format(theirs=row.images, ours=used)
     return _("not known")
 
 
-def _tested_images(row: dict[str, Any]) -> int | None:
+def _tested_images(row: PublishedRow) -> int | None:
     """How many images the reported score is of: the sum of the reported matrix, where there is one."""
     try:
-        return int(checked_matrix(row["confusion"]).sum()) if row.get("confusion") else None
+        return int(checked_matrix(row.confusion).sum()) if row.confusion else None
     except (DataError, ValueError):
         return None
 

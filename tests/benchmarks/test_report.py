@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from tests.reports.run_folder import MODELS, Recipe, build_run
 
 ALLOWED = {100: 20.0, 1000: 120.0}
 """Seconds for so many cells, on two cores."""
@@ -25,22 +25,10 @@ print(json.dumps({**facts, "torch": "torch" in sys.modules}))
 """
 
 
-def _made_up_runs() -> ModuleType:
-    path = Path(__file__).parent.parent / "reports" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("made_up_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["made_up_runs"] = module  # its data classes look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("cells", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_the_report_of_many_cells(cells: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = _made_up_runs()
-    models = [(f"{name} {n}", *rest) for n in range(cells // 20) for name, *rest in made.MODELS[:10]]
-    run = made.build_run(tmp_path / "run", made.Recipe(models=models, bad={}, not_run=()))
+    models = [(f"{name} {n}", *rest) for n in range(cells // 20) for name, *rest in MODELS[:10]]
+    run = build_run(tmp_path / "run", Recipe(models=models, bad={}, not_run=()))
     done = subprocess.run([sys.executable, "-c", RENDER, str(run)], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     with capsys.disabled():

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from bench.results.schema import CellResult
+from bench.results.time_to_accuracy import validated
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, Significance
@@ -103,8 +104,8 @@ def _vit_time(data: ReportData, significance: Significance, _: Translate) -> Fin
             vit, cnn = (_fastest(data, level, kind, device) for kind in ("vit", "cnn"))
             if vit and cnn:
                 holds.append(more(cnn[0], vit[0]))
-                told = [f"{data.title(entry)} {duration(seconds).text}" for seconds, entry in (vit, cnn)]
-                parts.append(", ".join(told))
+                times = [f"{data.title(entry)} {duration(seconds).text}" for seconds, entry in (vit, cnn)]
+                parts.append(", ".join(times))
     if not holds:
         return None
     if parts:
@@ -213,10 +214,9 @@ def _frozen_overfits_less(data: ReportData, _: Translate) -> Finding | None:
 def _gap(entry: Entry) -> float | None:
     best = entry.result.best_epoch if entry.result else None
     for line in entry.history:
-        if line.get("epoch") == best:
-            trained, validated = ((line.get(part) or {}).get("accuracy") for part in ("train", "validation"))
-            if isinstance(trained, int | float) and isinstance(validated, int | float):
-                return float(trained - validated)
+        trained, score = line.train.accuracy, validated(line)
+        if line.epoch == best and trained is not None and score is not None:
+            return trained - score
     return None
 
 

@@ -49,7 +49,7 @@ def _whole_energy(result: CellResult) -> float | None:
 
 def _faster(data: ReportData, _: Translate) -> Finding | None:
     ratios = [pair.train_speedup.raw for pair in device_pairs(data) if pair.train_speedup.raw is not None]
-    return _told(ratios, _("{n} pairs of cells: the other device trained {low} to {high} times as fast as the CPU."))
+    return _finding(ratios, _("{n} pairs of cells: the other device trained {low} to {high} times as fast as the CPU."))
 
 
 def _less(data: ReportData, value: Callable[[CellResult], float | None], text: str) -> Finding | None:
@@ -59,10 +59,10 @@ def _less(data: ReportData, value: Callable[[CellResult], float | None], text: s
             cpu, other = value(pair.cpu.result), value(pair.other.result)
             if cpu and other:
                 ratios.append(cpu / other)
-    return _told(ratios, text)
+    return _finding(ratios, text)
 
 
-def _told(ratios: list[float], text: str) -> Finding | None:
+def _finding(ratios: list[float], text: str) -> Finding | None:
     if not ratios:
         return None
     figures = text.format(n=len(ratios), low=f"{min(ratios):.3g}", high=f"{max(ratios):.3g}")

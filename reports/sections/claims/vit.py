@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from bench.results.schema import CellResult
-from bench.stats.paired_tests import mcnemar_exact, paired_difference
+from bench.stats.paired_bootstrap import paired_difference
+from bench.stats.paired_tests import mcnemar_exact
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA
 from reports.sections.claims.rules import Finding, more, outcome
@@ -56,11 +57,9 @@ def patch_ram(data: ReportData, _: Translate) -> Finding | None:
 
 def _without_patch(result: CellResult, patch: int) -> tuple[object, ...]:
     """The model's own name without its patch (a label need not tell it), and how it was built."""
-    model = result.cell.get("model")
-    model = model if isinstance(model, dict) else {}
-    name = str(model.get("name") or result.label)
-    stem = re.sub(rf"(?<![a-z\d])(?:p|patch)?_?{patch}(?!\d)", "", name, flags=re.IGNORECASE)
-    return (stem, result.model.image_size, *(model.get(key) for key in _BUILT))
+    model = result.cell.model
+    stem = re.sub(rf"(?<![a-z\d])(?:p|patch)?_?{patch}(?!\d)", "", model.name, flags=re.IGNORECASE)
+    return (stem, result.model.image_size, *(getattr(model, key) for key in _BUILT))
 
 
 def quantized(data: ReportData, _: Translate) -> Finding | None:
@@ -105,10 +104,10 @@ def _is_kept(full: float, low: float, images: int, same: float) -> bool | None:
     only_low = max(0, (differing - lost) // 2, -lost)
     only_full = only_low + lost
     labels = np.zeros(images, dtype=np.int64)
-    said_full, said_low = labels.copy(), labels.copy()
-    said_full[:only_low] = 1
-    said_low[only_low : only_low + only_full] = 1
-    loss = paired_difference(labels, said_full, said_low)
+    full_classes, low_classes = labels.copy(), labels.copy()
+    full_classes[:only_low] = 1
+    low_classes[only_low : only_low + only_full] = 1
+    loss = paired_difference(labels, full_classes, low_classes)
     if loss is not None and loss.high <= KEPT:
         return True
     is_lost = lost > KEPT * images + _ROUNDING and float(mcnemar_exact(only_full, only_low)) < ALPHA
