@@ -10,6 +10,7 @@ from bench.data.cache_dir import cache_folder, locked
 from bench.data.resumable import FetchProgress, Remote, ResumableDownload
 from bench.data.sources.medmnist_catalog import MEDMNIST, MEDMNIST_SIZES
 from bench.errors import DataError, nearest
+from bench.results.files import atomic_path
 
 __all__ = ["Fetched", "Remote", "fetch", "fetch_remote", "remotes"]
 
@@ -113,7 +114,8 @@ def _fetch(remote: Remote, target: Path, download: ResumableDownload) -> Fetched
                 ) from error
     sha256 = str(pooch.file_hash(str(target), alg="sha256"))
     if remote.hash is None:
-        _note(target).write_text(sha256 + "\n", encoding="ascii")
+        with atomic_path(_note(target), durable=False) as part:
+            part.write_text(sha256 + "\n", encoding="ascii")
     return Fetched(target, sha256, checked=remote.hash is not None, downloaded=download.ran)
 
 
