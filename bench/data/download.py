@@ -56,8 +56,8 @@ def fetch(name: str, *, cache_dir: Path | None = None, progress: FetchProgress |
     if name.lower() not in known:
         short = ["pbc", *sorted(MEDMNIST)]
         raise DataError(
-            f"There is no data set {name!r} to fetch.{nearest(name.lower(), known)} There are {', '.join(short)}; the "
-            "MedMNIST sets also with _64, _128 or _224 behind the name"
+            f"unknown data set {name!r}.{nearest(name.lower(), known)} Choose from {', '.join(short)}; the MedMNIST "
+            "sets also with _64, _128 or _224 behind the name"
         )
     return fetch_remote(known[name.lower()], cache_folder(cache_dir) / "downloads", progress=progress)
 

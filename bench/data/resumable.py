@@ -137,7 +137,7 @@ class ResumableDownload:
         if bad is not None:
             self.part.unlink(missing_ok=True)
             raise DataError(
-                f"{self.remote.name}: what {self.remote.url} sent is no whole zip ({bad}), so nothing was kept; "
+                f"{self.remote.name}: what {self.remote.url} sent is not a whole zip ({bad}), so nothing was kept; "
                 f"get the file by hand from {self.remote.page} and give it with --data"
             )
 

@@ -211,7 +211,7 @@ def _import_function(spec: ModelSpec) -> Callable[..., object]:
             f"{_did_you_mean(near, f'python:{module_name}:')}"
         )
     if not callable(found):
-        raise ModelZooError(f"model {spec.name!r}: {spec.library_name} is no function.")
+        raise ModelZooError(f"model {spec.name!r}: {spec.library_name} is not a function.")
     return found  # type: ignore[no-any-return]
 
 

@@ -47,7 +47,7 @@ def ready(path: Path) -> bool:
     except FileNotFoundError:
         pass  # not built yet, or only half of the pair is there
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # a note that cannot be read is as good as none
+        pass  # a note that cannot be read counts as none
     _remove(path)
     return False
 
@@ -113,7 +113,7 @@ def load_pixels(path: Path) -> NDArray[np.uint8]:
     """Map a pixel cache into memory, read-only: N x S x S x 3, uint8. Pages are read when they are touched.
 
     Raises:
-        DataError: it is not there, or is no such array.
+        DataError: it is not there, or is not such an array.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)

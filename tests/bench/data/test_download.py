@@ -251,7 +251,7 @@ def test_without_a_known_hash_the_first_download_counts(server: Server, tmp_path
 
 def test_without_a_known_hash_half_a_zip_is_never_kept(server: Server, tmp_path: Path) -> None:
     server.content = _zip_of(50)[:-3000]
-    with pytest.raises(DataError, match="no whole zip"):
+    with pytest.raises(DataError, match="not a whole zip"):
         fetch_remote(_remote(server, None), tmp_path)
     assert not (tmp_path / "cells.bin").exists()
     assert not (tmp_path / "cells.bin.part").exists()
