@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.locks import file_lock
 
 __all__ = ["cache_folder", "fetched_folder", "locked"]
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
@@ -34,22 +38,18 @@ def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time build ``path``. Where there are no locks, both build it, and the last one stays."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    lock = path.with_suffix(".lock")
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("wb")
-    except OSError as error:
-        raise DataError(
-            f"{path.parent}: the pixel cache cannot be written here ({error.strerror or error}); set "
-            "PATCHBENCH_CACHE to a folder that can be written, or use --no-cache"
-        ) from error
-    with file:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+    """Let one process at a time build ``path``. Where there are no locks, both build it, and the last one stays.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(path.with_suffix(".lock"), wait=True))
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise DataError(
+                    f"{path.parent}: the cache cannot be written here ({error.strerror or error}); set "
+                    "PATCHBENCH_CACHE to a folder that can be written, or use --no-cache"
+                ) from error
         yield

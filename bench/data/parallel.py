@@ -1,7 +1,7 @@
 """Work on many images at once, in processes that can die without harm to this one.
 
-loky's processes (scikit-learn brings them with joblib) start a fresh interpreter, so they neither import the
-caller's ``__main__`` again, as spawn does, nor copy its threads and locks, as fork does.
+loky's processes start a fresh interpreter, so they neither import the caller's ``__main__`` again, as spawn does, nor
+copy its threads and locks, as fork does.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def map_chunks(
 def _in_processes(
     work: Callable[[list[In]], Out], head: list[list[In]], parts: Iterator[list[In]], count: int
 ) -> Iterator[Out]:
-    from joblib.externals.loky import ProcessPoolExecutor  # type: ignore[import-untyped]
+    from loky import ProcessPoolExecutor  # type: ignore[import-untyped]
 
     # Through a file: a pipe holds 64 KiB, and a worker that dies before it has read more leaves this process waiting
     # for ever, since loky keeps the other end open.

@@ -6,31 +6,45 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bench.errors import RunError
 
-__all__ = ["read_json_lines", "reserve", "write_atomic"]
+__all__ = ["atomic_path", "read_json_lines", "reserve", "write_atomic"]
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all: a temporary file beside it, flushed to the disk, then renamed over it."""
-    data = content.encode() if isinstance(content, str) else content
+@contextmanager
+def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield an empty temporary file beside ``path`` to be filled; it then replaces ``path``, or is removed on an error.
+
+    durable: flush it to the disk, so that it survives a power cut. Raises OSError where it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
+        yield temporary
+        if durable:
+            with temporary.open("r+b") as file:
                 os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        if durable:
             _flush_folder(path.parent)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_atomic(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Write a file whole or not at all; as `atomic_path`, but raises `RunError`."""
+    try:
+        with atomic_path(path, durable=durable) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(

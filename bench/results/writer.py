@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.errors import RunError
+from bench.locks import LockHeldError, file_lock
 from bench.results.dataset import DatasetManifest
 from bench.results.predictions import write_predictions
 from bench.results.run import Run
@@ -31,41 +30,18 @@ _DESCRIPTION = ("study.yaml", FOUND_BATCH, "dataset.json", "environment.json", "
 @contextmanager
 def acquire_lock(folder: Path) -> Iterator[None]:
     """Hold a run folder while it is written to; a second process gets an error at once. Raises `RunError`."""
-    lock = folder / ".lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise RunError(
-            f"the run folder {folder} cannot be written: {error.strerror}. Give another with --out."
-        ) from error
-    try:
-        if not _lock(handle):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(folder / ".lock", wait=False))
+        except LockHeldError as error:
             raise RunError(
                 f"another patchbench is writing to {folder}. Wait for it, or give another folder with --out."
-            )
+            ) from error
+        except OSError as error:
+            raise RunError(
+                f"the run folder {folder} cannot be written: {error.strerror or error}. Give another with --out."
+            ) from error
         yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    """Lock without waiting; the kernel lets go when the process ends, however it ends."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def open_folder(folder: Path, study: Study, manifest: DatasetManifest) -> Run:

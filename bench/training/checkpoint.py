@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from bench.results.files import atomic_path
 
 __all__ = ["Checkpoint"]
 
@@ -65,12 +66,8 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Save a state of tensors and plain values in place of the one before."""
         started = time.perf_counter()
-        part = self._path.with_suffix(".tmp")
-        with part.open("wb") as file:
+        with atomic_path(self._path) as part, part.open("wb") as file:
             torch.save({"form": _FORM, "key": self._key, "spent": self.spent, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self._path)
         self._last = time.perf_counter()
         took = self._last - started
         self.seconds += took

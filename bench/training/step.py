@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from bench.measure.step_timer import StepTimer
 from bench.study.train import TrainSpec
-from bench.training.cpu_kernels.attention import fast_attention
 from bench.training.inputs.mixup import MixedBatch
 from bench.training.optim.optimizer import autocast, grad_scaler, make_optimizer, set_rate
 
@@ -54,7 +53,7 @@ class Step:
         share: what it is of its batch, images by images. Returns the mean loss of the micro-batch, a scalar, and
         its logits (b, classes), both without gradients.
         """
-        with autocast(self._device, self._precision), fast_attention(self._device, self._precision):
+        with autocast(self._device, self._precision):
             logits = self._module(batch.inputs)
         loss = self._loss(logits.float(), batch)
         self._timer.end("forward")

@@ -14,7 +14,7 @@ _CONVNEXT = "ConvNeXt {} (Liu et al. 2022)"
 _REGNET = "RegNet{} (Radosavovic et al. 2020)"
 
 # Parameters with a head for 1000 classes, and multiply-adds at the model's own image size: the table needs no torch.
-# ``python -m models_zoo.summary --figures`` prints these lines, and a test holds them to the models.
+# ``python -m models_zoo.summary`` prints these lines, and a test holds them to the models.
 _COUNTS = {
     "resnet18": (11689512, 1814073344),
     "resnet34": (21797672, 3663761408),

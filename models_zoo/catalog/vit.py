@@ -31,7 +31,7 @@ _HUB = {
 }
 
 # Parameters with a head for 1000 classes, and multiply-adds at the model's own image size: the table needs no torch.
-# ``python -m models_zoo.summary --figures`` prints these lines, and a test holds them to the models.
+# ``python -m models_zoo.summary`` prints these lines, and a test holds them to the models.
 _COUNTS = {
     "vit_tiny_p8": (5719720, 7035764736),
     "vit_tiny_p16": (5717416, 1253683200),

@@ -61,7 +61,7 @@ def test_shapes_gradients_head_freezing_and_state(spec: ModelSpec) -> None:
 def test_table_figures(spec: ModelSpec) -> None:
     module = build(spec.name, num_classes=1000, image_size=spec.image_size, device="meta").module
     measured = (count_parameters(module).total, count_flops(module, spec.image_size).macs)
-    assert spec.counts == measured, "regenerate with python -m models_zoo.summary --figures"
+    assert spec.counts == measured, "regenerate with python -m models_zoo.summary"
 
 
 @pytest.mark.parametrize("spec", REAL, ids=lambda spec: spec.name)

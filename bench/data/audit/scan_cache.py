@@ -10,14 +10,13 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.data.audit.scan import ImageInfo
 from bench.data.sources.base import Source
+from bench.results.files import atomic_path
 from bench.results.notice import Notice
 
 __all__ = ["load_facts", "save_facts"]
@@ -48,15 +47,8 @@ def save_facts(source: Source, facts: Sequence[ImageInfo], folder: Path) -> None
         return
     text = json.dumps([_row(fact) for fact in facts])
     # Only time is lost without it; the pixel cache tells the user where the folder is at fault.
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix="facts-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(hashlib.sha256(text.encode()).hexdigest() + "\n" + text)
-            Path(part).replace(path)
-        finally:
-            Path(part).unlink(missing_ok=True)
+    with contextlib.suppress(OSError), atomic_path(path, durable=False) as part:
+        part.write_text(hashlib.sha256(text.encode()).hexdigest() + "\n" + text, encoding="utf-8")
 
 
 _PLAIN = [field.name for field in dataclasses.fields(ImageInfo) if field.name != "notice"]

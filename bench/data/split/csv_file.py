@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from bench.data.sources.base import check_path, split_named
-from bench.errors import DataError, RunError
+from bench.errors import DataError
 from bench.results.dataset import DatasetManifest, Split
+from bench.results.files import write_atomic
 
 __all__ = ["read_split", "write_split"]
 
@@ -30,14 +29,7 @@ def write_split(manifest: DatasetManifest, path: Path) -> None:
     writer.writerow(["name", "label", "split"])
     for name, label, own in zip(manifest.names, manifest.labels, manifest.splits, strict=True):
         writer.writerow([name, manifest.classes[label], own])
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text.getvalue(), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_atomic(path, text.getvalue())
 
 
 def read_split(path: Path) -> dict[str, Split]:

@@ -14,6 +14,7 @@ from bench.execution.worker.setup import Clock, Ready
 from bench.execution.worker.train import Trained
 from bench.measure.memory import high_water_mib
 from bench.results.dataset import DatasetManifest
+from bench.results.files import atomic_path
 from bench.results.notice import Notice
 from bench.results.schema import Memory, ModelFacts, Timings
 from bench.results.weights import WeightsProvenance
@@ -78,14 +79,11 @@ def keep_model(ready: Ready, head: str) -> Notice | None:
         "std": built.std,
     }
     weights = {name: value.detach().cpu().clone().contiguous() for name, value in built.module.state_dict().items()}
-    torn = ready.job.folder / ".model.safetensors.tmp"
     try:
-        save_file(weights, torn, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+        with atomic_path(ready.job.folder / "model.safetensors", durable=False) as part:
+            save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
     except (SafetensorError, ValueError) as error:
-        torn.unlink(missing_ok=True)
         return Notice.of("model_not_kept", reason=str(error))
-    torn.chmod(0o644)  # the library makes it readable for its owner alone
-    torn.replace(ready.job.folder / "model.safetensors")
     return None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bench.execution.messages.progress import FinishedEpoch, Progress
 from bench.execution.worker.record import Record
+from bench.results.files import write_atomic
 
 if TYPE_CHECKING:  # the threads have to be set before torch is imported
     from bench.training.loop import Epoch
@@ -103,13 +104,7 @@ class ProgressWriter:
 
 def publish_to(path: Path) -> Callable[[Progress], None]:
     """Return a function that replaces the file with each state."""
-    temporary = path.with_suffix(".tmp")
-
-    def publish(progress: Progress) -> None:
-        temporary.write_text(progress.model_dump_json(exclude_defaults=True), encoding="utf-8")
-        temporary.replace(path)
-
-    return publish
+    return lambda progress: write_atomic(path, progress.model_dump_json(exclude_defaults=True), durable=False)
 
 
 def _finite(loss: float) -> float | None:

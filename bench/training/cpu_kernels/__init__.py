@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from bench.training.cpu_kernels.attention import has_fast_attention
+from bench.training.cpu_kernels.attention import speed_up_attention
 from bench.training.cpu_kernels.depthwise import speed_up_depthwise
 from bench.training.cpu_kernels.patch_embed import speed_up_patches
 
@@ -31,5 +31,5 @@ def use_fast_gradients(module: nn.Module, device: torch.device, precision: str) 
     return KernelCounts(
         depthwise=speed_up_depthwise(module, device, precision),
         patches=speed_up_patches(module, device, precision),
-        attention=int(has_fast_attention(device, precision)),
+        attention=speed_up_attention(module, device, precision),
     )

@@ -4,44 +4,54 @@ torch's fused attention has a backward pass in bf16 that uses no matrix instruct
 it takes twenty times as long as its forward pass, and a fifth of a step. The forward pass is the same to the bit. As in
 the fused one nothing of tokens x tokens is kept for the backward pass, which computes it again (Dao et al. 2022,
 FlashAttention, without its tiles).
+
+Only the attention layers of the module that trains are exchanged; torch's function stays what it is for all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from timm.layers.attention import Attention, AttentionRope
+from timm.models.eva import EvaAttention
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-__all__ = ["fast_attention", "has_fast_attention"]
+__all__ = ["attention", "speed_up_attention"]
 
-_PIECE = 2**25  # bytes of scores at once, over all heads of some images
+_BYTES_AT_ONCE = 2**25  # of scores, over all heads of some images
 
 _fused = functional.scaled_dot_product_attention
 
 
-def has_fast_attention(device: torch.device, precision: str) -> bool:
-    """Whether attention learns by matrix products here."""
-    return device.type == "cpu" and precision == "bf16"
+def speed_up_attention(module: nn.Module, device: torch.device, precision: str) -> int:
+    """Exchange the attention layers of a module that is to train in bf16 on a CPU; returns how many."""
+    if device.type != "cpu" or precision != "bf16":
+        return 0
+    found = 0
+    for layer in module.modules():
+        exchanged = _EXCHANGED.get(type(layer))
+        if exchanged is not None and _is_plain(layer):
+            layer.__class__ = exchanged
+            found += 1
+    return found
 
 
-@contextmanager
-def fast_attention(device: torch.device, precision: str) -> Iterator[None]:
-    """Have models that call torch's attention within learn by the fast gradients, on a CPU in bf16."""
-    if not has_fast_attention(device, precision):
-        yield
-        return
-    functional.scaled_dot_product_attention = _attention
-    try:
-        yield
-    finally:
-        functional.scaled_dot_product_attention = _fused
+def _is_plain(layer: nn.Module) -> bool:
+    """Whether the layer drops no weights and hands queries and keys of its values' type to torch's attention."""
+    if isinstance(layer, nn.MultiheadAttention):
+        own = layer.in_proj_weight is None or layer.bias_k is not None or layer.add_zero_attn
+        return layer.dropout == 0 and not own
+    known: Any = layer
+    norms = (known.q_norm, known.k_norm)
+    return known.fused_attn and known.attn_drop.p == 0 and all(isinstance(norm, nn.Identity) for norm in norms)
 
 
-def _attention(
+def attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -62,6 +72,64 @@ def _attention(
     return _fused(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, **shared)
 
 
+class _Redirect(TorchFunctionMode):
+    """Within it, and in this thread alone, a call of torch's attention becomes one of `attention`."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        return (attention if func is _fused else func)(*args, **(kwargs or {}))
+
+
+class _Redirected(nn.Module):
+    """A layer of timm's that calls torch's attention: with fast gradients under autocast, and unchanged without."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        with _Redirect() if _learns_in_half() else nullcontext():
+            out: Tensor = super().forward(*args, **kwargs)
+        return out
+
+
+class _TimmAttention(_Redirected, Attention):
+    pass
+
+
+class _TimmAttentionRope(_Redirected, AttentionRope):
+    pass
+
+
+class _TimmEvaAttention(_Redirected, EvaAttention):
+    pass
+
+
+class _MultiheadAttention(nn.MultiheadAttention):
+    """torch's layer, which a mode cannot enter: with fast gradients for self-attention without a mask."""
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
+        usual = args or kwargs != {"need_weights": False} or query.ndim != 3
+        if usual or not (query is key is value) or not _learns_in_half():
+            found: tuple[Tensor, Any] = super().forward(query, key, value, *args, **kwargs)
+            return found
+        tokens = query.transpose(0, 1) if self.batch_first else query  # tokens x images x width, as torch does
+        projected = functional.linear(tokens, self.in_proj_weight, self.in_proj_bias)
+        parts = projected.view(*tokens.shape[:2], 3, self.num_heads, self.head_dim).permute(2, 1, 3, 0, 4)
+        mixed = attention(parts[0], parts[1], parts[2]).permute(2, 0, 1, 3).flatten(2)
+        out = self.out_proj(mixed)
+        return out.transpose(0, 1) if self.batch_first else out, None
+
+
+def _learns_in_half() -> bool:
+    return torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
+
+
+_EXCHANGED: dict[type, type] = {
+    Attention: _TimmAttention,
+    AttentionRope: _TimmAttentionRope,
+    EvaAttention: _TimmEvaAttention,
+    nn.MultiheadAttention: _MultiheadAttention,
+}
+
+
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
@@ -73,10 +141,10 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value = ctx.saved_tensors
         _, heads, tokens, _ = query.shape
-        images = max(1, _PIECE // (2 * heads * tokens * key.shape[2]))
-        pieces = zip(*(one.split(images) for one in (query, key, value, gradients[0])), strict=True)
-        found = [_gradients(q, k, v, gradient, ctx.scale) for q, k, v, gradient in pieces]
-        return *(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*found, strict=True)), None
+        images = max(1, _BYTES_AT_ONCE // (2 * heads * tokens * key.shape[2]))
+        parts = zip(*(one.split(images) for one in (query, key, value, gradients[0])), strict=True)
+        found = [_gradients(q, k, v, gradient, ctx.scale) for q, k, v, gradient in parts]
+        return *(torch.cat(one) if len(one) > 1 else one[0] for one in zip(*found, strict=True)), None
 
 
 def _gradients(query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, scale: float) -> tuple[Tensor, ...]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import RunError
-from bench.results.files import read_json_lines, reserve, write_atomic
+from bench.results.files import atomic_path, read_json_lines, reserve, write_atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -69,6 +69,33 @@ write_atomic(path, "new")
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     assert (tmp_path / "b.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_path_that_others_fill_replaces_the_old_file_on_success_alone(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "a" / "b.bin"
+    with atomic_path(path, durable=durable) as part:
+        part.write_bytes(b"old")
+        assert not path.exists()
+
+    def fill_half() -> None:
+        with atomic_path(path, durable=durable) as part:
+            part.write_bytes(b"new")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        fill_half()
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in path.parent.iterdir()] == ["b.bin"]
+
+
+def test_only_what_is_to_last_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    write_atomic(tmp_path / "progress.json", "1", durable=False)
+    assert flushed == []
+    write_atomic(tmp_path / "result.json", "1")
+    assert len(flushed) == 2, "the file and its folder"
 
 
 def test_a_path_below_a_file(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_run_holds_everything_and_a_second_one_starts_nothing(
     assert next(event.kind for event in events if event.kind != "data") == "plan"
     assert run.missing() == []
     assert _names(run.path) == {
-        *("study.yaml", "dataset.json", "environment.json", "plan.json", "thumbnails.parquet", "cells", ".lock")
+        *("study.yaml", "dataset.json", "environment.json", "plan.json", "thumbnails.parquet", "cells")
     }
     for cell in run.plan():
         assert _names(run.cell_folder(cell["id"])) == {"log.txt", "predictions.parquet", "result.json"}
