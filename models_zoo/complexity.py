@@ -52,7 +52,7 @@ class Parameters:
     stem: int
     """Patch projection, positions, class token and registers of a transformer; 0 for a network of stages."""
     patch_projection: int
-    """The patch projection alone, a part of ``stem``; it grows with the square of the patch's side."""
+    """The patch projection alone, a part of ``stem``; it grows with the square of the patch size."""
     backbone: int
     """The rest of the backbone: blocks or stages, norms."""
     head: int
@@ -102,7 +102,7 @@ def _size(module: nn.Module) -> int:
 
 
 def count_flops(module: nn.Module, image_size: int) -> Flops:
-    """Count one forward pass over one image of ``image_size`` pixels a side.
+    """Count one forward pass over one image, ``image_size`` pixels wide and high.
 
     The pass is played through with tensors that have a shape and no content, so that it costs neither arithmetic
     nor memory on any device; a network whose way depends on what it computes is run for real. torch's counter
@@ -152,7 +152,7 @@ def measure_activations(module: nn.Module, image_size: int, precision: str = "fp
 
     Args:
         module: on the CPU or the meta device.
-        image_size: side in pixels.
+        image_size: width and height in pixels.
         precision: ``fp32``, or ``bf16`` or ``fp16`` for autocast (not on the meta device).
     """
     two, three = (_kept_bytes(module, image_size, precision, batch) for batch in (2, 3))

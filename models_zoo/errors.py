@@ -1,6 +1,6 @@
 """The one error of ``models_zoo``.
 
-ModelZooError   told to the user in one message, without a traceback: what was wrong, what is allowed, what to do
+ModelZooError   shown to the user as one message, without a traceback: what was wrong, what is allowed, what to do
 """
 
 from __future__ import annotations

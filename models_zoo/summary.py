@@ -1,29 +1,17 @@
-"""All there is to tell of one model at one image size, as plain data.
+"""All that is known of one model at one image size. Importing this is instant; measuring imports torch.
 
-``python -m models_zoo.summary NAME --image-size 256`` prints it as JSON, for a caller that must not import torch, and
-``python -m models_zoo.summary --table NAME NAME ... --image-size 256`` parameters and multiply-adds of many.
+``python -m models_zoo.summary`` prints the counts that ``catalog/`` holds anew.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from models_zoo.complexity import (
-    Activations,
-    count_flops,
-    count_layers,
-    count_parameters,
-    count_tokens,
-    measure_activations,
-    training_bytes,
-    working_bytes,
-)
-from models_zoo.errors import ModelZooError
-from models_zoo.networks.builder import build
 from models_zoo.registry import get_spec, list_specs
+
+if TYPE_CHECKING:
+    from models_zoo.networks.classifier import Classifier
 
 __all__ = ["BATCH_SIZES", "PRECISIONS", "MemoryEstimate", "ModelSummary", "describe", "measure_figures"]
 
@@ -74,36 +62,32 @@ class ModelSummary:
     memory: tuple[MemoryEstimate, ...]
     default_weights: str | None
 
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> ModelSummary:
+        """Read what ``dataclasses.asdict`` and JSON made of one."""
+        return cls(**{**plain, "memory": tuple(MemoryEstimate(**row) for row in plain["memory"])})
+
 
 def describe(name: str, image_size: int | None = None, num_classes: int = 1000) -> ModelSummary:
     """Build ``name`` with random weights and measure it.
 
     Args:
         name: as ``models_zoo.get_spec`` takes it.
-        image_size: side in pixels; None for the model's own.
+        image_size: width and height in pixels; None for the model's own.
         num_classes: of the head; 1000 as in published figures.
 
     Raises:
         ModelZooError: for an unknown model or a size that it cannot take.
     """
+    from models_zoo.complexity import count_flops, count_layers, count_parameters, count_tokens, measure_activations
+    from models_zoo.networks.builder import build
+
     spec = get_spec(name)
     size = image_size or spec.image_size
     built = build(name, num_classes=num_classes, image_size=size)
     module = built.module
     parts = count_parameters(module)
     cost = count_flops(module, size)
-    activations = {precision: measure_activations(module, size, precision) for precision in PRECISIONS}
-    memory = tuple(
-        MemoryEstimate(
-            precision=precision,
-            batch_size=batch,
-            train_all_mib=training_bytes(parts.total, parts.total, activations[precision], batch) / _MIB,
-            frozen_mib=training_bytes(parts.total, parts.head, frozen, batch) / _MIB,
-        )
-        for precision in PRECISIONS
-        for frozen in [Activations(per_image=working_bytes(module, size, precision), fixed=0)]
-        for batch in BATCH_SIZES
-    )
     return ModelSummary(
         name=spec.name,
         family=spec.family,
@@ -125,10 +109,37 @@ def describe(name: str, image_size: int | None = None, num_classes: int = 1000) 
         },
         macs=cost.macs,
         flops=cost.flops,
-        activation_mib=activations["fp32"].per_image / _MIB,
-        memory=memory,
+        activation_mib=measure_activations(module, size, "fp32").per_image / _MIB,
+        memory=_estimate_memory(module, size),
         default_weights=spec.default_weights,
     )
+
+
+def _estimate_memory(module: Classifier, size: int) -> tuple[MemoryEstimate, ...]:
+    """Training memory at each precision and batch size."""
+    from models_zoo.complexity import (
+        Activations,
+        count_parameters,
+        measure_activations,
+        training_bytes,
+        working_bytes,
+    )
+
+    parts = count_parameters(module)
+    estimates = []
+    for precision in PRECISIONS:
+        all_learn = measure_activations(module, size, precision)
+        frozen = Activations(per_image=working_bytes(module, size, precision), fixed=0)
+        estimates += [
+            MemoryEstimate(
+                precision=precision,
+                batch_size=batch,
+                train_all_mib=training_bytes(parts.total, parts.total, all_learn, batch) / _MIB,
+                frozen_mib=training_bytes(parts.total, parts.head, frozen, batch) / _MIB,
+            )
+            for batch in BATCH_SIZES
+        ]
+    return tuple(estimates)
 
 
 def measure_figures(name: str, num_classes: int = 1000, image_size: int | None = None) -> tuple[int, int]:
@@ -137,49 +148,21 @@ def measure_figures(name: str, num_classes: int = 1000, image_size: int | None =
     Raises:
         ModelZooError: for an unknown model or a size that it cannot take.
     """
+    from models_zoo.complexity import count_flops, count_parameters
+    from models_zoo.networks.builder import build
+
     size = image_size or get_spec(name).image_size
     module = build(name, num_classes=num_classes, image_size=size, device="meta").module
     return count_parameters(module).total, count_flops(module, size).macs
 
 
-def _table(names: list[str], num_classes: int, image_size: int | None) -> dict[str, tuple[int, int] | None]:
-    """Measure many models; None for one that cannot take the size."""
-    figures: dict[str, tuple[int, int] | None] = {}
-    for name in names:
-        try:
-            figures[name] = measure_figures(name, num_classes, image_size)
-        except ModelZooError:
-            figures[name] = None
-    return figures
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Print a card or a table as JSON, or the lines of counts for ``catalog``; 2 and a message for wrong input."""
-    parser = argparse.ArgumentParser(prog="python -m models_zoo.summary", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--image-size", type=int, default=None)
-    parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--figures", action="store_true", help="print the lines of models_zoo/catalog/counts.py")
-    parser.add_argument("--table", action="store_true", help="parameters and multiply-adds alone, of many models")
-    options = parser.parse_args(arguments)
-    if options.figures:
-        for spec in list_specs():
-            if spec.library == "timm":
-                parameters, macs = measure_figures(spec.name)
-                print(f'    "{spec.name}": ({parameters}, {macs}),')
-        return 0
-    try:
-        if options.table:
-            print(json.dumps(_table(options.names, options.classes, options.image_size)))
-            return 0
-        if len(options.names) != 1:
-            raise ModelZooError("name one model; `patchbench models` lists them.")
-        print(json.dumps(asdict(describe(options.names[0], options.image_size, options.classes))))
-    except ModelZooError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+def main() -> None:
+    """Print the counts that ``catalog/`` holds."""
+    for spec in list_specs():
+        if spec.library == "timm":
+            parameters, macs = measure_figures(spec.name)
+            print(f'    "{spec.name}": ({parameters}, {macs}),')
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

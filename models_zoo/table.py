@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models_zoo.catalog.cnn import CNN_COUNTS
-from models_zoo.catalog.vit import VIT_COUNTS
 from models_zoo.registry import list_specs
 
 __all__ = ["ModelRow", "model_rows"]
@@ -36,10 +34,9 @@ def model_rows(family: str | None = None, text: str | None = None) -> list[Model
     Raises:
         ModelZooError: for a family that no registered model has.
     """
-    counts = VIT_COUNTS | CNN_COUNTS
     rows = []
     for spec in list_specs(family, text):
-        parameters, macs = counts.get(spec.name, (None, None))
+        parameters, macs = spec.counts or (None, None)
         rows.append(
             ModelRow(
                 name=spec.name,

@@ -18,6 +18,7 @@ from bench.data.audit.scan import ImageInfo, Stage, examine
 from bench.data.audit.scan_cache import load_facts, save_facts
 from bench.data.cache_dir import cache_folder
 from bench.data.pixels import cache
+from bench.data.pixels.stage import compact, new_stage
 from bench.data.sources import open_source
 from bench.data.sources.base import Sample, Source
 from bench.data.split.assign import SPLITS, split, split_hash
@@ -170,7 +171,7 @@ def _stage(dataset: DatasetSpec, source: Source, folder: Path) -> Stage | None:
     rows = len(source.records)
     if dataset.limit is not None and 2 * dataset.limit < rows:
         return None
-    return cache.new_stage(folder / "pixels", rows, dataset.image_size, dataset.resize)
+    return new_stage(folder / "pixels", rows, dataset.image_size, dataset.resize)
 
 
 def _scan(source: Source, stage: Stage | None, progress: Progress | None) -> list[ImageInfo]:
@@ -334,5 +335,5 @@ def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], leaking: int, s
 
 def _publish(stage: Stage, source: Source, manifest: DatasetManifest, dataset: DatasetSpec, folder: Path) -> None:
     row = {record.name: index for index, record in enumerate(source.records)}
-    cache.compact(stage.path, [row[name] for name in manifest.names])
+    compact(stage.path, [row[name] for name in manifest.names])
     cache.adopt(stage.path, pixels_path(manifest, dataset, stage.size, folder))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from models_zoo.spec import ModelSpec
 
-__all__ = ["VIT_COUNTS", "VIT_PATCHES", "VIT_SIZES", "VIT_SPECS"]
+__all__ = ["VIT_PATCHES", "VIT_SIZES", "VIT_SPECS"]
 
 VIT_SIZES = ("tiny", "small", "base", "large")
 VIT_PATCHES = (8, 16, 32, 64, 128)
@@ -30,83 +30,9 @@ _HUB = {
     },
 }
 
-
-def _published_file(size: str, patch: int) -> str:
-    published = _HUB[size]
-    smaller = [known for known in published if known <= patch]
-    return f"hub:timm/{published[max(smaller) if smaller else min(published)]}"
-
-
-def _plain(size: str, patch: int) -> ModelSpec:
-    return ModelSpec(
-        name=f"vit_{size}_p{patch}",
-        family="vit",
-        library="timm",
-        library_name=f"vit_{size}_patch16_224",
-        patch=patch,
-        image_size=256 if patch > 32 else 224,
-        image_multiple=patch,
-        min_image_size=patch,
-        kwargs={"patch_size": patch},
-        default_weights=_published_file(size, patch),
-        description=f"ViT {size}, patch {patch} (Dosovitskiy et al. 2021)",
-    )
-
-
-def _named(name: str, timm_name: str, tag: str, patch: int, image_size: int, description: str) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        family="vit",
-        library="timm",
-        library_name=timm_name,
-        patch=patch,
-        image_size=image_size,
-        image_multiple=patch,
-        min_image_size=patch,
-        default_weights=f"hub:timm/{timm_name}.{tag}",
-        description=description,
-    )
-
-
-def _other(name: str, family: str, timm_name: str, tag: str, multiple: int, description: str) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        family="swin" if family == "swin" else "hybrid",
-        library="timm",
-        library_name=timm_name,
-        patch=4 if family == "swin" else None,
-        image_multiple=multiple,
-        min_image_size=multiple,
-        default_weights=f"hub:timm/{timm_name}.{tag}",
-        description=description,
-    )
-
-
-_FLEXI = "FlexiViT {}, one set of weights for every patch (Beyer et al. 2023)"
-_DEIT3 = "DeiT-3 {} (Touvron et al. 2022)"
-_DINO = "DINOv2 {}, self-supervised (Oquab et al. 2023)"
-_DINO_REG = "DINOv2 {} with 4 registers (Darcet et al. 2023)"
-_SWIN = "Swin {}, window 7 (Liu et al. 2021)"
-_HYBRID = "ResNet stem and ViT {} (Steiner et al. 2021)"
-
-VIT_SPECS: tuple[ModelSpec, ...] = (
-    *(_plain(size, patch) for size in VIT_SIZES for patch in VIT_PATCHES),
-    _named("flexivit_small", "flexivit_small", "1200ep_in1k", 16, 240, _FLEXI.format("small")),
-    _named("flexivit_base", "flexivit_base", "1200ep_in1k", 16, 240, _FLEXI.format("base")),
-    _named("flexivit_large", "flexivit_large", "1200ep_in1k", 16, 240, _FLEXI.format("large")),
-    _named("deit3_small", "deit3_small_patch16_224", "fb_in1k", 16, 224, _DEIT3.format("small")),
-    _named("deit3_base", "deit3_base_patch16_224", "fb_in1k", 16, 224, _DEIT3.format("base")),
-    _named("dinov2_small", "vit_small_patch14_dinov2", "lvd142m", 14, 224, _DINO.format("small")),
-    _named("dinov2_base", "vit_base_patch14_dinov2", "lvd142m", 14, 224, _DINO.format("base")),
-    _named("dinov2_large", "vit_large_patch14_dinov2", "lvd142m", 14, 224, _DINO.format("large")),
-    _named("dinov2_small_reg4", "vit_small_patch14_reg4_dinov2", "lvd142m", 14, 224, _DINO_REG.format("small")),
-    _other("swin_tiny", "swin", "swin_tiny_patch4_window7_224", "ms_in1k", 32, _SWIN.format("tiny")),
-    _other("swin_small", "swin", "swin_small_patch4_window7_224", "ms_in22k_ft_in1k", 32, _SWIN.format("small")),
-    _other("vit_hybrid_small_r26_s32", "hybrid", "vit_small_r26_s32_224", _AUGREG, 32, _HYBRID.format("small")),
-    _other("vit_hybrid_base_r50_s16", "hybrid", "vit_base_r50_s16_224", "orig_in21k", 16, _HYBRID.format("base")),
-)
-
-VIT_COUNTS: dict[str, tuple[int, int]] = {
+# Parameters with a head for 1000 classes, and multiply-adds at the model's own image size: the table needs no torch.
+# ``python -m models_zoo.summary`` prints these lines, and a test holds them to the models.
+_COUNTS = {
     "vit_tiny_p8": (5719720, 7035764736),
     "vit_tiny_p16": (5717416, 1253683200),
     "vit_tiny_p32": (6131560, 306034176),
@@ -141,6 +67,83 @@ VIT_COUNTS: dict[str, tuple[int, int]] = {
     "vit_hybrid_small_r26_s32": (36431912, 3463851008),
     "vit_hybrid_base_r50_s16": (98659112, 21535358976),
 }
-"""Parameters and multiply-adds of these models, so that the table needs no torch: with a head for 1000 classes, at the
-model's own image size. ``python -m models_zoo.summary --figures`` prints these lines, and a test holds them to the
-models."""
+
+
+def _published_file(size: str, patch: int) -> str:
+    published = _HUB[size]
+    smaller = [known for known in published if known <= patch]
+    return f"hub:timm/{published[max(smaller) if smaller else min(published)]}"
+
+
+def _plain(size: str, patch: int) -> ModelSpec:
+    name = f"vit_{size}_p{patch}"
+    return ModelSpec(
+        name=name,
+        family="vit",
+        library="timm",
+        library_name=f"vit_{size}_patch16_224",
+        patch=patch,
+        image_size=256 if patch > 32 else 224,
+        image_multiple=patch,
+        min_image_size=patch,
+        kwargs={"patch_size": patch},
+        default_weights=_published_file(size, patch),
+        description=f"ViT {size}, patch {patch} (Dosovitskiy et al. 2021)",
+        counts=_COUNTS.get(name),
+    )
+
+
+def _named(name: str, timm_name: str, tag: str, patch: int, image_size: int, description: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        family="vit",
+        library="timm",
+        library_name=timm_name,
+        patch=patch,
+        image_size=image_size,
+        image_multiple=patch,
+        min_image_size=patch,
+        default_weights=f"hub:timm/{timm_name}.{tag}",
+        description=description,
+        counts=_COUNTS.get(name),
+    )
+
+
+def _other(name: str, family: str, timm_name: str, tag: str, multiple: int, description: str) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        family="swin" if family == "swin" else "hybrid",
+        library="timm",
+        library_name=timm_name,
+        patch=4 if family == "swin" else None,
+        image_multiple=multiple,
+        min_image_size=multiple,
+        default_weights=f"hub:timm/{timm_name}.{tag}",
+        description=description,
+        counts=_COUNTS.get(name),
+    )
+
+
+_FLEXI = "FlexiViT {}, one set of weights for every patch (Beyer et al. 2023)"
+_DEIT3 = "DeiT-3 {} (Touvron et al. 2022)"
+_DINO = "DINOv2 {}, self-supervised (Oquab et al. 2023)"
+_DINO_REG = "DINOv2 {} with 4 registers (Darcet et al. 2023)"
+_SWIN = "Swin {}, window 7 (Liu et al. 2021)"
+_HYBRID = "ResNet stem and ViT {} (Steiner et al. 2021)"
+
+VIT_SPECS: tuple[ModelSpec, ...] = (
+    *(_plain(size, patch) for size in VIT_SIZES for patch in VIT_PATCHES),
+    _named("flexivit_small", "flexivit_small", "1200ep_in1k", 16, 240, _FLEXI.format("small")),
+    _named("flexivit_base", "flexivit_base", "1200ep_in1k", 16, 240, _FLEXI.format("base")),
+    _named("flexivit_large", "flexivit_large", "1200ep_in1k", 16, 240, _FLEXI.format("large")),
+    _named("deit3_small", "deit3_small_patch16_224", "fb_in1k", 16, 224, _DEIT3.format("small")),
+    _named("deit3_base", "deit3_base_patch16_224", "fb_in1k", 16, 224, _DEIT3.format("base")),
+    _named("dinov2_small", "vit_small_patch14_dinov2", "lvd142m", 14, 224, _DINO.format("small")),
+    _named("dinov2_base", "vit_base_patch14_dinov2", "lvd142m", 14, 224, _DINO.format("base")),
+    _named("dinov2_large", "vit_large_patch14_dinov2", "lvd142m", 14, 224, _DINO.format("large")),
+    _named("dinov2_small_reg4", "vit_small_patch14_reg4_dinov2", "lvd142m", 14, 224, _DINO_REG.format("small")),
+    _other("swin_tiny", "swin", "swin_tiny_patch4_window7_224", "ms_in1k", 32, _SWIN.format("tiny")),
+    _other("swin_small", "swin", "swin_small_patch4_window7_224", "ms_in22k_ft_in1k", 32, _SWIN.format("small")),
+    _other("vit_hybrid_small_r26_s32", "hybrid", "vit_small_r26_s32_224", _AUGREG, 32, _HYBRID.format("small")),
+    _other("vit_hybrid_base_r50_s16", "hybrid", "vit_base_r50_s16_224", "orig_in21k", 16, _HYBRID.format("base")),
+)

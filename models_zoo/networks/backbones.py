@@ -42,11 +42,11 @@ class Network:
 
 
 def create_network(spec: ModelSpec, image_size: int, overrides: Mapping[str, Any] | None = None) -> Network:
-    """Build the bare network of ``spec`` for square images of ``image_size`` pixels a side.
+    """Build the bare network of ``spec`` for square images, ``image_size`` pixels wide and high.
 
     Args:
         spec: the model.
-        image_size: side in pixels.
+        image_size: width and height in pixels.
         overrides: constructor arguments that win over the spec's, such as those a checkpoint asks for.
 
     Raises:
@@ -211,7 +211,7 @@ def _import_function(spec: ModelSpec) -> Callable[..., object]:
             f"{_did_you_mean(near, f'python:{module_name}:')}"
         )
     if not callable(found):
-        raise ModelZooError(f"model {spec.name!r}: {spec.library_name} is no function.")
+        raise ModelZooError(f"model {spec.name!r}: {spec.library_name} is not a function.")
     return found  # type: ignore[no-any-return]
 
 

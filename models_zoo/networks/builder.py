@@ -61,7 +61,7 @@ def build(
         name: as ``models_zoo.get_spec`` takes it. For ``python:package.module:function`` the function takes
             ``num_classes``, ``image_size``, both or neither, and returns a classifier that ends in an ``nn.Linear``.
         num_classes: width of the new head.
-        image_size: side in pixels of the square images to come.
+        image_size: width and height in pixels of the square images to come.
         weights: ``none``, ``default``, ``hub:OWNER/REPOSITORY[@REVISION]`` or the path of a file.
         feature_blocks: how many of the last blocks (stages, for a CNN) feed the head; see ``Features``.
         pooling: ``default`` (the network's own), ``cls``, ``mean`` or ``cls+mean``. None means ``cls+mean`` for

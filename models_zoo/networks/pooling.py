@@ -16,7 +16,7 @@ Pooling = Literal["default", "cls", "mean", "cls+mean"]
 
 
 def is_token_model(net: nn.Module) -> bool:
-    """Tell whether ``net`` is a plain transformer of timm: blocks of equal width over class and patch tokens."""
+    """Whether ``net`` is a plain transformer of timm: blocks of equal width over class and patch tokens."""
     taps = getattr(net, "forward_intermediates", None)
     has_tokens = hasattr(net, "num_prefix_tokens") and hasattr(net, "blocks") and hasattr(net, "embed_dim")
     return taps is not None and has_tokens and "return_prefix_tokens" in inspect.signature(taps).parameters

@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Tell by the suffix, or by the first bytes (a length, then JSON), for files are renamed."""
+    """Whether the suffix says so, or the first bytes do (a length, then JSON), for files are renamed."""
     if path.suffix.lower() == ".safetensors":
         return True
     try:
@@ -76,7 +76,7 @@ def _is_safetensors(path: Path) -> bool:
 
 
 def _refused(path: Path, text: str) -> ModelZooError:
-    """Tell what torch did not let through, by the name that its long message holds."""
+    """The error for what torch did not let through, by the name that its long message holds."""
     met = re.search(r"GLOBAL ([\w.]+)", text)
     if met is None:
         return _damaged(path, ValueError("no pickle of tensors"))
@@ -150,7 +150,7 @@ def _is_dict(content: dict[object, object], box: str) -> bool:
 
 
 def _is_common(state: Mapping[str, Tensor], prefix: str) -> bool:
-    """Tell whether every key starts with ``prefix``, but for a head beside a backbone."""
+    """Whether every key starts with ``prefix``, but for a head beside a backbone."""
     others = [key for key in state if not key.startswith(prefix)]
     return len(others) < len(state) and all(key.startswith("head.") for key in others)
 

@@ -119,7 +119,7 @@ def _fit_timm(
             }
         if changes.get("pre_norm"):
             provenance["notes"].append(
-                "these look like CLIP's weights, whose activation and norm epsilon no file tells: timm's own "
+                "these look like CLIP's weights, whose activation and norm epsilon stand in no file: timm's own "
                 "architecture for them (timm:NAME) is the sure way"
             )
         _record_resampling(state, network.module, provenance)

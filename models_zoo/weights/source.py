@@ -57,7 +57,7 @@ def parse_weights(weights: str | Path) -> WeightsSource:
     if not text or path.suffix.lower() not in WEIGHT_SUFFIXES:
         raise ModelZooError(f"weights {text!r} are not understood. Allowed: {_FORMS}.")
     if not path.is_file():
-        raise ModelZooError(f"there is no weights file {text!r} (looked for {path.absolute()}). Allowed: {_FORMS}.")
+        raise ModelZooError(f"weights file {text!r} not found (looked for {path.absolute()}). Allowed: {_FORMS}.")
     return WeightsSource("file", path=path)
 
 

@@ -23,7 +23,7 @@ _SIZES = {(192, 12): "tiny", (384, 12): "small", (768, 12): "base", (1024, 24): 
 
 
 def looks_like_vit(state: Mapping[str, Tensor]) -> bool:
-    """Tell whether the tensors' names are those of timm's (or DINOv2's, DeiT-3's) plain ViT."""
+    """Whether the tensors' names are those of timm's (or DINOv2's, DeiT-3's) plain ViT."""
     return "patch_embed.proj.weight" in state and "blocks.0.attn.qkv.weight" in state
 
 
@@ -96,7 +96,7 @@ def _prefix_tokens(state: Mapping[str, Tensor]) -> int:
 
 
 def _no_embed_class(state: Mapping[str, Tensor]) -> bool | None:
-    """Tell whether the positions are of the patches alone; None where the count allows both readings."""
+    """Whether the positions are of the patches alone; None where the count allows both readings."""
     if "register_tokens" in state:  # DINOv2's own file: timm adds the class position to the class token
         return True
     positions, prefix = state.get("pos_embed"), _prefix_tokens(state)

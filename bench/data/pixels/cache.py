@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-import time
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,44 +18,42 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.audit.scan import Stage, examine
+from bench.data.audit.scan import examine
 from bench.data.cache_dir import locked
 from bench.data.parallel import worker_count
+from bench.data.pixels.stage import new_stage
 from bench.data.sources.base import Reader
 from bench.errors import DataError
-from bench.results.files import atomic_path, reserve
+from bench.results.files import atomic_path
 
-__all__ = ["adopt", "build", "compact", "load_pixels", "new_stage", "ready", "whole"]
+__all__ = ["adopt", "build", "load_pixels", "ready", "whole"]
 
 _BLOCK = 32 * 2**20
 _PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
-_STALE_SECONDS = 24 * 3600
-
-
 _checked: dict[Path, tuple[int, int, int, str]] = {}
 """What this process has found undamaged (inode, size, time, checksum), so that it need not read it again."""
 
 
 def ready(path: Path) -> bool:
-    """Tell whether ``path`` is a whole, undamaged cache; a damaged one is removed."""
+    """Whether ``path`` is a whole, undamaged cache; a damaged one is removed."""
     note = _note(path)
     try:
-        told = json.loads(note.read_text(encoding="utf-8"))
+        stored = json.loads(note.read_text(encoding="utf-8"))
         found = path.stat()
-        state = (found.st_ino, found.st_size, found.st_mtime_ns, told["checksum"])
-        if found.st_size == told["bytes"] and (_checked.get(path) == state or _checksum(path) == told["checksum"]):
+        state = (found.st_ino, found.st_size, found.st_mtime_ns, stored["checksum"])
+        if found.st_size == stored["bytes"] and (_checked.get(path) == state or _checksum(path) == stored["checksum"]):
             _checked[path] = state
             return True
     except FileNotFoundError:
         pass  # not built yet, or only half of the pair is there
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # a note that cannot be read is as good as none
+        pass  # a note that cannot be read counts as none
     _remove(path)
     return False
 
 
 def whole(path: Path) -> bool:
-    """Tell whether the cache at ``path`` is there and undamaged; waits while another process builds it."""
+    """Whether the cache at ``path`` is there and undamaged; waits while another process builds it."""
     with locked(path):
         return ready(path)
 
@@ -93,58 +88,6 @@ def build(
             stage.path.unlink(missing_ok=True)
 
 
-def new_stage(folder: Path, rows: int, size: int, how: str) -> Stage:
-    """Reserve an array of ``rows`` images on the disk, to be filled and then published.
-
-    Raises:
-        DataError: the folder cannot be written, or the disk has no room for it.
-    """
-    need = rows * size * size * 3
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        handle, name = tempfile.mkstemp(prefix="stage-", suffix=".npy", dir=folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the pixel cache cannot be written here ({error.strerror or error}); set PATCHBENCH_CACHE to a "
-            "folder that can be written, or use --no-cache"
-        ) from error
-    path = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
-            np.lib.format.write_array_header_1_0(file, header)
-            offset = file.tell()
-            reserve(file.fileno(), offset + need)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise DataError(
-            f"{folder}: no room for the pixel cache, {need / 2**20:,.0f} MiB ({error.strerror or error}); free some, "
-            "or set PATCHBENCH_CACHE to a folder on another disk"
-        ) from error
-    return Stage(path, offset, size, "crop" if how == "crop" else "squash")
-
-
-def compact(stage: Path, keep: Sequence[int]) -> None:
-    """Move the rows ``keep`` (ascending) to the front of the staged array, and cut the rest off."""
-    array = np.load(stage, mmap_mode="r+")
-    rows, size = array.shape[0], array.shape[1]
-    if list(keep) == list(range(rows)):
-        return
-    for place, row in enumerate(keep):
-        if place != row:
-            array[place] = array[row]
-    array.flush()
-    offset = cast("int", array.offset)
-    del array
-    with stage.open("r+b") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(keep), size, size, 3)}
-        np.lib.format.write_array_header_1_0(file, header)
-        if file.tell() != offset:
-            raise DataError(f"{stage}: the header of the pixel cache changed its length; please report this")
-        file.truncate(offset + len(keep) * size * size * 3)
-
-
 def adopt(stage: Path, path: Path) -> None:
     """Make a filled array the cache at ``path``, unless that is there and whole already."""
     with locked(path):
@@ -170,7 +113,7 @@ def load_pixels(path: Path) -> NDArray[np.uint8]:
     """Map a pixel cache into memory, read-only: N x S x S x 3, uint8. Pages are read when they are touched.
 
     Raises:
-        DataError: it is not there, or is no such array.
+        DataError: it is not there, or is not such an array.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -212,13 +155,3 @@ def _checksum(path: Path) -> str:
 
     with ThreadPoolExecutor(worker_count()) as pool:
         return hashlib.sha256(b"".join(pool.map(one, range(count)))).hexdigest()
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind more than a day ago."""
-    for old in folder.glob("stage-*"):
-        try:
-            if time.time() - old.stat().st_mtime > _STALE_SECONDS:
-                old.unlink()
-        except OSError:
-            continue  # another process swept it first

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
+import json
 import re
-import subprocess
-import sys
-import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -20,16 +17,16 @@ from typing import TYPE_CHECKING
 from bench.data.cache_dir import fetched_folder
 from bench.data.sources.base import Source, SourceKind
 from bench.data.sources.zip_archive import open_zip
-from bench.errors import DataError, DependencyError
+from bench.errors import BenchError, DataError, DependencyError
+from bench.isolated import call_isolated
 from bench.results.dataset import DataCard
+from bench.results.files import atomic_path
 from bench.results.notice import Notice, verbatim
 
 if TYPE_CHECKING:
     from bench.study.dataset import DatasetSpec
 
 __all__ = ["HUGGINGFACE", "TORCHVISION", "open_hub"]
-
-_MISSING = 3  # the exporter's exit code for a library that is not installed
 
 
 def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
@@ -47,7 +44,7 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
         _export(kind, name, path)
     source = open_zip(path)
     with zipfile.ZipFile(path) as archive:
-        left_out = map(_notice, archive.comment.decode("utf-8").splitlines())
+        left_out = map(_left_out, archive.comment.decode("utf-8").splitlines())
     url = f"https://huggingface.co/datasets/{name}" if kind == "huggingface" else None
     return dataclasses.replace(
         source,
@@ -61,34 +58,27 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
     )
 
 
-def _notice(line: str) -> Notice:
-    """What the export wrote about images that it left out; plain text where an older version made the zip."""
-    return Notice.model_validate_json(line) if line.startswith("{") else verbatim(line)
+def _left_out(line: str) -> Notice:
+    """What the export wrote about images without a label; a sentence where an older version made the zip."""
+    if not line.startswith("{"):
+        return verbatim(line)
+    facts = json.loads(line)
+    if facts["left_out"] == facts["images"]:
+        return Notice.of("split_without_labels", count=facts["images"], split=facts["split"])
+    return Notice.of("images_without_labels", count=facts["left_out"], images=facts["images"], split=facts["split"])
 
 
 def _export(kind: str, name: str, path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix="stage-", suffix=".zip", dir=path.parent)
+        with atomic_path(path) as part:
+            raw = path.parent / "raw"
+            call_isolated("bench.data.sources.hub_export:export", kind, name, str(part), str(raw))
+    except DependencyError:
+        raise
+    except BenchError as error:
+        raise DataError(f"{kind} data set {name!r}: {error}") from error
     except OSError as error:
         raise DataError(f"{path.parent}: cannot be written: {error.strerror or error}; set PATCHBENCH_CACHE") from error
-    os.close(handle)
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.data.sources.hub_export", kind, name, part, str(path.parent / "raw")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode == _MISSING:
-            package = "'patchbench[huggingface]'" if kind == "huggingface" else "torchvision"
-            raise DependencyError(f"{kind} data sets need another package: python -m pip install {package}")
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise DataError(f"{kind} data set {name!r}: {last}")
-        Path(part).replace(path)
-    finally:
-        Path(part).unlink(missing_ok=True)
 
 
 def _open(kind: str, spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001

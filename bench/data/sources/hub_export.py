@@ -1,20 +1,21 @@
-"""Write a Hugging Face or torchvision data set as a zip of class folders (run as a program, by ``hub``)."""
+"""Write a Hugging Face or torchvision data set as a zip of class folders (in a child process, for ``hub``)."""
 
 from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bench.errors import DataError, DependencyError
+
 __all__ = ["export"]
 
-_MISSING = 3
+_MISSING = "this data set needs another package: python -m pip install"
+
 _PARTS = {"train": "train", "validation": "val", "valid": "val", "test": "test"}
 
 _TRAIN_FLAG = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "QMNIST", "USPS")
@@ -47,10 +48,14 @@ _Row = tuple[str, str | None, Any]
 """Side, class (None where there is no label) and image (None where there is none)."""
 
 
-def export(kind: str, name: str, target: Path, raw: Path) -> None:
+def export(kind: str, name: str, target: str, raw: str) -> None:
     """Write every image, losslessly, below ``SPLIT/CLASS/`` into the zip ``target``; downloads go to ``raw``.
 
-    Images without a label are left out; the comment of the zip has a notice about them as JSON, a line for each split.
+    Images without a label are left out; the comment of the zip counts them as JSON, a line for each split.
+
+    Raises:
+        DataError: there is no such set, or none of its images can be used.
+        DependencyError: the library that brings it is not installed.
     """
     rows = _huggingface(name, raw) if kind == "huggingface" else _torchvision(name, raw)
     seen: Counter[str] = Counter()
@@ -65,16 +70,14 @@ def export(kind: str, name: str, target: Path, raw: Path) -> None:
             archive.writestr(f"{split}/{_folder(label)}/{index:08d}.{ending}", data)
         archive.comment = "\n".join(_left_out(split, bare[split], seen[split]) for split in bare).encode()
     if not seen:
-        raise SystemExit("has no images in a part called train, validation or test")
+        raise DataError("has no images in a part called train, validation or test")
     if bare.total() == seen.total():
-        raise SystemExit("none of its images has a label, so nothing can be learned from it")
+        raise DataError("none of its images has a label, so nothing can be learned from it")
 
 
 def _left_out(split: str, bare: int, seen: int) -> str:
     split = {"val": "validation"}.get(split, split)
-    if bare == seen:
-        return json.dumps({"code": "split_without_labels", "values": {"count": seen, "split": split}})
-    return json.dumps({"code": "images_without_labels", "values": {"count": bare, "images": seen, "split": split}})
+    return json.dumps({"split": split, "left_out": bare, "images": seen})
 
 
 def _encoded(image: Any) -> tuple[str, bytes]:
@@ -93,27 +96,27 @@ def _folder(label: str) -> str:
     return quote(clean, safe="") if clean.startswith(".") or not clean else clean
 
 
-def _torchvision(name: str, raw: Path) -> Iterator[_Row]:
+def _torchvision(name: str, raw: str) -> Iterator[_Row]:
     known = _torchvision_parts()
     if name not in known:
-        raise SystemExit(f"not one that can be used; there are {', '.join(sorted(known))}")
+        raise DataError(f"not one that can be used; there are {', '.join(sorted(known))}")
     try:
         from torchvision import datasets
-    except ModuleNotFoundError:
-        raise SystemExit(_MISSING) from None
+    except ImportError as error:
+        raise DependencyError(f"{_MISSING} torchvision") from error
     for split, arguments in known[name]:
-        data = getattr(datasets, name)(root=str(raw), download=True, **arguments)
+        data = getattr(datasets, name)(root=raw, download=True, **arguments)
         classes = getattr(data, "classes", None)
         for image, label in data:
             yield split, str(classes[label]) if classes else f"class {label}", image
 
 
-def _huggingface(name: str, raw: Path) -> Iterator[_Row]:
+def _huggingface(name: str, raw: str) -> Iterator[_Row]:
     try:
-        import datasets  # type: ignore[import-not-found]
-    except ModuleNotFoundError:
-        raise SystemExit(_MISSING) from None
-    parts = datasets.load_dataset(name, cache_dir=str(raw))
+        from datasets import load_dataset  # type: ignore[import-not-found]
+    except ImportError as error:  # or a folder of that name in the working directory
+        raise DependencyError(f"{_MISSING} 'patchbench[huggingface]'") from error
+    parts = load_dataset(name, cache_dir=raw)
     for part, data in parts.items():
         image = _column(data.features, "Image")
         label = _column(data.features, "ClassLabel")
@@ -130,8 +133,4 @@ def _column(features: Any, kind: str) -> str:
     for column, feature in features.items():
         if type(feature).__name__ == kind:
             return str(column)
-    raise SystemExit(f"has no column of type {kind}, so it is no set of labeled images")
-
-
-if __name__ == "__main__":
-    export(sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
+    raise DataError(f"has no column of type {kind}, so it is no set of labeled images")

@@ -1,1 +1,1 @@
-"""Batches of images, and what is drawn at random for them."""
+"""Batches of images, and the random choices for them."""

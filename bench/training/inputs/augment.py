@@ -22,7 +22,7 @@ AugmentKind = Literal["none", "light", "full"]
 
 KINDS: tuple[str, ...] = get_args(AugmentKind)
 
-_SHIFT = 1 / 16  # of the image's side
+_SHIFT = 1 / 16  # of the image's width and height
 _BRIGHTNESS, _CONTRAST, _COLOR = 0.15, 0.2, 0.1
 
 
@@ -42,7 +42,7 @@ def augment(batch: Tensor, kind: AugmentKind, generator: torch.Generator) -> Ten
         ValueError: the batch does not have that shape.
     """
     if kind not in KINDS:
-        raise StudyError(f"There is no augmentation {kind!r}.{nearest(kind, KINDS)} There are {', '.join(KINDS)}")
+        raise StudyError(f"unknown augmentation {kind!r}.{nearest(kind, KINDS)} Choose from {', '.join(KINDS)}")
     if batch.ndim != 4 or batch.shape[1] != 3:
         raise ValueError(f"a batch is B x 3 x H x W, not {tuple(batch.shape)}")
     if kind == "none" or batch.shape[0] == 0:

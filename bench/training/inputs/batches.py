@@ -38,7 +38,7 @@ class Batches(Protocol):
 
 
 def make_batches(order: np.ndarray, batch_size: int, *, training: bool) -> list[np.ndarray]:
-    """Cut positions into batches. In training, one image left over joins the batch before it.
+    """Split positions into batches. In training, one image left over joins the batch before it.
 
     Batch normalization cannot work on a single image, and dropping it would hide it from the model.
     """
@@ -49,14 +49,14 @@ def make_batches(order: np.ndarray, batch_size: int, *, training: bool) -> list[
 
 
 def split_microbatches(batch: np.ndarray, micro_batch: int | None) -> list[np.ndarray]:
-    """Cut a batch into the fewest pieces of at most ``micro_batch`` positions, all of about the same length."""
+    """Split a batch into the fewest micro-batches of at most ``micro_batch`` positions, of about equal length."""
     if micro_batch is None or len(batch) <= micro_batch:
         return [batch]
     return np.array_split(batch, -(-len(batch) // micro_batch))
 
 
 class PixelFile:
-    """The pixel cache's array, (n, side, side, 3) uint8, read row by row.
+    """The pixel cache's array, (n, size, size, 3) uint8, read row by row.
 
     Rows are read with `pread` and not through the mapping: mapped pages would count as the process's own memory
     (in RSS and PSS), and the peak would grow with the data set although nothing but the page cache does.
@@ -73,7 +73,7 @@ class PixelFile:
         self._path = path
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
-        """Return the given rows, (len(positions), side, side, 3) uint8; `DataError` when the file was cut short."""
+        """Return the given rows, (len(positions), size, size, 3) uint8; `DataError` when the file was cut short."""
         out = np.empty((len(positions), *self.shape[1:]), np.uint8)
         view = out.reshape(-1).data
         for index, position in enumerate(positions):
@@ -84,7 +84,7 @@ class PixelFile:
 
 
 class PixelBatches:
-    """Images as normalized float tensors, (b, 3, side, side)."""
+    """Images as normalized float tensors, (b, 3, size, size)."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class PixelBatches:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, positions: np.ndarray, epoch: int | None, number: int) -> Tensor:
-        """Images of a chunk, augmented in training, (b, 3, side, side) uint8 in memory that the device can fetch."""
+        """Images of a chunk, augmented in training, (b, 3, size, size) uint8 in memory that the device can fetch."""
         images = torch.from_numpy(self._pixels.rows(self._rows[positions])).permute(0, 3, 1, 2)
         if epoch is not None and self._augmentation != "none":
             images = augment(images, self._augmentation, generator(self._seed, "augment", epoch, number))

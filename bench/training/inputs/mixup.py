@@ -20,9 +20,13 @@ class MixedBatch:
     """A batch whose images each show two labels, ``share`` of the first and the rest of the second."""
 
     inputs: Tensor
+    """The blended images, (b, 3, height, width), or features, (b, features)."""
     first: Tensor
+    """Labels, (b,)."""
     second: Tensor
+    """Labels of the images blended in, (b,)."""
     share: float
+    """Of the first label, from 0 to 1; the same for the whole batch."""
 
     @property
     def main(self) -> Tensor:

@@ -3,23 +3,19 @@
 All models then train at the same effective batch, and nothing is made smaller later on. On a CPU the memory of a
 step is counted, not filled: weights, gradients, the optimizer's state and what a small batch keeps for its backward
 pass, scaled up. On other devices steps are made with larger and larger batches, until one does not fit.
-
-    python -m bench.training.optim.batch_size PROBE.json
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.errors import StudyError
+from bench.errors import BenchError, StudyError
+from bench.isolated import call_isolated
 from bench.measure.system.machine import available_bytes
 from bench.study.schema import Cell
 from bench.training.optim.batch_size_probe import MEMORY_SHARE, Probe
-from bench.training.optim.batch_size_worker import main
 
 __all__ = ["BatchSizeResult", "find_batch_size", "highest_worthwhile"]
 
@@ -73,19 +69,10 @@ def find_batch_size(
 
 def _ask(probe: Probe) -> int | None:
     """The largest batch of a cell; None where its device is not here."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "bench.training.optim.batch_size", "-"],
-        input=probe.model_dump_json(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise StudyError(f"train.batch_size: auto could not try {probe.cell.title} ({last}); write a number.")
-    answer = json.loads(done.stdout.splitlines()[-1])["largest"]
-    return None if answer is None else int(answer)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        found = call_isolated("bench.training.optim.batch_size_worker:find_largest", probe.model_dump_json())
+    except BenchError as error:
+        raise StudyError(
+            f"train.batch_size: auto could not try {probe.cell.title} ({error}); write a number."
+        ) from error
+    return None if found is None else int(found)

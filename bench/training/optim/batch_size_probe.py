@@ -1,4 +1,4 @@
-"""One batch size tried in a process of its own: how much memory it takes."""
+"""What is asked of the process that looks for a cell's largest batch."""
 
 from __future__ import annotations
 

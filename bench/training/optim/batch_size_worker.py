@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
-
 import torch
 from torch import nn
 
+from bench.errors import DeviceError, ModelError
 from bench.training.device import resolve_device
 from bench.training.optim.batch_size_probe import MEMORY_SHARE, Probe
 from bench.training.optim.optimizer import autocast, make_optimizer
 from models_zoo.complexity import measure_activations, training_bytes, working_bytes
+from models_zoo.errors import ModelZooError
 from models_zoo.networks.builder import build
 from models_zoo.networks.classifier import Classifier, freeze_backbone
 
-__all__ = ["largest_batch", "main"]
+__all__ = ["find_largest", "largest_batch"]
+
+
+def find_largest(probe: str) -> int | None:
+    """Return the largest batch for a `Probe` in JSON: 0 where no image fits, None where its device is not here.
+
+    Raises `ModelError` where the model cannot be built.
+    """
+    asked = Probe.model_validate_json(probe)
+    try:
+        return largest_batch(asked, int(asked.limit_bytes * MEMORY_SHARE))
+    except DeviceError:
+        return None
+    except ModelZooError as error:
+        raise ModelError(str(error)) from error
 
 
 def largest_batch(probe: Probe, limit_bytes: int) -> int:
@@ -49,24 +61,24 @@ def largest_batch(probe: Probe, limit_bytes: int) -> int:
 
 def _count(module: Classifier, probe: Probe) -> tuple[int, int]:
     """Bytes of a step on a CPU: those that are there with any batch, and those of each image."""
-    cell, side = probe.cell, probe.cell.model.image_size or 0
+    cell, size = probe.cell, probe.cell.model.image_size or 0
     sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
     total, trained = sum(n for n, _ in sizes), sum(n for n, learns in sizes if learns)
-    kept = measure_activations(module, side, cell.precision)
-    passing = 2 * working_bytes(module, side, cell.precision) + 3 * side * side * 4
+    kept = measure_activations(module, size, cell.precision)
+    passing = 2 * working_bytes(module, size, cell.precision) + 3 * size * size * 4
     if cell.train.micro_batch is not None:  # what passes through the model does not grow with the batch
         return training_bytes(total, trained, kept, cell.train.micro_batch, cell.train.optimizer), 0
     return training_bytes(total, trained, kept, 0, cell.train.optimizer), kept.per_image + passing
 
 
-def _fits(module: nn.Module, probe: Probe, size: int, device: torch.device) -> bool:
+def _fits(module: nn.Module, probe: Probe, batch: int, device: torch.device) -> bool:
     """Make a step with a batch of this size and see."""
     cell = probe.cell
-    side, passed = cell.model.image_size or 0, min(size, cell.train.micro_batch or size)
+    size, passed = cell.model.image_size or 0, min(batch, cell.train.micro_batch or batch)
     optimizer = make_optimizer(module, cell.train)
     try:
         module.train()
-        images = torch.zeros(passed, 3, side, side, device=device)
+        images = torch.zeros(passed, 3, size, size, device=device)
         with autocast(device, "fp32" if cell.regime == "frozen" else cell.precision):
             logits = module(images)
         nn.functional.cross_entropy(logits.float(), torch.zeros(passed, dtype=torch.long, device=device)).backward()  # type: ignore[no-untyped-call]
@@ -77,18 +89,3 @@ def _fits(module: nn.Module, probe: Probe, size: int, device: torch.device) -> b
         optimizer.zero_grad(set_to_none=True)
         getattr(torch, device.type).empty_cache()
     return True
-
-
-def main(arguments: list[str]) -> int:
-    """Read a probe from a file, or from the standard input for ``-``, and print the answer."""
-    from bench.errors import DeviceError
-    from bench.training.optim import batch_size_worker as batch_probe
-
-    text = sys.stdin.read() if arguments == ["-"] else Path(arguments[0]).read_text(encoding="utf-8")
-    probe = Probe.model_validate_json(text)
-    try:
-        largest: int | None = batch_probe.largest_batch(probe, int(probe.limit_bytes * MEMORY_SHARE))
-    except DeviceError:
-        largest = None
-    print(json.dumps({"largest": largest}))
-    return 0

@@ -17,7 +17,7 @@ def layers_of(module: nn.Module) -> dict[str, int]:
     """Return the layer of each parameter by its name, 0 next to the image, the head's last.
 
     The layers are timm's own grouping of a network, a block each; for a network that has none, groups of twelve
-    parameters in their order. A module that is no `Classifier` is a head alone: one layer.
+    parameters in their order. A module that is not a `Classifier` is a head alone: one layer.
     """
     if not isinstance(module, Classifier):
         return {name: 0 for name, _ in module.named_parameters()}

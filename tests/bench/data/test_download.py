@@ -222,7 +222,7 @@ def test_a_refusal_is_not_asked_again(server: Server, tmp_path: Path, status: st
     assert _names(tmp_path) == set()
 
 
-def test_no_server_is_told(tmp_path: Path) -> None:
+def test_no_server_is_reported(tmp_path: Path) -> None:
     remote = Remote("cells", "http://127.0.0.1:9/file", "cells.bin", MD5, "https://example.org")
     with pytest.raises(DataError, match=r"failed 2 times, at last with: \[Errno \d+\] Connection refused\."):
         fetch_remote(remote, tmp_path, retries=1, pause=0.01, timeout=1)
@@ -251,7 +251,7 @@ def test_without_a_known_hash_the_first_download_counts(server: Server, tmp_path
 
 def test_without_a_known_hash_half_a_zip_is_never_kept(server: Server, tmp_path: Path) -> None:
     server.content = _zip_of(50)[:-3000]
-    with pytest.raises(DataError, match="no whole zip"):
+    with pytest.raises(DataError, match="not a whole zip"):
         fetch_remote(_remote(server, None), tmp_path)
     assert not (tmp_path / "cells.bin").exists()
     assert not (tmp_path / "cells.bin.part").exists()
@@ -271,7 +271,7 @@ def test_two_at_once_do_no_harm(server: Server, tmp_path: Path) -> None:
     assert len(server.ranges) == 1
 
 
-def test_a_folder_that_cannot_be_written_is_told(server: Server, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot be written"):
         fetch_remote(_remote(server), tmp_path / "file" / "folder")

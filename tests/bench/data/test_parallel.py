@@ -33,7 +33,7 @@ def test_the_order_is_kept(workers: int, count: int) -> None:
     assert [item for part in parts for item in part] == [2 * item for item in range(count)]
 
 
-def test_a_worker_that_dies_is_told() -> None:
+def test_a_worker_that_dies_is_reported() -> None:
     with pytest.raises(DataError, match="A process that reads images died"):
         list(map_chunks(_die_at_seven, range(40), chunk=2, workers=2))
 
@@ -51,7 +51,7 @@ class _DiesOnArrival:
         return part
 
 
-def test_a_worker_that_dies_before_it_has_read_its_work_is_told() -> None:
+def test_a_worker_that_dies_before_it_has_read_its_work_is_reported() -> None:
     with pytest.raises(DataError, match="A process that reads images died"):
         list(map_chunks(_DiesOnArrival(), range(40), chunk=2, workers=2))
 
@@ -73,8 +73,8 @@ def test_workers_ask_for_large_pages_unless_the_user_says_otherwise(
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     if chosen is not None:
         monkeypatch.setenv("GLIBC_TUNABLES", chosen)
-    told = {one for part in map_chunks(_tunables, range(8), chunk=4, workers=2) for one in part}
-    assert told == {chosen or HUGE_PAGES["GLIBC_TUNABLES"]}
+    found = {one for part in map_chunks(_tunables, range(8), chunk=4, workers=2) for one in part}
+    assert found == {chosen or HUGE_PAGES["GLIBC_TUNABLES"]}
     assert os.environ.get("GLIBC_TUNABLES") == chosen
 
 
@@ -97,7 +97,7 @@ def test_there_is_a_worker() -> None:
     assert worker_count() >= 1
 
 
-def test_no_room_for_temporary_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_temporary_files_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
     with pytest.raises(DataError, match="TMPDIR"):
         list(map_chunks(_double, range(40), chunk=2, workers=2))

@@ -70,7 +70,7 @@ def _only(run: Run) -> CellResult:
 def _left(folder: Path) -> list[str]:
     """Files that only a cell under way has."""
     names = ("job.json", "outcome.json", "progress.json", "probabilities.npy")
-    return [path.name for path in folder.rglob("*") if path.name in names or path.name.endswith(".tmp")]
+    return [path.name for path in folder.rglob("*") if path.name in names or path.name.startswith(".")]
 
 
 def test_kill_9_in_every_phase_and_then_all_again(inject: Inject, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_downloaded_file_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert built.mean == (0.5, 0.5, 0.5)
 
 
-def test_a_revision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revision_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = build("vit_tiny_p16", num_classes=2, image_size=64)
     save_file(source.module.backbone.net.state_dict(), tmp_path / "model.safetensors")  # type: ignore[union-attr]
     monkeypatch.setattr(downloads, "_probe", lambda *_: None)
@@ -143,6 +143,6 @@ def test_a_revision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert built.provenance["normalization"] == "timm deit_tiny_patch16_224.fb_in1k"
 
 
-def test_a_format_that_is_not_read_is_told() -> None:
+def test_a_format_that_is_not_read_is_reported() -> None:
     with pytest.raises(ModelZooError, match="in a format that is not read here"):
         downloads.fetch_url("https://storage.example.org/weights.npz")

@@ -1,4 +1,4 @@
-"""Weights into networks: resampling, following the file's architecture, and what is told of it."""
+"""Weights into networks: resampling, following the file's architecture, and what is reported of it."""
 
 from __future__ import annotations
 

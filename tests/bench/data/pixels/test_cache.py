@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bench.data.cache_dir import cache_folder
-from bench.data.pixels.cache import compact, load_pixels, new_stage, ready
+from bench.data.pixels.cache import load_pixels, ready
+from bench.data.pixels.stage import compact, new_stage
 from bench.data.prepare import pixels, prepare
 from bench.errors import DataError
 from bench.study.dataset import DatasetSpec
@@ -77,9 +78,9 @@ def test_two_processes_build_it_at_once_without_harm(make_folder: MakeFolder, tm
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    told = [process.communicate() for process in running]
-    assert [process.returncode for process in running] == [0] * 4, told
-    assert len({out for out, _ in told}) == 1
+    outputs = [process.communicate() for process in running]
+    assert [process.returncode for process in running] == [0] * 4, outputs
+    assert len({out for out, _ in outputs}) == 1
     left = sorted(file.suffix for file in (tmp_path / "c" / "pixels").iterdir())
     assert left == [".json", ".json", ".npy", ".npy"]
 
@@ -102,7 +103,7 @@ def test_a_killed_builder_leaves_nothing_that_looks_whole(make_folder: MakeFolde
     assert not list((tmp_path / "c" / "pixels").glob("stage-*"))
 
 
-def test_a_folder_that_cannot_be_written_is_told(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(make_folder: MakeFolder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match=r"PATCHBENCH_CACHE.*--no-cache"):
         prepare(DatasetSpec(path=make_folder(), image_size=16), cache_dir=tmp_path / "file" / "cache")

@@ -82,7 +82,7 @@ def test_half_precision_is_taken() -> None:
     assert augment(batch, "full", _generator()).dtype == torch.bfloat16
 
 
-def test_wrong_use_is_told() -> None:
+def test_wrong_use_is_reported() -> None:
     with pytest.raises(StudyError, match="Did you mean 'light'"):
         augment(_batch(), "ligth", _generator())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="B x 3 x H x W"):

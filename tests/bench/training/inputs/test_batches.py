@@ -29,9 +29,9 @@ def test_no_training_batch_is_a_single_image(count: int, size: int) -> None:
 
 
 @given(st.integers(1, 300), st.integers(1, 70))
-def test_pieces_are_few_and_of_one_length(count: int, micro: int) -> None:
+def test_micro_batches_are_few_and_of_equal_length(count: int, micro: int) -> None:
     found = split_microbatches(np.arange(count), micro)
-    sizes = [len(piece) for piece in found]
+    sizes = [len(one) for one in found]
     assert np.concatenate(found).tolist() == list(range(count))
     assert len(found) == -(-count // micro)
     assert max(sizes) <= micro
@@ -44,7 +44,7 @@ def test_rows_read_from_the_file_equal_the_mapped_ones(images) -> None:
     assert np.array_equal(read, np.load(images.path, mmap_mode="r")[positions])
 
 
-def test_a_file_that_was_cut_short_is_told(images, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_short_is_reported(images, tmp_path: Path) -> None:
     path = tmp_path / "short.npy"
     path.write_bytes(images.path.read_bytes())
     file = PixelFile(path)

@@ -44,7 +44,7 @@ def test_a_frozen_backbone_takes_more() -> None:
     assert _largest(_cell(regime="frozen"), 200) > _largest(_cell(), 200)
 
 
-def test_small_pieces_take_any_batch() -> None:
+def test_small_micro_batches_take_any_batch() -> None:
     assert _largest(_cell(micro_batch=4), 200) == 1024
 
 
@@ -80,7 +80,7 @@ def test_no_device_is_here() -> None:
         find_batch_size([(_cell(device="cuda:99"), "none")], classes=8, train_images=800, memory_limit=None)
 
 
-def test_a_model_that_cannot_be_built_is_told() -> None:
+def test_a_model_that_cannot_be_built_is_reported() -> None:
     with pytest.raises(StudyError, match=r"could not try .*write a number"):
         find_batch_size([(_cell("vit_tiny_p128"), "none")], classes=8, train_images=800, memory_limit=None)
 
