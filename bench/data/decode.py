@@ -35,7 +35,7 @@ __all__ = [
 MAX_PIXELS = 8192 * 8192
 """An image that claims more pixels than this is refused before memory is reserved for them."""
 
-# Named one by one, since some of Pillow's other readers start programs (EPS) or are seldom looked after.
+# Named one by one, since some of Pillow's other readers start programs (EPS) or are seldom maintained.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 # What Pillow's readers are known to raise on damaged files.

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,16 +24,12 @@ def test_it_is_printed_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert set(printed["properties"]) == set(STORED_FILES)
 
 
-def _fields() -> list[tuple[str, dict[str, Any]]]:
-    definitions = run_schema()["$defs"]
-    return [
+def test_every_stored_field_says_what_it_is() -> None:
+    fields = [
         (f"{model}.{name}", field)
-        for model, held in definitions.items()
+        for model, held in run_schema()["$defs"].items()
         for name, field in held.get("properties", {}).items()
     ]
-
-
-@pytest.mark.parametrize(("name", "field"), _fields(), ids=[name for name, _ in _fields()])
-def test_every_stored_field_says_what_it_is(name: str, field: dict[str, Any]) -> None:
-    described = field.get("description") or "$ref" in field  # a class whose docstring says the same
-    assert described, f"{name} has no docstring"
+    assert len(fields) > 200
+    silent = [name for name, field in fields if not field.get("description") and "$ref" not in field]
+    assert silent == [], "these have no docstring"
