@@ -1,7 +1,7 @@
 """A study: the grid of data set x models x regimes x devices x precisions x seeds, and how each cell is trained.
 
-Fields are what a study file may hold; an unknown key is refused. Reading the file, and telling its mistakes by line
-and key, is `bench.study.load`'s part.
+Fields are what a study file may hold; an unknown key is refused. `bench.study.load` reads the file, and
+reports its mistakes by line and key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 def _known_device(name: str) -> str:
     if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d{1,3})?", name):
         raise ValueError(
-            f"there is no device {name[:40]!r}; allowed are cpu, cuda, mps and xpu, and cuda:1 for one of several"
+            f"unknown device {name[:40]!r}; choose from cpu, cuda, mps and xpu, and cuda:1 for one of several"
         )
     return name
 
@@ -53,7 +53,7 @@ class ModelEntry(_Strict):
     """A name from ``patchbench models``, ``timm:NAME``, ``torchvision:NAME`` or ``python:package.module:function``."""
     weights: str | None = None
     """``none`` (random), ``default`` (what the library downloads), ``hub:...`` or a file. Left out: ``default`` for
-    finetune and frozen. The regime scratch starts from random weights whatever stands here."""
+    finetune and frozen. The regime scratch starts from random weights whatever is given here."""
     image_size: Annotated[int, Field(ge=8, le=4096)] | None = None
     """Side of the input in pixels; left out: the data set's."""
     feature_blocks: int = Field(default=1, ge=1, le=48)
@@ -78,9 +78,9 @@ class Budget(_Strict):
     """What a cell may use; the limits are enforced from outside, on the child and its workers together."""
 
     time_limit: Seconds | None = None
-    """Wall-clock time of one cell: seconds, or a text such as 6h, 90m, 1h30m."""
+    """Wall-clock time of one cell: seconds, or a string such as 6h, 90m, 1h30m."""
     memory_limit: Bytes | None = None
-    """Memory of one cell's processes together: bytes, or a text such as 12.7GB or 3GiB."""
+    """Memory of one cell's processes together: bytes, or a string such as 12.7GB or 3GiB."""
 
 
 BUDGETS: Mapping[str, Budget] = {"colab-free": Budget.model_validate({"time_limit": "6h", "memory_limit": "12.7GB"})}
@@ -91,7 +91,7 @@ def _as_budget(value: object) -> object:
     if isinstance(value, str):
         if value not in BUDGETS:
             raise ValueError(
-                f"there is no budget {value!r}; known: {', '.join(BUDGETS)}, or time_limit and memory_limit"
+                f"unknown budget {value!r}; choose from {', '.join(BUDGETS)}, or give time_limit and memory_limit"
             )
         return BUDGETS[value]
     return value
@@ -177,7 +177,7 @@ class Study(_Strict):
         twice = sorted({name for name in shown if shown.count(name) > 1})
         if twice:
             raise ValueError(
-                f"models: {', '.join(twice)} stands there more than once; give each its own label, e.g. "
+                f"models: {', '.join(twice)} is listed more than once; give each its own label, e.g. "
                 f"{{name: {twice[0]}, label: {twice[0]}-b}}"
             )
         return self
@@ -215,7 +215,7 @@ class Study(_Strict):
 
 
 def _refuse_twins(cells: list[Cell]) -> None:
-    """Two labels for one and the same cell would be one result shown as two."""
+    """Refuse two labels for one cell: one result would be shown as two."""
     seen: dict[str, Cell] = {}
     for cell in cells:
         twin = seen.setdefault(cell.id, cell)
@@ -263,7 +263,7 @@ class Cell(_Strict):
         payload["version"] = _CELL_VERSION
         payload["model"].pop("label")
         if self.training:
-            payload.pop("training")  # so that cells of a study that trains keep the id they had before this field
+            payload.pop("training")  # part of an id only where nothing is trained: ids must not change
         if self.weights_sha256:
             payload["model"]["weights"] = "file"
         canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
@@ -276,7 +276,7 @@ class Cell(_Strict):
 
     @property
     def title(self) -> str:
-        """One line that tells this cell from the others."""
+        """One line that distinguishes this cell from the others."""
         return f"{self.label} · {self.regime} · {self.device} · {self.precision} · seed {self.seed}"
 
 

@@ -24,7 +24,7 @@ class TrainSpec(BaseModel):
     """Passes over the training images."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = 32
     """The effective batch: images per step of the optimizer. ``auto``: the largest power of two that fits in memory for
-    every cell of the study; it is found once, before the first cell, and stands in the run's study.yaml."""
+    every cell of the study; it is found once, before the first cell, and written to the run's study.yaml."""
     micro_batch: int | None = Field(default=None, ge=1, le=65_536)
     """Images passed through the model at once, where that is less than the effective batch: their gradients add up.
     Batch normalization sees the smaller batch."""
