@@ -128,8 +128,8 @@ def phases_of_cells() -> set[str]:
     for path in (Path(bench.__file__).parent / "execution").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "phase":
-                found |= {c.value for a in node.args[:1] for c in ast.walk(a) if isinstance(c, ast.Constant)}
-    return {str(phase) for phase in found}
+                found |= {str(c.value) for a in node.args[:1] for c in ast.walk(a) if isinstance(c, ast.Constant)}
+    return found
 
 
 def test_words_are_those_of_the_code(extracted: Catalog) -> None:
