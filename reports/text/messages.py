@@ -219,12 +219,12 @@ class _Places(string.Formatter):
         self.translate = translate
 
     def format_field(self, value: object, format_spec: str) -> str:
-        """See `string.Formatter`; a word in a number's place stays as it is."""
+        """See `string.Formatter`; a word in a number's place stays as it is, and a number in a word's."""
         if isinstance(value, list):
             return self._joined(value, format_spec)
         if isinstance(value, str):
             return self.translate(value.replace("_", " ")) if format_spec == "word" else value
-        if not isinstance(value, int | float):
+        if not isinstance(value, int | float) or format_spec in ("and", "word"):
             return str(value)
         if format_spec == "duration":
             return duration(value)
