@@ -54,6 +54,13 @@ _DATA: dict[str, str | Plural] = {
     "synthetic_images": N_(
         "These are synthetic images, not cells: scores on them say nothing about how a model does on blood."
     ),
+    "images_without_labels": Plural(
+        "{count:,} of {images:,} images of its {split} split has no label or no pixels; it was left out.",
+        "{count:,} of {images:,} images of its {split} split have no label or no pixels; they were left out.",
+    ),
+    "split_without_labels": N_(
+        "None of the {count:,} images of its {split} split has a label; the split was left out."
+    ),
     "hub_license": N_("License and citation: see the page of the data set."),
     "duplicate_of": N_("a duplicate of {name}"),
     "conflicting_pixels": N_("the same pixels carry different labels: {names:and}"),

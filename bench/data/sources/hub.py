@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import re
 import zipfile
 from functools import partial
@@ -43,7 +44,7 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
         _export(kind, name, path)
     source = open_zip(path)
     with zipfile.ZipFile(path) as archive:
-        left_out = map(_notice, archive.comment.decode("utf-8").splitlines())
+        left_out = map(_left_out, archive.comment.decode("utf-8").splitlines())
     url = f"https://huggingface.co/datasets/{name}" if kind == "huggingface" else None
     return dataclasses.replace(
         source,
@@ -57,9 +58,14 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
     )
 
 
-def _notice(line: str) -> Notice:
-    """What the export wrote about images that it left out; plain text where an older version made the zip."""
-    return Notice.model_validate_json(line) if line.startswith("{") else verbatim(line)
+def _left_out(line: str) -> Notice:
+    """What the export wrote about images without a label; a sentence where an older version made the zip."""
+    if not line.startswith("{"):
+        return verbatim(line)
+    facts = json.loads(line)
+    if facts["left_out"] == facts["images"]:
+        return Notice.of("split_without_labels", count=facts["images"], split=facts["split"])
+    return Notice.of("images_without_labels", count=facts["left_out"], images=facts["images"], split=facts["split"])
 
 
 def _export(kind: str, name: str, path: Path) -> None:

@@ -51,7 +51,7 @@ _Row = tuple[str, str | None, Any]
 def export(kind: str, name: str, target: str, raw: str) -> None:
     """Write every image, losslessly, below ``SPLIT/CLASS/`` into the zip ``target``; downloads go to ``raw``.
 
-    Images without a label are left out; the comment of the zip has a notice about them as JSON, a line for each split.
+    Images without a label are left out; the comment of the zip counts them as JSON, a line for each split.
 
     Raises:
         DataError: there is no such set, or none of its images can be used.
@@ -77,9 +77,7 @@ def export(kind: str, name: str, target: str, raw: str) -> None:
 
 def _left_out(split: str, bare: int, seen: int) -> str:
     split = {"val": "validation"}.get(split, split)
-    if bare == seen:
-        return json.dumps({"code": "split_without_labels", "values": {"count": seen, "split": split}})
-    return json.dumps({"code": "images_without_labels", "values": {"count": bare, "images": seen, "split": split}})
+    return json.dumps({"split": split, "left_out": bare, "images": seen})
 
 
 def _encoded(image: Any) -> tuple[str, bytes]:
