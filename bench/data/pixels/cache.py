@@ -30,6 +30,7 @@ __all__ = ["adopt", "build", "load_pixels", "ready", "whole"]
 
 _BLOCK = 32 * 2**20
 _PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
+
 _checked: dict[Path, tuple[int, int, int, str]] = {}
 """What this process has found undamaged (inode, size, time, checksum), so that it need not read it again."""
 
