@@ -38,7 +38,7 @@ _CNN_NAME = re.compile(
 def build_registry(builtin: Iterable[ModelSpec], plugins: Iterable[EntryPoint]) -> dict[str, ModelSpec]:
     """Join the built-in models with those of plug-ins, by name.
 
-    A plug-in's entry point is ``name = "package.module:function"``; only its text is read here.
+    A plug-in's entry point is ``name = "package.module:function"``; only its value is read here.
 
     Raises:
         ModelZooError: for a name that two of them claim, or an entry point that names no function.
@@ -97,7 +97,7 @@ def get_spec(name: str) -> ModelSpec:
     if separator and f"{library}:" in _PREFIXES:
         return _foreign_spec(name, library, rest)
     raise ModelZooError(
-        f"no model is called {name!r}.{_did_you_mean(suggest(name))} `patchbench models` lists them; any other is "
+        f"unknown model {name!r}.{_did_you_mean(suggest(name))} `patchbench models` lists them; any other is "
         f"timm:NAME, torchvision:NAME or python:package.module:function."
     )
 
@@ -105,12 +105,12 @@ def get_spec(name: str) -> ModelSpec:
 def _foreign_spec(name: str, library: str, rest: str) -> ModelSpec:
     if library == "python":
         if not _IMPORT_PATH.fullmatch(rest):
-            raise ModelZooError(f"{name!r} is no import path: write python:package.module:function.")
+            raise ModelZooError(f"{name!r} is not an import path: write python:package.module:function.")
         about = "a function of the user's"
         return ModelSpec(name, "other", "python", rest, min_image_size=1, description=about)
     if not _LIBRARY_NAME.fullmatch(rest):
         form = "timm:NAME or timm:NAME.TAG" if library == "timm" else "torchvision:NAME"
-        raise ModelZooError(f"{name!r} is no model name: write {form}, with letters, digits and underscores.")
+        raise ModelZooError(f"{name!r} is not a model name: write {form}, with letters, digits and underscores.")
     family = _guess_family(rest)
     patch = _guess_patch(rest) if family == "vit" else None
     return ModelSpec(
@@ -126,7 +126,7 @@ def _foreign_spec(name: str, library: str, rest: str) -> ModelSpec:
 
 
 def _guess_family(library_name: str) -> Family:
-    """Read the family from a name of timm or torchvision; what the name does not tell is ``other``."""
+    """Read the family from a name of timm or torchvision; where the name does not show it, ``other``."""
     if _HYBRID_NAME.match(library_name):
         return "hybrid"
     if _SWIN_NAME.match(library_name):
@@ -157,7 +157,7 @@ def list_specs(family: str | None = None, text: str | None = None) -> list[Model
     families = sorted({spec.family for spec in specs})
     if family is not None and family not in families:
         near = _did_you_mean(get_close_matches(family, families, 1))
-        raise ModelZooError(f"no family is called {family!r}.{near} There are {', '.join(families)}.")
+        raise ModelZooError(f"unknown family {family!r}; choose from {', '.join(families)}.{near}")
     words = (text or "").casefold().split()
 
     def wanted(spec: ModelSpec) -> bool:
@@ -180,7 +180,7 @@ def check(name: str, image_size: int | None = None) -> ModelSpec:
     """Check a model's name and image size as far as can be without torch, and return its spec.
 
     Names of timm, torchvision and the user are checked for their form alone; whether the model exists is found
-    where it is built. Sizes are checked as far as the name tells the patch.
+    where it is built. Sizes are checked as far as the name shows the patch.
 
     Raises:
         ModelZooError: naming the nearest models, or the nearest sizes that work.

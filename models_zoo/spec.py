@@ -31,26 +31,28 @@ class ModelSpec:
     library_name: str
     """Its name there; for ``python`` the import path ``package.module:function``."""
     patch: int | None = None
-    """Side of a patch in pixels, for models that cut the image into patches."""
+    """Width and height of a patch in pixels, for models that cut the image into patches."""
     image_size: int = 224
-    """Side in pixels of the square input that the model was published for."""
+    """Width and height in pixels of the square input that the model was published for."""
     image_multiple: int = 1
-    """A side must be a multiple of this many pixels."""
+    """Width and height must be a multiple of this many pixels."""
     min_image_size: int = 32
-    """The smallest side in pixels."""
+    """The smallest width and height in pixels."""
     kwargs: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What the library's constructor gets beside the name, such as ``patch_size``."""
     default_weights: str | None = None
     """What ``weights: default`` loads, where it is known without asking the library; None for no such weights."""
     description: str = ""
     """One line for the table of models, with the paper."""
+    counts: tuple[int, int] | None = None
+    """Parameters with a head for 1000 classes, and multiply-adds at ``image_size``; None where nobody counted them."""
 
     def allows(self, image_size: int) -> bool:
-        """Tell whether a square image of ``image_size`` pixels a side goes in."""
+        """Whether a square image of ``image_size`` pixels a side goes in."""
         return image_size >= self.min_image_size and image_size % self.image_multiple == 0
 
     def nearest_sizes(self, image_size: int) -> tuple[int, ...]:
-        """Return the one or two sides nearest to ``image_size`` that the model takes, in rising order."""
+        """Return the one or two sizes nearest to ``image_size`` that the model takes, in rising order."""
         step = self.image_multiple
         smallest = -(-self.min_image_size // step) * step
         below = max(image_size // step * step, smallest)
@@ -58,7 +60,7 @@ class ModelSpec:
         return tuple(sorted({below, above}))
 
     def check_image_size(self, image_size: int) -> None:
-        """Refuse a side that the model cannot take, and name the nearest ones that it can."""
+        """Refuse a size that the model cannot take, and name the nearest ones that it can."""
         if self.allows(image_size):
             return
         sizes = " or ".join(str(size) for size in self.nearest_sizes(image_size))

@@ -154,12 +154,12 @@ def _table(names: list[str], num_classes: int, image_size: int | None) -> dict[s
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a card or a table as JSON, or the lines of ``catalog/counts.py``; 2 and a message for wrong input."""
+    """Print a card or a table as JSON, or the counts for ``catalog/``; 2 and a message for wrong input."""
     parser = argparse.ArgumentParser(prog="python -m models_zoo.summary", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--image-size", type=int, default=None)
     parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--figures", action="store_true", help="print the lines of models_zoo/catalog/counts.py")
+    parser.add_argument("--figures", action="store_true", help="print the counts that models_zoo/catalog holds")
     parser.add_argument("--table", action="store_true", help="parameters and multiply-adds alone, of many models")
     options = parser.parse_args(arguments)
     if options.figures:

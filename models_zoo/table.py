@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models_zoo.catalog.counts import FIGURES
 from models_zoo.registry import list_specs
 
 __all__ = ["ModelRow", "model_rows"]
@@ -18,7 +17,7 @@ class ModelRow:
     family: str
     patch: int | None
     image_size: int
-    """The side in pixels that ``macs`` and ``flops`` are counted at."""
+    """The width and height in pixels that ``macs`` and ``flops`` are counted at."""
     parameters: int | None
     """With a head for 1000 classes, as published figures have it."""
     macs: int | None
@@ -37,7 +36,7 @@ def model_rows(family: str | None = None, text: str | None = None) -> list[Model
     """
     rows = []
     for spec in list_specs(family, text):
-        parameters, macs = FIGURES.get(spec.name, (None, None))
+        parameters, macs = spec.counts or (None, None)
         rows.append(
             ModelRow(
                 name=spec.name,

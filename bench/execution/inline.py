@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.errors import RunError
+from bench.execution.cell_folder import clear_folder
 from bench.execution.cell_result import Surroundings, make_result
 from bench.execution.executor import CellInterrupted
 from bench.execution.messages.job import Job
@@ -63,7 +64,7 @@ class InlineExecutor:
 
 
 def _run(job: Job, record: Record, on_progress: Callable[[Progress], None], start: float) -> None:
-    job.folder.mkdir(parents=True, exist_ok=True)
+    clear_folder(job.folder)
     here = str(Path.cwd())
     if here not in sys.path:  # a user's own models, as in a child
         sys.path.append(here)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.errors import RunError
+from bench.execution.cell_folder import clear_folder
 from bench.execution.cell_result import Surroundings, make_result
 from bench.execution.executor import CellInterrupted
 from bench.execution.messages.job import Job
@@ -24,7 +25,7 @@ from bench.execution.messages.progress import Progress, ProgressFile
 from bench.execution.process.cgroup import MemoryGroup
 from bench.execution.process.child import Child
 from bench.execution.process.exit_status import ExitInfo, classify_exit, late_notice, log_tail
-from bench.execution.process.tree import descendants, end_marked
+from bench.execution.process.tree import descendants
 from bench.measure.memory import APART
 from bench.measure.monitor import Monitor
 from bench.results.files import write_atomic
@@ -42,10 +43,6 @@ _GRACE_SECONDS = 5.0
 _SHORT_GRACE_SECONDS = 0.5
 """Between SIGTERM and SIGKILL; the short one where memory runs out meanwhile."""
 _PAUSE = 0.1
-_LEFT_BY_A_CHILD = (
-    *("outcome.json", "history.jsonl", "progress.json"),
-    *("probabilities.npy", "predictions.parquet", "validation.npy", "steps.npy", "model.safetensors"),
-)
 _SIGKILL = 9  # Windows has no name for it
 _REPORTED_EVERY = 0.5
 
@@ -68,7 +65,7 @@ class LocalExecutor:
         price_per_hour: float | None = None,
     ) -> CellResult:
         """See `bench.execution.executor.Executor`."""
-        _clear(job.folder)
+        clear_folder(job.folder)
         began = datetime.now(UTC)
         kills = _oom_kills()
         monitor = Monitor(job.cell.device)
@@ -87,23 +84,6 @@ class LocalExecutor:
         if ending.limit is Status.INTERRUPTED or child.interrupted:
             raise CellInterrupted(result)
         return result
-
-
-def _clear(folder: Path) -> None:
-    """Make a cell's folder ready: end what an earlier, killed run may have left running there, remove its files."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "job.json").exists():
-            end_marked(str(folder))
-        for stale in _LEFT_BY_A_CHILD:
-            (folder / stale).unlink(missing_ok=True)
-        for torn in folder.glob(".*.*"):  # what `write_atomic` had not renamed yet
-            torn.unlink(missing_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"cannot write {folder}: {error.strerror or error}. What was stored before is intact; "
-            f"give a folder that can be written (--out), then run the same command again."
-        ) from error
 
 
 def _start(job: Job, command: Sequence[str]) -> Child:

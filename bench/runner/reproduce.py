@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import RunError, StudyError
-from bench.results.run import Run, load_results
+from bench.results.run import Run
 from bench.runner.events import OnEvent
 from bench.runner.preparation import Prepared
 from bench.runner.study import run_study
@@ -36,7 +36,8 @@ def reproduce(
     default; one that was begun is resumed. The first run is only read. Raises `RunError` where it is no run, its
     study is of another version, or data or weights are not what they were, and `BenchError` as `run_study` does.
     """
-    before = load_results(original)
+    before = Run(original)
+    _ = before.dataset  # which every run has
     for setting in settings:
         if not _MOVABLE.fullmatch(setting):
             raise RunError(

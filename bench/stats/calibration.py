@@ -43,9 +43,6 @@ class Temperature:
     value: float
     at_limit: bool
     """Whether the fit ran into the end of the search, 0.05 or 20, as it does when no validation image is wrong."""
-    log_loss_before: float
-    log_loss_after: float
-    """Mean log loss on the images of the fit, before and after, in nats; a probability of 0 counts as 1.2e-38."""
 
 
 def reliability(
@@ -103,13 +100,8 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> Temperature:
     def slope(inverse: float) -> float:
         return float((_softened(logs, 1 / inverse) * logs).sum(axis=1).mean() - own.mean())
 
-    def loss(inverse: float) -> float:
-        scaled = logs * inverse
-        top = scaled.max(axis=1)
-        return float((np.log(np.exp(scaled - top[:, None]).sum(axis=1)) + top - inverse * own).mean())
-
     inverse, at_limit = _zero_of(slope, 1 / _HOTTEST, 1 / _COLDEST)
-    return Temperature(1 / inverse, at_limit, loss(1.0), loss(inverse))
+    return Temperature(1 / inverse, at_limit)
 
 
 def _zero_of(slope: Callable[[float], float], low: float, high: float) -> tuple[float, bool]:

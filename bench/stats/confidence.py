@@ -32,7 +32,6 @@ __all__ = [
     "Interval",
     "SeedSpread",
     "class_intervals",
-    "independent_difference",
     "interval",
     "intervals",
     "seed_spread",
@@ -55,7 +54,7 @@ class Interval:
     high: float
     level: float
     method: str
-    """``"Wilson"``, ``"bootstrap"``, ``"Newcombe"`` or ``"rank"``."""
+    """``"Wilson"``, ``"bootstrap"`` or ``"rank"``."""
 
     @property
     def half_width(self) -> float:
@@ -63,7 +62,7 @@ class Interval:
         return (self.high - self.low) / 2
 
     def holds(self, value: float) -> bool:
-        """Say whether ``value`` lies within the interval, ends included."""
+        """Whether ``value`` lies within the interval, ends included."""
         return self.low <= value <= self.high
 
 
@@ -83,7 +82,7 @@ class SeedSpread:
     n: int
     mean: float
     sd: float | None
-    """Standard deviation with ``n - 1``; ``None`` from one seed, which tells nothing about spread."""
+    """Standard deviation with ``n - 1``; ``None`` from one seed, which says nothing about spread."""
     low: float | None
     high: float | None
     """Student's t interval for the mean over seeds at ``level``; ``None`` from one seed."""
@@ -128,7 +127,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval | None:
 def _f1_interval(tp: int, errors: int, level: float) -> Interval | None:
     """Wilson's interval carried over to F1.
 
-    Given the ``tp + fp + fn`` images where the class is there or said, ``tp`` is binomial with the Jaccard index
+    Given the ``tp + fp + fn`` images where the class is there or predicted, ``tp`` is binomial with the Jaccard index
     ``J = tp / (tp + fp + fn)`` as its rate, and ``F1 = 2 J / (1 + J)`` only rises with ``J``.
     """
     jaccard = wilson(tp, tp + errors, level)
@@ -143,32 +142,17 @@ def class_intervals(cm: ArrayLike, level: float = 0.95) -> list[ClassIntervals]:
     matrix = checked_matrix(cm)
     rows, columns = matrix.sum(axis=1).tolist(), matrix.sum(axis=0).tolist()
     found = []
-    for tp, support, said in zip(np.diagonal(matrix).tolist(), rows, columns, strict=True):
-        f1 = _f1_interval(tp, support + said - 2 * tp, level)
-        found.append(ClassIntervals(wilson(tp, said, level), wilson(tp, support, level), f1))
+    for tp, support, predicted in zip(np.diagonal(matrix).tolist(), rows, columns, strict=True):
+        f1 = _f1_interval(tp, support + predicted - 2 * tp, level)
+        found.append(ClassIntervals(wilson(tp, predicted, level), wilson(tp, support, level), f1))
     return found
-
-
-def independent_difference(a: Interval, b: Interval) -> Interval:
-    """Return ``a - b`` for figures from *different* test images, from their intervals alone.
-
-    Newcombe's hybrid score method (1998, method 10), which Zou and Donner (2008) carry over to any two independent
-    figures. For models on the same images use :func:`bench.stats.paired_tests.paired_difference`: it sees smaller
-    differences. :class:`DataError` when the levels differ.
-    """
-    if a.level != b.level:
-        raise DataError(f"Intervals of {a.level:.0%} and {b.level:.0%} cannot be combined; take one level for both.")
-    difference = a.estimate - b.estimate
-    low = difference - ((a.estimate - a.low) ** 2 + (b.high - b.estimate) ** 2) ** 0.5
-    high = difference + ((a.high - a.estimate) ** 2 + (b.estimate - b.low) ** 2) ** 0.5
-    return Interval(difference, low, high, a.level, "Newcombe")
 
 
 # ------------------------------------------------------------------------------- the bootstrap
 
 
 def _cell_weights(matrix: Ints) -> NDArray[np.float64]:
-    """Counts of the classes that are there or said, plus the prior; no prior for absent classes."""
+    """Counts of the classes that are there or predicted, plus the prior; no prior for absent classes."""
     used = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
     alpha = matrix[np.ix_(used, used)].astype(np.float64)
     present = np.flatnonzero(alpha.sum(axis=1))

@@ -1,7 +1,7 @@
-"""Which of two models, or of many, is better on the same test images, and what cannot be told.
+"""Which of two models, or of many, is better on the same test images, and what cannot be decided.
 
 Everything here is paired: two models that were shown the same images share the images' difficulty, and only the
-images on which they disagree tell them apart. No model is called better unless a test, corrected for how many
+images on which they disagree separate them. No model is called better unless a test, corrected for how many
 tests were made, separates it.
 """
 
@@ -67,7 +67,7 @@ class Comparison:
     """Holm's correction over all pairs that were compared together; that of this pair alone where it was one."""
 
     def separated(self, alpha: float = 0.05) -> bool:
-        """Say whether the corrected test tells the two apart at ``alpha``."""
+        """Whether the corrected test separates the two at ``alpha``."""
         return self.p_adjusted < alpha
 
 
@@ -84,7 +84,7 @@ class CochranQ:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """What the tests can and cannot tell apart."""
+    """What the tests can and cannot separate."""
 
     order: tuple[str, ...]
     """All models, the most accurate first."""
@@ -93,13 +93,13 @@ class Groups:
     winner: str | None
     """The first of ``order`` if it is separated from every other model, otherwise nobody."""
     letters: dict[str, str] | None
-    """Compact letter display: two models share a letter exactly when they cannot be told apart. ``None`` where that
+    """Compact letter display: two models share a letter exactly when no test separates them. ``None`` where that
     would take more than 52 letters."""
 
 
 def _predictions(labels: ArrayLike, predictions: Mapping[str, ArrayLike]) -> tuple[Ints, dict[str, Ints]]:
     true = checked_labels(labels, _MOST_CLASSES)
-    said = {}
+    predicted = {}
     for name, given in predictions.items():
         array = np.asarray(given)
         found = (
@@ -109,8 +109,8 @@ def _predictions(labels: ArrayLike, predictions: Mapping[str, ArrayLike]) -> tup
         )
         if found.size != true.size:
             raise DataError(f"{name!r} has {found.size} predictions for {true.size} images; pair them by image first.")
-        said[name] = found
-    return true, said
+        predicted[name] = found
+    return true, predicted
 
 
 # ------------------------------------------------------------------------------------- the tests
@@ -145,12 +145,12 @@ def cochran_q(labels: ArrayLike, predictions: Mapping[str, ArrayLike]) -> Cochra
     """Test whether all models have one accuracy on the same images (Cochran 1950; chi-squared, k - 1 df).
 
     ``predictions``: name to predicted labels ``(n,)`` or probabilities ``(n, C)``. ``None`` below two models, or
-    when no image tells any two models apart, so that there is nothing to test.
+    when no image separates any two models, so that there is nothing to test.
     """
-    true, said = _predictions(labels, predictions)
-    if len(said) < 2:
+    true, predicted = _predictions(labels, predictions)
+    if len(predicted) < 2:
         return None
-    right = np.stack([given == true for given in said.values()]).astype(np.int64)
+    right = np.stack([given == true for given in predicted.values()]).astype(np.int64)
     k, per_model, per_image = len(right), right.sum(axis=1), right.sum(axis=0)
     bottom = int(k * per_image.sum() - (per_image**2).sum())
     if bottom == 0:
@@ -211,9 +211,9 @@ def compare_all(
     ``predictions``: name to predicted labels ``(n,)`` or probabilities ``(n, C)`` for the same images in the same
     order. The intervals of the differences are each at ``level`` alone, uncorrected. 100 models take about 1 s.
     """
-    true, said = _predictions(labels, predictions)
-    names, n = list(said), true.size
-    right = np.array([given == true for given in said.values()], dtype=np.float64).reshape(len(names), n)
+    true, predicted = _predictions(labels, predictions)
+    names, n = list(predicted), true.size
+    right = np.array([given == true for given in predicted.values()], dtype=np.float64).reshape(len(names), n)
     only = np.rint(right @ (1 - right).T).astype(np.int64)  # [i, j]: images that i got right and j did not
     pairs = list(combinations(range(len(names)), 2))
     if not pairs:
@@ -277,8 +277,8 @@ def paired_difference(
     class only, for anything but accuracy.
     """
     formula = known_formula(statistic)
-    true, said = _predictions(labels, {"a": pred_a, "b": pred_b})
-    used, codes = np.unique(np.concatenate([true, said["a"], said["b"]]), return_inverse=True)
+    true, predicted = _predictions(labels, {"a": pred_a, "b": pred_b})
+    used, codes = np.unique(np.concatenate([true, predicted["a"], predicted["b"]]), return_inverse=True)
     true, a, b = codes.reshape(3, -1).astype(np.int64)
     if statistic == "accuracy":
         only_a, only_b = int(((a == true) & (b != true)).sum()), int(((b == true) & (a != true)).sum())
@@ -341,10 +341,10 @@ def _letters(order: Sequence[str], separated: set[frozenset[str]]) -> dict[str, 
 
 
 def groups(comparisons: Sequence[Comparison], alpha: float = 0.05) -> Groups:
-    """Group models that the corrected tests at ``alpha`` cannot tell apart.
+    """Group models that the corrected tests at ``alpha`` cannot separate.
 
     ``comparisons``: all pairs, from :func:`compare_all`. The letters are a compact letter display (Piepho 2004): one
-    for each largest set of models of which no two are separated. "Cannot be told apart" is not "equal": more test
+    for each largest set of models of which no two are separated. "Not separated" is not "equal": more test
     images may separate them. Note that it does not chain: of a, b and c, a and b may be tied, b and c too, and a and
     c separated. An empty list gives empty groups.
     """

@@ -38,13 +38,13 @@ class DuplicatePolicy(_Frozen):
     """What happens to images that are in the set more than once. The defaults leak nothing."""
 
     exact: Literal["keep_one", "same_side", "ignore"] = "keep_one"
-    """Images with the same pixels and the same label: keep the first by name, keep all of them on one
-    side of the split, or do nothing."""
+    """Images with the same pixels and the same label: keep the first by name, keep all of them in one
+    split, or do nothing."""
     conflicting: Literal["drop", "keep"] = "drop"
     """Images with the same pixels and different labels: drop them all (no one knows which label is right),
     or keep them (they then fall under ``exact: same_side``, whatever ``exact`` says)."""
     near: Literal["same_side", "report"] = "same_side"
-    """Images whose perceptual hashes nearly agree: keep them on one side of the split, or just report."""
+    """Images whose perceptual hashes nearly agree: keep them in one split, or just report."""
     near_threshold: int = Field(default=4, ge=0, le=16)
     """Two images are near duplicates when their 64-bit perceptual hashes differ in at most this many bits."""
 
@@ -67,7 +67,7 @@ class DatasetSpec(_Frozen):
     limit_by: Literal["balanced", "proportional"] = "balanced"
     """Take the same number from every class, or keep the proportions of the classes."""
     image_size: int = Field(default=224, ge=8, le=LARGEST_SIDE)
-    """The side in pixels that a model is given, unless the model says otherwise."""
+    """The width and height in pixels that a model is given, unless the model says otherwise."""
     resize: Literal["squash", "crop"] = "squash"
     """Resize without regard to the shape of the image, or resize the shorter side and cut the middle out."""
     seed: int = Field(default=0, ge=0)
@@ -145,7 +145,7 @@ class SplitSpec(_Frozen):
             try:
                 re.compile(self.group)
             except re.error as error:
-                raise ValueError(f"group: {self.group!r} is no regular expression: {error}") from error
+                raise ValueError(f"group: {self.group!r} is not a regular expression: {error}") from error
         self._check_method()
         return self
 

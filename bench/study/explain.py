@@ -17,7 +17,7 @@ __all__ = ["causes", "explain", "place_of"]
 
 
 def causes(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """Without the lists that are too short only because what stands in them is wrong, which is told already."""
+    """Without the lists that are too short only because an item in them is wrong, which is reported already."""
     inner = {detail["loc"][:-1] for detail in details}
     return [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in inner)]
 
@@ -35,13 +35,13 @@ def explain(
     prefix = f"{source}: {key}: "
     if detail["type"] == "extra_forbidden":
         allowed = _fields_at(location[:-1])
-        return f"{prefix}there is no such key.{nearest(str(location[-1]), allowed)} Allowed: {', '.join(allowed)}."
+        return f"{prefix}unknown key.{nearest(str(location[-1]), allowed)} Choose from {', '.join(allowed)}."
     if detail["type"] == "missing":
-        return f"{prefix}this key is needed and is not there."
+        return f"{prefix}this key is needed, and is missing."
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "literal_error":
         expected = _literals_at(location)
-        message = f"allowed are {', '.join(expected)}.{nearest(str(detail['input']), expected)}"
+        message = f"choose from {', '.join(expected)}.{nearest(str(detail['input']), expected)}"
     elif detail["type"] == "tuple_type":
         message = "this is a list: [a, b]"
     elif detail["type"] in ("model_type", "dict_type"):

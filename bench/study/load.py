@@ -1,6 +1,6 @@
 """From a shipped name or a YAML file, and the settings given beside it, to a checked `Study`.
 
-Every mistake is told with the file, the line and the key, what is allowed there, and the nearest match.
+Every mistake is reported with the file, the line and the key, what is allowed there, and the nearest match.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def _read(study: str | Path) -> tuple[str, str, Path]:
         )
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise StudyError(f"{path} is larger than a megabyte: no study. Give a YAML file with name: and models:.")
+            raise StudyError(f"{path} is larger than a megabyte: not a study. Give a YAML file with name: and models:.")
         return path.read_text(encoding="utf-8"), str(path), path.resolve().parent
     except UnicodeDecodeError as error:
-        raise StudyError(f"{path} is no text (byte {error.start} is not UTF-8). Give a YAML file.") from error
+        raise StudyError(f"{path} is not text (byte {error.start} is not UTF-8). Give a YAML file.") from error
     except OSError as error:
         raise StudyError(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -25,7 +25,7 @@ def split_setting(setting: str) -> tuple[list[str], Any]:
         return key.strip().split("."), yaml.load(raw, StrictLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise StudyError(f"--set {setting[:80]!r}: the value is no YAML ({problem}).") from error
+        raise StudyError(f"--set {setting[:80]!r}: the value is invalid YAML ({problem}).") from error
 
 
 def assign(tree: dict[str, Any], key: list[str], value: object) -> Location:
@@ -53,8 +53,8 @@ def assign(tree: dict[str, Any], key: list[str], value: object) -> Location:
 def _matching_models(tree: dict[str, Any], wanted: str) -> list[int]:
     models = tree.get("models")
     entries = models if isinstance(models, list) else []
-    told = [[e.get("name"), e.get("label")] if isinstance(e, dict) else [e] for e in entries]
-    names = [[str(name) for name in known if name] for known in told]
+    given = [[e.get("name"), e.get("label")] if isinstance(e, dict) else [e] for e in entries]
+    names = [[str(name) for name in known if name] for known in given]
     numbered = [i for i in range(len(entries)) if str(i) == wanted]
     exact = [i for i, known in enumerate(names) if wanted in known]
     alike = [i for i, known in enumerate(names) if any(fnmatchcase(name, wanted) for name in known)]

@@ -1,7 +1,7 @@
 """A study: the grid of data set x models x regimes x devices x precisions x seeds, and how each cell is trained.
 
-Fields are what a study file may hold; an unknown key is refused. Reading the file, and telling its mistakes by line
-and key, is `bench.study.load`'s part.
+Fields are what a study file may hold; an unknown key is refused. `bench.study.load` reads the file, and
+reports its mistakes by line and key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 def _known_device(name: str) -> str:
     if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d{1,3})?", name):
         raise ValueError(
-            f"there is no device {name[:40]!r}; allowed are cpu, cuda, mps and xpu, and cuda:1 for one of several"
+            f"unknown device {name[:40]!r}; choose from cpu, cuda, mps and xpu, and cuda:1 for one of several"
         )
     return name
 
@@ -43,7 +43,7 @@ _CELL_VERSION = 2
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class ModelEntry(_Strict):
@@ -53,7 +53,7 @@ class ModelEntry(_Strict):
     """A name from ``patchbench models``, ``timm:NAME``, ``torchvision:NAME`` or ``python:package.module:function``."""
     weights: str | None = None
     """``none`` (random), ``default`` (what the library downloads), ``hub:...`` or a file. Left out: ``default`` for
-    finetune and frozen. The regime scratch starts from random weights whatever stands here."""
+    finetune and frozen. The regime scratch starts from random weights whatever is given here."""
     image_size: Annotated[int, Field(ge=8, le=4096)] | None = None
     """Side of the input in pixels; left out: the data set's."""
     feature_blocks: int = Field(default=1, ge=1, le=48)
@@ -78,9 +78,9 @@ class Budget(_Strict):
     """What a cell may use; the limits are enforced from outside, on the child and its workers together."""
 
     time_limit: Seconds | None = None
-    """Wall-clock time of one cell: seconds, or a text such as 6h, 90m, 1h30m."""
+    """Wall-clock time of one cell: seconds, or a string such as 6h, 90m, 1h30m."""
     memory_limit: Bytes | None = None
-    """Memory of one cell's processes together: bytes, or a text such as 12.7GB or 3GiB."""
+    """Memory of one cell's processes together: bytes, or a string such as 12.7GB or 3GiB."""
 
 
 BUDGETS: Mapping[str, Budget] = {"colab-free": Budget.model_validate({"time_limit": "6h", "memory_limit": "12.7GB"})}
@@ -91,7 +91,7 @@ def _as_budget(value: object) -> object:
     if isinstance(value, str):
         if value not in BUDGETS:
             raise ValueError(
-                f"there is no budget {value!r}; known: {', '.join(BUDGETS)}, or time_limit and memory_limit"
+                f"unknown budget {value!r}; choose from {', '.join(BUDGETS)}, or give time_limit and memory_limit"
             )
         return BUDGETS[value]
     return value
@@ -101,20 +101,29 @@ class PublishedRow(_Strict):
     """A result that others reported: shown beside the measured ones, never as one of them."""
 
     model: str
+    """The model, as the source calls it."""
     source: str = Field(min_length=1)
     """Who reported it and where."""
     device: str | None = None
+    """The device it ran on."""
     dataset: str | None = None
+    """The data set."""
     images: int | None = Field(default=None, ge=1)
+    """How many images it was tested on."""
     accuracy: float | None = Field(default=None, ge=0, le=1)
     """A fraction: 0.9684 for 96.84 %."""
     balanced_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """A fraction."""
     kappa: float | None = Field(default=None, ge=-1, le=1)
+    """Cohen's kappa, -1 to 1."""
     seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Seconds of training."""
     status: str | None = None
     """``killed``, where it did not finish."""
     note: str | None = None
+    """What a reader has to know of it."""
     confusion: list[list[int]] | None = None
+    """Test images counted by (true class, predicted class)."""
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -127,21 +136,33 @@ class Study(_Strict):
     """A named grid. Only ``name`` and ``models`` have no default."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Its name, and the name of its run folder."""
     description: str = ""
+    """What it is for, in a sentence or two."""
     dataset: DatasetSpec = Field(default_factory=DatasetSpec)
+    """Where the images are."""
     split: SplitSpec = SplitSpec()
+    """How they are divided."""
     models: tuple[Annotated[ModelEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1)
+    """The models, each with a label of its own."""
     regimes: tuple[Regime, ...] = Field(default=("finetune",), min_length=1)
+    """How they are trained."""
     devices: tuple[Device, ...] = Field(default=("cpu",), min_length=1)
+    """Where they are trained: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``."""
     precisions: tuple[Precision, ...] = Field(default=("fp32",), min_length=1)
+    """Number formats of the passes through a model."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(default=(0,), min_length=1)
+    """Each seed is a further repetition."""
     train: TrainSpec = TrainSpec()
+    """Settings of the training, the same for all cells."""
     measure: MeasureSpec = MeasureSpec()
+    """What is measured beside training."""
     budget: Annotated[Budget, BeforeValidator(_as_budget)] = Budget()
     """``time_limit`` and ``memory_limit``, or the name of a budget: ``colab-free``."""
     prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     """Money per hour by device."""
     published: tuple[PublishedRow, ...] = ()
+    """Results of others, shown beside the measured ones."""
     keep_models: bool = False
     """Keep the weights that were tested, as model.safetensors in the cell's folder."""
 
@@ -156,7 +177,7 @@ class Study(_Strict):
         twice = sorted({name for name in shown if shown.count(name) > 1})
         if twice:
             raise ValueError(
-                f"models: {', '.join(twice)} stands there more than once; give each its own label, e.g. "
+                f"models: {', '.join(twice)} is listed more than once; give each its own label, e.g. "
                 f"{{name: {twice[0]}, label: {twice[0]}-b}}"
             )
         return self
@@ -194,7 +215,7 @@ class Study(_Strict):
 
 
 def _refuse_twins(cells: list[Cell]) -> None:
-    """Two labels for one and the same cell would be one result shown as two."""
+    """Refuse two labels for one cell: one result would be shown as two."""
     seen: dict[str, Cell] = {}
     for cell in cells:
         twin = seen.setdefault(cell.id, cell)
@@ -212,14 +233,21 @@ class Cell(_Strict):
     model: ModelEntry
     """With weights and image_size filled in."""
     regime: Regime
+    """How it is trained: ``scratch``, ``finetune`` or ``frozen``."""
     device: Device
+    """The device as the study names it."""
     precision: Precision
+    """Number format of the passes through the model."""
     seed: int
+    """The seed of the weights, the order and the augmentation."""
     train: TrainSpec
+    """How it is trained."""
     fingerprint: str
     """Of the data set."""
     split_hash: str
+    """SHA-256 over name and split of every image."""
     resize: Literal["squash", "crop"] = "squash"
+    """``squash`` ignores the shape of an image, ``crop`` cuts out the largest square in its middle."""
     weights_sha256: str | None = None
     """Of the weights file, where one is given."""
     training: bool = True
@@ -235,7 +263,7 @@ class Cell(_Strict):
         payload["version"] = _CELL_VERSION
         payload["model"].pop("label")
         if self.training:
-            payload.pop("training")  # so that cells of a study that trains keep the id they had before this field
+            payload.pop("training")  # part of an id only where nothing is trained: ids must not change
         if self.weights_sha256:
             payload["model"]["weights"] = "file"
         canonical = json.dumps(payload, sort_keys=True, separators=(",", ":"))
@@ -248,7 +276,7 @@ class Cell(_Strict):
 
     @property
     def title(self) -> str:
-        """One line that tells this cell from the others."""
+        """One line that distinguishes this cell from the others."""
         return f"{self.label} · {self.regime} · {self.device} · {self.precision} · seed {self.seed}"
 
 

@@ -14,9 +14,9 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d)", re.IGNORECASE)
 
 
 def parse_seconds(value: object) -> float:
-    """Return a duration in seconds from a number of seconds or a text such as ``6h``, ``1h30m`` or ``250ms``."""
+    """Return a duration in seconds from a number of seconds or a string such as ``6h``, ``1h30m`` or ``250ms``."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("a duration is a number of seconds or a text such as 6h, 90m, 1h30m or 45s")
+        raise ValueError("a duration is a number of seconds or a string such as 6h, 90m, 1h30m or 45s")
     if isinstance(value, int | float):
         return float(value)
     text = value.strip()
@@ -25,12 +25,12 @@ def parse_seconds(value: object) -> float:
     except ValueError:
         parts = _PART.findall(text)
     if not parts or _PART.sub("", text).strip():
-        raise ValueError(f"{value!r} is no duration; write a number of seconds, or 6h, 90m, 1h30m, 45s")
+        raise ValueError(f"{value!r} is not a duration; write a number of seconds, or 6h, 90m, 1h30m, 45s")
     return sum(float(number) * _UNIT_SECONDS[unit.lower()] for number, unit in parts)
 
 
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(gt=0, allow_inf_nan=False)]
-"""Seconds, more than zero; a text with units is read by `parse_seconds`."""
+"""Seconds, more than zero; a string with units is read by `parse_seconds`."""
 
 Bytes = Annotated[ByteSize, Field(gt=0)]
-"""Bytes; a text such as ``12.7GB`` (powers of 1000) or ``3GiB`` (powers of 1024) is read by pydantic."""
+"""Bytes; a string such as ``12.7GB`` (powers of 1000) or ``3GiB`` (powers of 1024) is read by pydantic."""

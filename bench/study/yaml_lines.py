@@ -13,7 +13,7 @@ __all__ = ["Location", "StrictLoader", "kind_of", "parse"]
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is an error, and aliases (which can explode) are refused."""
+    """Safe YAML in which a duplicate key is an error, and aliases (which can explode) are refused."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -25,7 +25,7 @@ class StrictLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                message = f"the key {key.value!r} stands there twice"
+                message = f"duplicate key {key.value!r}"
                 raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
             seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
@@ -41,14 +41,14 @@ def parse(text: str, where: str) -> tuple[dict[str, Any], dict[Location, int]]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise StudyError(f"{where}{line}: this is no YAML that can be read: {problem}.") from error
+        raise StudyError(f"{where}{line}: invalid YAML: {problem}.") from error
     if node is None or not isinstance(tree, dict):
         raise StudyError(f"{where}: a study is a mapping with name: and models:, not {kind_of(tree)}.")
     return tree, dict(_lines(node, ()))
 
 
 def kind_of(value: object) -> str:
-    names = {type(None): "an empty file", str: "a text", list: "a list"}
+    names = {type(None): "an empty file", str: "a string", list: "a list"}
     return names.get(type(value), "a " + type(value).__name__)
 
 

@@ -30,6 +30,44 @@ _HUB = {
     },
 }
 
+# Parameters with a head for 1000 classes, and multiply-adds at the model's own image size: the table needs no torch.
+# ``python -m models_zoo.summary --figures`` prints these lines, and a test holds them to the models.
+_COUNTS = {
+    "vit_tiny_p8": (5719720, 7035764736),
+    "vit_tiny_p16": (5717416, 1253683200),
+    "vit_tiny_p32": (6131560, 306034176),
+    "vit_tiny_p64": (7894696, 129515520),
+    "vit_tiny_p128": (14970280, 64598016),
+    "vit_small_p8": (22055272, 22405742592),
+    "vit_small_p16": (22050664, 4598882304),
+    "vit_small_p32": (22878952, 1142909952),
+    "vit_small_p64": (26405224, 439517184),
+    "vit_small_p128": (40556392, 182280192),
+    "vit_base_p8": (86576872, 78148337664),
+    "vit_base_p16": (86567656, 17563828224),
+    "vit_base_p32": (88224232, 4409186304),
+    "vit_base_p64": (95276776, 1600978944),
+    "vit_base_p128": (123579112, 576897024),
+    "vit_large_p8": (304338920, 267505917952),
+    "vit_large_p16": (304326632, 61554712576),
+    "vit_large_p32": (306535400, 15377539072),
+    "vit_large_p64": (315938792, 5350383616),
+    "vit_large_p128": (353675240, 1713528832),
+    "flexivit_small": (22061416, 5336263680),
+    "flexivit_base": (86589160, 20270143488),
+    "flexivit_large": (304355304, 70938173440),
+    "deit3_small": (22059496, 4598882304),
+    "deit3_base": (86585320, 17563828224),
+    "dinov2_small": (22013800, 6123945984),
+    "dinov2_base": (86493928, 23161995264),
+    "dinov2_large": (304252904, 81013006336),
+    "dinov2_small_reg4": (22014952, 6227976192),
+    "swin_tiny": (28288354, 4490566656),
+    "swin_small": (49606258, 8740875264),
+    "vit_hybrid_small_r26_s32": (36431912, 3463851008),
+    "vit_hybrid_base_r50_s16": (98659112, 21535358976),
+}
+
 
 def _published_file(size: str, patch: int) -> str:
     published = _HUB[size]
@@ -38,8 +76,9 @@ def _published_file(size: str, patch: int) -> str:
 
 
 def _plain(size: str, patch: int) -> ModelSpec:
+    name = f"vit_{size}_p{patch}"
     return ModelSpec(
-        name=f"vit_{size}_p{patch}",
+        name=name,
         family="vit",
         library="timm",
         library_name=f"vit_{size}_patch16_224",
@@ -50,6 +89,7 @@ def _plain(size: str, patch: int) -> ModelSpec:
         kwargs={"patch_size": patch},
         default_weights=_published_file(size, patch),
         description=f"ViT {size}, patch {patch} (Dosovitskiy et al. 2021)",
+        counts=_COUNTS.get(name),
     )
 
 
@@ -65,6 +105,7 @@ def _named(name: str, timm_name: str, tag: str, patch: int, image_size: int, des
         min_image_size=patch,
         default_weights=f"hub:timm/{timm_name}.{tag}",
         description=description,
+        counts=_COUNTS.get(name),
     )
 
 
@@ -79,6 +120,7 @@ def _other(name: str, family: str, timm_name: str, tag: str, multiple: int, desc
         min_image_size=multiple,
         default_weights=f"hub:timm/{timm_name}.{tag}",
         description=description,
+        counts=_COUNTS.get(name),
     )
 
 

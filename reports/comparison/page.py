@@ -64,6 +64,7 @@ def write_page(compared: Compared, out: Path, _: Translate, lang: str) -> Path:
         environment(_)
         .get_template("compare.html.j2")
         .render(
+            _=_,
             lang=lang,
             title=f"{first} → {second}",
             summary=summary(compared, _),

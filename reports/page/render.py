@@ -45,6 +45,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     scripts = _scripts(sections)
     page = environment(_, (section.kind.templates for section in sections)).get_template("report.html.j2")
     text = page.render(
+        _=_,
         lang=lang,
         data=data,
         facts=facts(data, _),

@@ -64,7 +64,8 @@ _DATA: dict[str, str | Plural] = {
 _FILES: dict[str, str | Plural] = {
     "file_empty": N_("the file is empty"),
     "not_an_image": N_("not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"),
-    "too_many_pixels": N_("claims more than {limit:,} pixels; refused"),
+    "too_many_pixels": N_("claims {width:,} x {height:,} pixels, more than {limit:,}; refused"),
+    "more_pixels_than": N_("claims more than {limit:,} pixels; refused"),
     "float_pixels_out_of_range": N_("floating-point pixels outside 0..1; store the image with 8 or 16 bits"),
     "damaged_image": N_("damaged or cut short ({reason})"),
     "no_known_prefix": N_("it has no label: the file name begins with no known prefix"),
@@ -211,12 +212,12 @@ class _Places(string.Formatter):
         self.translate = translate
 
     def format_field(self, value: object, format_spec: str) -> str:
-        """See `string.Formatter`; a word in a number's place stays as it is."""
+        """See `string.Formatter`; a word in a number's place stays as it is, and a number in a word's."""
         if isinstance(value, list):
             return self._joined(value, format_spec)
         if isinstance(value, str):
             return self.translate(value.replace("_", " ")) if format_spec == "word" else value
-        if not isinstance(value, int | float):
+        if not isinstance(value, int | float) or format_spec in ("and", "word"):
             return str(value)
         if format_spec == "duration":
             return duration(value)

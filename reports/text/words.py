@@ -47,5 +47,3 @@ VERDICTS = (
     N_("no scores to compare"),
 )
 """`reports.comparison.reproducibility.Verdict`."""
-
-PARTS_OF_CPU = (N_("cores"), N_("threads"))

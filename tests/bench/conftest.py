@@ -17,6 +17,8 @@ job = json.load(open(sys.argv[1]))
 folder, cell, seed = job["folder"], job["cell"], job["cell"]["seed"]
 data = json.load(open(job["dataset"]))
 count, classes = data["splits"].count("test"), len(data["classes"])
+def failure(kind, text):
+    return {"kind": kind, "notice": {"code": "verbatim", "values": {"text": text}}}
 def leave(count=count, classes=classes, value=None, **outcome):
     value = 1 / classes if value is None else value
     head = str({"descr": "<f4", "fortran_order": False, "shape": (count, classes)}).encode().ljust(117) + b"\\n"
@@ -26,7 +28,7 @@ def leave(count=count, classes=classes, value=None, **outcome):
     with open(folder + "/outcome.json", "w") as file:
         json.dump({"status": "ok", "metrics": {"accuracy": 1 / classes}, **outcome}, file)
 """
-"""The beginning of a child's script: job, folder, seed, and leave() for a whole and true result."""
+"""The beginning of a child's script: job, folder, seed, failure(), and leave() for a whole and true result."""
 
 
 def trivial_child(script: str = "leave()") -> tuple[str, ...]:
@@ -42,7 +44,7 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.fixture
 def small_study() -> Callable[..., Study]:
-    """A study of one model on 60 drawn images; its cells differ in their seeds."""
+    """A study of one model on 60 synthetic images; its cells differ in their seeds."""
 
     def build(cells: int = 3, **keys: Any) -> Study:
         return Study.model_validate(

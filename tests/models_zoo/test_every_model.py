@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from models_zoo import ModelSpec, list_specs
-from models_zoo.catalog.counts import FIGURES
 from models_zoo.complexity import count_flops, count_parameters
 from models_zoo.networks.builder import BuiltModel, build
 from models_zoo.networks.classifier import freeze_backbone, replace_head
 
 SPECS = [spec for spec in list_specs() if spec.library == "timm"]
 REAL_PARAMETERS = 30_000_000
-REAL = [spec for spec in SPECS if FIGURES.get(spec.name, (0, 0))[0] < REAL_PARAMETERS]
+REAL = [spec for spec in SPECS if (spec.counts or (0, 0))[0] < REAL_PARAMETERS]
 CLASSES = 5
 
 
@@ -62,7 +61,7 @@ def test_shapes_gradients_head_freezing_and_state(spec: ModelSpec) -> None:
 def test_table_figures(spec: ModelSpec) -> None:
     module = build(spec.name, num_classes=1000, image_size=spec.image_size, device="meta").module
     measured = (count_parameters(module).total, count_flops(module, spec.image_size).macs)
-    assert FIGURES.get(spec.name) == measured, "regenerate with python -m models_zoo.summary --figures"
+    assert spec.counts == measured, "regenerate with python -m models_zoo.summary --figures"
 
 
 @pytest.mark.parametrize("spec", REAL, ids=lambda spec: spec.name)

@@ -32,11 +32,11 @@ class ClassScores:
     """Scores of one class, each a fraction of 1 or ``None`` where undefined."""
 
     precision: float | None
-    """Correct among the images said to be of this class; ``None`` when none was."""
+    """Correct among the images predicted to be of this class; ``None`` when none was."""
     recall: float | None
     """Correct among the images of this class; ``None`` when there is none."""
     f1: float | None
-    """``2 tp / (2 tp + fp + fn)``; ``None`` when the class is neither there nor ever said."""
+    """``2 tp / (2 tp + fp + fn)``; ``None`` when the class is neither there nor ever predicted."""
     support: int
     """Number of images of this class."""
 
@@ -123,10 +123,12 @@ def _score(formula: Formula, cm: ArrayLike) -> float | None:
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, num_classes: int) -> Ints:
     """Count images by true class (row) and predicted class (column): int64 of shape ``(C, C)``."""
     true = checked_labels(labels, num_classes)
-    said = checked_labels(predicted, num_classes, "predicted labels")
-    if true.shape != said.shape:
-        raise DataError(f"There are {said.size} predicted labels for {true.size} labels; one for each image is needed.")
-    return np.bincount(true * num_classes + said, minlength=num_classes**2).reshape(num_classes, num_classes)
+    given = checked_labels(predicted, num_classes, "predicted labels")
+    if true.shape != given.shape:
+        raise DataError(
+            f"There are {given.size} predicted labels for {true.size} labels; one for each image is needed."
+        )
+    return np.bincount(true * num_classes + given, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def accuracy(cm: ArrayLike) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.errors import RunError
 from bench.results.run import Run, load_results
-from bench.runner.events import Event
+from bench.runner.events import CellStarted, Event
 from bench.runner.study import run_study
 from bench.study.schema import Study
 
@@ -53,7 +53,7 @@ def _goes_on(small_study: MakeStudy, child: Child, out: Path) -> None:
     """The first cell is stored, and what a cell has left behind is no obstacle once there is room again."""
     run = load_results(out)
     assert _statuses(run) == ["ok"]
-    for left in run.cell_folder(run.plan()[1]["id"]).iterdir():
+    for left in run.cell_folder(run.plan()[1].id).iterdir():
         left.unlink()
     child("leave()")
     run_study(small_study(), out=out)
@@ -80,7 +80,7 @@ def test_a_disk_that_becomes_read_only(small_study: MakeStudy, child: Child, sma
     cells = small_disk / "r" / "cells"
 
     def spoil(event: Event) -> None:
-        if event.kind == "start" and event.cell is not None and event.cell.seed == 1:
+        if isinstance(event, CellStarted) and event.cell.seed == 1:
             subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(cells)], check=True)
 
     child("leave()")

@@ -11,9 +11,10 @@ import yaml
 
 from bench.errors import RunError
 from bench.execution import local
+from bench.results.notice import Notice, verbatim
 from bench.results.run import Run
 from bench.results.schema import CellResult, Status
-from bench.runner.events import Event
+from bench.runner.events import Event, RoundDone
 from bench.runner.study import run_study
 from bench.study.schema import Study
 
@@ -64,15 +65,17 @@ def test_all_models_take_turns_so_that_drift_slows_them_alike(child: Child, tmp_
     run = run_study(_study(3), out=tmp_path / "r", on_event=events.append)
     names = ("resnet18", "resnet34")
     assert order.read_text().splitlines() == [f"{name} {number}" for number in range(3) for name in names]
-    told = [(event.cell.label, event.facts) for event in events if event.kind == "round" and event.cell]
-    assert told == [(name, {"number": number, "of": 3}) for number in (2, 3) for name in names]
-    latency = {label: result.inference["latency_p50_ms"] for label, result in _results(run).items()}
+    rounds = [(event.cell.label, event.number, event.of) for event in events if isinstance(event, RoundDone)]
+    assert rounds == [(name, number, 3) for number in (2, 3) for name in names]
+    latency = {label: result.inference.latency_p50_ms for label, result in _results(run).items()}
     assert latency == {"resnet18": 40, "resnet34": 50}  # one step apart, not three
     for result in run.results():
         assert result.status is Status.OK
         assert result.profiles[0].batches[0].rounds == (40, 40, 40)
-        assert result.inference["latency_p99_ms"] is not None
-        assert "3 rounds" in str(result.profiles[0].batches[0].unstable)
+        assert result.inference.latency_p99_ms is not None
+        unstable = result.profiles[0].batches[0].unstable
+        assert unstable is not None
+        assert unstable.values["rounds"] == 3
         assert [made.lost for made in result.rounds] == [None, None]
         assert sorted(path.name for path in run.cell_folder(result.id).iterdir()) == ["log.txt", "result.json"]
 
@@ -92,20 +95,23 @@ def test_more_rounds_join_a_run_that_is_there_and_a_second_call_makes_none(
 @pytest.mark.parametrize(
     ("fault", "lost"),
     [
-        ("os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)", "failed: its process was ended by SIGKILL"),
-        ("open(folder + '/outcome.json', 'w').write('{')", "failed: its outcome cannot be used"),
-        ("sys.exit('no compiler')", "failed: no compiler"),
+        ("os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)", Notice.of("killed_by_signal", signal="SIGKILL")),
+        (
+            "open(folder + '/outcome.json', 'w').write('{')",
+            Notice.of("broken_outcome", reason="Invalid JSON: EOF while parsing an object at line 1 column 1"),
+        ),
+        ("sys.exit('no compiler')", verbatim("no compiler")),
     ],
 )
-def test_a_round_that_fails_leaves_the_result_and_is_told(
-    child: Child, tmp_path: Path, order: Path, fault: str, lost: str
+def test_a_round_that_fails_leaves_the_result_and_is_noted(
+    child: Child, tmp_path: Path, order: Path, fault: str, lost: Notice
 ) -> None:
     script = f"if number == 1 and cell['model']['name'] == 'resnet34':\n    {fault}\nelse: leave(**profile(0.01))"
     child(_script(order, script))
     results = _results(run_study(_study(3), out=tmp_path / "r"))
     assert [made.lost for made in results["resnet18"].rounds] == [None, None]
     first, second = results["resnet34"].rounds
-    assert str(first.lost).startswith(lost)
+    assert first.lost == Notice.of("round_failed", status="failed", reason=lost)
     assert second.lost is None
     assert results["resnet34"].status is Status.OK
     assert results["resnet34"].profiles[0].batches[0].rounds == (40, 40)
@@ -115,7 +121,7 @@ def test_a_run_that_is_stopped_in_a_round_goes_on_with_it(
     child: Child, tmp_path: Path, order: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child(_script(order, "leave(**profile(0.01))"))
-    real, calls = local.judge, []
+    real, calls = local.classify_exit, []
 
     def stop(*arguments: object) -> object:
         calls.append(1)
@@ -124,7 +130,7 @@ def test_a_run_that_is_stopped_in_a_round_goes_on_with_it(
         return real(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(local, "judge", stop)
+        patch.setattr(local, "classify_exit", stop)
         with pytest.raises(KeyboardInterrupt):
             run_study(_study(2), out=tmp_path / "r")
     run = Run(tmp_path / "r")
@@ -156,7 +162,7 @@ def test_what_has_no_profile_or_a_cut_one_is_left_out(child: Child, tmp_path: Pa
 def test_a_result_from_before_there_were_rounds_can_be_read(child: Child, tmp_path: Path, order: Path) -> None:
     child(_script(order, "leave(**profile(0.01))"))
     run = run_study(_study(1), out=tmp_path / "r")
-    path = run.cell_folder(run.plan()[0]["id"]) / "result.json"
+    path = run.cell_folder(run.plan()[0].id) / "result.json"
     stored = json.loads(path.read_text())
     del stored["rounds"]
     assert CellResult.from_json(json.dumps(stored), str(path)).rounds == ()

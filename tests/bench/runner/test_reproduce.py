@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from bench.errors import BenchError, RunError
 from bench.results.run import load_results
 from bench.results.writer import write_predictions
+from bench.runner import preparation
 from bench.runner.reproduce import reproduce
 from bench.runner.study import run_study
 from bench.study.schema import Study
@@ -39,6 +41,32 @@ def test_the_same_study_again_is_identical(small_study: MakeStudy, child: Child,
     assert {p: p.read_bytes() for p in first.path.rglob("*") if p.is_file()} == before, "the first is only read"
 
 
+def test_the_data_is_prepared_once(
+    small_study: MakeStudy, child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child("leave()")
+    first = run_study(small_study(1), out=tmp_path / "first")
+    real, calls = preparation.prepare, []
+
+    def count(*arguments: Any, **keys: Any) -> object:
+        calls.append(1)
+        return real(*arguments, **keys)
+
+    monkeypatch.setattr(preparation, "prepare", count)
+    reproduce(first.path)
+    assert len(calls) == 1
+
+
+def test_other_data_is_refused_and_leaves_no_folder(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    child("leave()")
+    run = run_study(small_study(1), out=tmp_path / "first")
+    dataset = json.loads((run.path / "dataset.json").read_text())
+    (run.path / "dataset.json").write_text(json.dumps(dataset | {"fingerprint": "0" * 64}))
+    with pytest.raises(RunError, match="its fingerprint"):
+        reproduce(run.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["first"]
+
+
 def test_other_scores_differ_or_lie_within_the_interval(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
     child("leave(metrics={'accuracy': 0.5}, confusion=[[3, 3], [3, 3]])")
     first = run_study(small_study(2), out=tmp_path / "first")
@@ -61,7 +89,7 @@ def test_a_cell_that_fails_now_differs(small_study: MakeStudy, child: Child, tmp
 
 
 def test_what_cannot_be_made_again_is_told(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no run folder"):
+    with pytest.raises(RunError, match="not a run folder"):
         reproduce(tmp_path)
     child("leave()")
     run = run_study(small_study(1), out=tmp_path / "first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import signal
@@ -16,18 +17,25 @@ import numpy as np
 import psutil
 import pytest
 import yaml
+from PIL import Image
 
 from bench.errors import BenchError, RunError
+from bench.execution.executor import EXECUTORS
+from bench.execution.messages.job import Job
+from bench.execution.messages.outcome import Outcome
+from bench.execution.messages.progress import Progress
+from bench.results.notice import verbatim
 from bench.results.run import Run, load_results
-from bench.results.schema import Status
-from bench.runner.events import Event
+from bench.results.schema import CellResult, Failure, Status
+from bench.results.settings import CellContext
+from bench.runner.events import CellSkipped, CellStarted, DataProgress, Event, Planned
 from bench.runner.study import run_study
 from bench.study.schema import Study
 
 MakeStudy = Callable[..., Study]
 Child = Callable[[str], None]
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = HERE.parents[2]
 
 
 def _statuses(run: Run) -> list[str]:
@@ -44,7 +52,7 @@ def _names(folder: Path) -> set[str]:
 
 
 def _started(events: list[Event]) -> list[int]:
-    return [event.cell.seed for event in events if event.kind == "start" and event.cell is not None]
+    return [event.cell.seed for event in events if isinstance(event, CellStarted)]
 
 
 def _no_half_files(folder: Path) -> bool:
@@ -59,22 +67,22 @@ def test_a_run_holds_everything_and_a_second_one_starts_nothing(
     run = run_study(small_study(), out=tmp_path / "r", on_event=events.append)
     assert _statuses(run) == ["ok"] * 3
     assert _started(events) == [0, 1, 2]
-    assert next(event.kind for event in events if event.kind != "data") == "plan"
+    assert isinstance(next(event for event in events if not isinstance(event, DataProgress)), Planned)
     assert run.missing() == []
     assert _names(run.path) == {
         *("study.yaml", "dataset.json", "environment.json", "plan.json", "thumbnails.parquet", "cells", ".lock")
     }
     for cell in run.plan():
-        assert _names(run.cell_folder(cell["id"])) == {"log.txt", "predictions.parquet", "result.json"}
-        stored = run.predictions(cell["id"])
+        assert _names(run.cell_folder(cell.id)) == {"log.txt", "predictions.parquet", "result.json"}
+        stored = run.predictions(cell.id)
         assert stored is not None
-        assert len(stored.images) == run.dataset["splits"].count("test")
-    assert load_results(run.path).study == yaml.safe_load((run.path / "study.yaml").read_text())
+        assert len(stored.images) == run.dataset.splits.count("test")
+    assert load_results(run.path).study == Study.model_validate(yaml.safe_load((run.path / "study.yaml").read_text()))
     before = _content(run.path / "cells")
     again: list[Event] = []
     run_study(small_study(), out=tmp_path / "r", on_event=again.append)
     assert _started(again) == []
-    assert [event.kind for event in again].count("skip") == 3
+    assert sum(isinstance(event, CellSkipped) for event in again) == 3
     assert _content(run.path / "cells") == before
 
 
@@ -92,7 +100,7 @@ def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_p
 
 
 def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    missing = 'leave(status="unavailable", error={"kind": "DeviceError", "message": "this machine has no cuda"})'
+    missing = 'leave(status="unavailable", error=failure("DeviceError", "this machine has no cuda"))'
     child(missing)
     events: list[Event] = []
     run = run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r", on_event=events.append)
@@ -165,16 +173,23 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(small_study: MakeS
     assert _content(tmp_path) == {"holiday.jpg": hashlib.sha256(b"sun").hexdigest()}
 
 
-@pytest.mark.parametrize(("version", "age"), [(0, "an older"), (99, "a newer"), ("x", "an older")])
-def test_results_of_another_schema_are_told_and_left_alone(
-    small_study: MakeStudy, child: Child, tmp_path: Path, version: object, age: str
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (0, "written by an older patchbench"),
+        (99, "written by a newer patchbench"),
+        ("x", r"is damaged \(schema_version: 'x'"),
+    ],
+)
+def test_results_of_another_schema_are_refused_and_left_alone(
+    small_study: MakeStudy, child: Child, tmp_path: Path, version: object, message: str
 ) -> None:
     child("leave()")
     run = run_study(small_study(2), out=tmp_path / "r")
-    path = run.cell_folder(run.plan()[1]["id"]) / "result.json"
+    path = run.cell_folder(run.plan()[1].id) / "result.json"
     text = json.dumps({**json.loads(path.read_text()), "schema_version": version})
     path.write_text(text)
-    with pytest.raises(RunError, match=f"written by {age} patchbench"):
+    with pytest.raises(RunError, match=message):
         run_study(small_study(2), out=tmp_path / "r")
     assert path.read_text() == text
 
@@ -182,7 +197,7 @@ def test_results_of_another_schema_are_told_and_left_alone(
 def test_a_damaged_result_is_told_with_its_path(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
     child("leave()")
     run = run_study(small_study(1), out=tmp_path / "r")
-    path = run.cell_folder(run.plan()[0]["id"]) / "result.json"
+    path = run.cell_folder(run.plan()[0].id) / "result.json"
     path.write_text(path.read_text()[:50])
     with pytest.raises(RunError, match="is damaged"):
         run_study(small_study(1), out=tmp_path / "r")
@@ -213,7 +228,7 @@ def _start_parent(tmp_path: Path, script: str) -> subprocess.Popen[str]:
     """``patchbench run`` of STUDY in a process of its own, its children running the script."""
     study = tmp_path / "small.yaml"
     study.write_text(yaml.safe_dump(STUDY))
-    places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE / "conftest.py")}
+    places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE.parent / "conftest.py")}
     return subprocess.Popen(
         [sys.executable, "-c", PARENT.format(script=script, **places)],
         stdout=subprocess.PIPE,
@@ -261,14 +276,14 @@ def test_kill_9_of_the_parent_then_resume(small_study: MakeStudy, child: Child, 
     assert _gone(pid)
     run = load_results(tmp_path / "r")
     assert _statuses(run) == ["ok"]
-    assert [cell["seed"] for cell in run.missing()] == [1, 2]
-    done = _content(run.cell_folder(run.plan()[0]["id"]))
+    assert [cell.seed for cell in run.missing()] == [1, 2]
+    done = _content(run.cell_folder(run.plan()[0].id))
     child("leave()")
     events: list[Event] = []
     run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
     assert _started(events) == [1, 2]
     assert _statuses(run) == ["ok"] * 3
-    assert _content(run.cell_folder(run.plan()[0]["id"])) == done
+    assert _content(run.cell_folder(run.plan()[0].id)) == done
     assert _no_half_files(run.path)
 
 
@@ -277,10 +292,11 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(child: Child, tmp_path:
     parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
     _wait_for(mark, parent)
     parent.send_signal(signal.SIGINT)
-    _, told = parent.communicate(timeout=60)
+    _, message = parent.communicate(timeout=60)
     assert parent.returncode == 130
-    assert "run the same command again" in told
-    assert "Traceback" not in told
+    assert "run the same command again" in message
+    assert len(message.splitlines()) == 1, "one message"
+    assert "Traceback" not in message
     run = load_results(tmp_path / "r")
     assert _statuses(run) == ["ok", "interrupted"]
     assert _gone(int(mark.read_text()))
@@ -304,6 +320,97 @@ def test_a_second_run_on_the_same_folder_is_told(small_study: MakeStudy, tmp_pat
     finally:
         parent.kill()
         parent.communicate()
+
+
+def test_a_finished_run_does_no_work_on_pixels(
+    small_study: MakeStudy, child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither with its cache nor without one, where what the audit has found is known."""
+    child("leave()")
+    study = small_study(2, dataset=_folder_of_images(tmp_path / "images"))
+    run_study(study, out=tmp_path / "r")
+
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("work on pixels")
+
+    with monkeypatch.context() as patch:
+        for place in ("bench.data.prepare.examine", "bench.data.prepare.cache.whole", "bench.data.prepare.cache.build"):
+            patch.setattr(place, work)
+        for cache in (None, tmp_path / "once"):
+            assert _statuses(run_study(study, out=tmp_path / "r", cache=cache)) == ["ok"] * 2
+    events: list[Event] = []
+    run_study(study.model_copy(update={"seeds": (0, 1, 2)}), out=tmp_path / "r", on_event=events.append)
+    assert _started(events) == [2]
+
+
+def _folder_of_images(folder: Path) -> dict[str, object]:
+    """The dataset section of a study of forty images of two classes."""
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8)):
+        path = folder / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    return {"source": "folder", "path": str(folder), "image_size": 32}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_data_that_cannot_be_used_leaves_nothing_behind(small_study: MakeStudy, tmp_path: Path, there: bool) -> None:
+    (tmp_path / "images" / "only").mkdir(parents=True)
+    out = tmp_path / "runs" / "r"
+    if there:
+        out.mkdir(parents=True)
+    study = small_study(1, dataset={"source": "folder", "path": str(tmp_path / "images"), "image_size": 32})
+    with pytest.raises(BenchError, match="only"):
+        run_study(study, out=out)
+    assert _names(tmp_path) == ({"images", "runs"} if there else {"images"})
+    assert not there or _names(out) == set()
+
+
+def test_what_a_run_that_was_stopped_early_has_stored_stays(
+    small_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.runner.study.pixel_arrays", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(small_study(1), out=tmp_path / "r")
+    assert {"study.yaml", "dataset.json", "plan.json", ".lock"} <= _names(tmp_path / "r")
+
+
+def test_an_executor_is_known_by_its_name_alone(
+    small_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any class with the methods of the protocol runs a study's cells; the runner knows no host."""
+    monkeypatch.setitem(EXECUTORS.entries, "elsewhere", f"{__name__}:_Elsewhere")
+    run = run_study(small_study(2), out=tmp_path / "r", executor="elsewhere")
+    assert [(result.status, result.context.executor) for result in run.results()] == [(Status.FAILED, "elsewhere")] * 2
+    with pytest.raises(BenchError, match="unknown executor 'elsewher'; choose from .*local, inline"):
+        run_study(small_study(2), out=tmp_path / "other", executor="elsewher")
+    assert not (tmp_path / "other").exists()
+
+
+class _Elsewhere:
+    interactive = False
+
+    def run(self, job: Job, *_: object, **__: object) -> CellResult:
+        job.folder.mkdir(parents=True)
+        failure = Failure(kind="nobody", notice=verbatim("nobody is there"))
+        context = CellContext(executor="elsewhere")
+        cell = job.cell
+        return CellResult(id=cell.id, cell=cell, label=cell.label, status=Status.FAILED, error=failure, context=context)
+
+
+def test_the_runner_imports_no_executor_and_messages_know_no_host() -> None:
+    imports = [
+        node.module
+        for path in (ROOT / "bench" / "runner").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+    ]
+    assert "bench.execution.executor" in imports
+    assert not {"bench.execution.local", "bench.execution.inline"} & set(imports)
+    of_a_host = {"parent", "started", "pid", "host"}
+    assert not of_a_host & {*Job.model_fields, *Outcome.model_fields, *Progress.model_fields}
 
 
 def test_a_run_folder_below_a_file(small_study: MakeStudy, tmp_path: Path) -> None:
@@ -338,7 +445,7 @@ pathlib.Path.replace = replace
 def _start_parent_after(tmp_path: Path, preparation: str) -> subprocess.CompletedProcess[str]:
     study = tmp_path / "small.yaml"
     study.write_text(yaml.safe_dump({**STUDY, "seeds": [0, 1]}))
-    places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE / "conftest.py")}
+    places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE.parent / "conftest.py")}
     code = preparation + PARENT.format(script="leave()", **places)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import proportion_confint
 
 from bench.errors import DataError
 from bench.stats import confidence as intervals
@@ -44,16 +44,6 @@ def test_wilson_agrees_with_statsmodels(successes, n, level) -> None:
     assert found.estimate == successes / n
     assert found.low == pytest.approx(low, abs=1e-12)
     assert found.high == pytest.approx(high, abs=1e-12)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, 300), st.integers(1, 300), st.integers(0, 300), st.integers(1, 300))
-def test_independent_differences_agree_with_statsmodels(x_a, n_a, x_b, n_b) -> None:
-    x_a, x_b = min(x_a, n_a), min(x_b, n_b)
-    found = intervals.independent_difference(intervals.wilson(x_a, n_a), intervals.wilson(x_b, n_b))
-    low, high = confint_proportions_2indep(x_a, n_a, x_b, n_b, method="newcomb")
-    assert found.estimate == pytest.approx(x_a / n_a - x_b / n_b)
-    assert (found.low, found.high) == (pytest.approx(low, abs=1e-9), pytest.approx(high, abs=1e-9))
 
 
 def test_the_papers_accuracy_comes_with_an_interval() -> None:
@@ -249,6 +239,4 @@ def test_settings_and_samples_that_make_no_sense_are_refused() -> None:
         timings.median_interval([])
     with pytest.raises(DataError, match="not finite"):
         intervals.seed_spread([0.9, float("nan")])
-    with pytest.raises(DataError, match="one level for both"):
-        intervals.independent_difference(intervals.wilson(1, 2), intervals.wilson(1, 2, 0.9))
     assert intervals.wilson(0, 0) is None

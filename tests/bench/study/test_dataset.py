@@ -58,7 +58,7 @@ def test_wrong_data_sets_are_refused(given: dict[str, Any], message: str) -> Non
         ({"folds": 3, "fold": 3}, "numbered 0 to 2"),
         ({"method": "stratified", "folds": 3}, "only method 'kfold'"),
         ({"method": "grouped"}, "needs group"),
-        ({"group": "("}, "no regular expression"),
+        ({"group": "("}, "is not a regular expression"),
         ({"group": "a", "group_column": "b"}, "not both"),
         ({"method": "stratified", "group": "a"}, "does not use groups"),
     ],

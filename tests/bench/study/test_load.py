@@ -68,7 +68,7 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
         ("name: mine\nmodels: [resnet18]\nbudget: {time_limit: soon}\n", ["line 3", "budget.time_limit", "6h"]),
         (
             "name: mine\nmodels: [resnet18]\ndevices: [gpu]\n",
-            ["line 3", "devices.0", "no device 'gpu'", "cpu, cuda, mps and xpu"],
+            ["line 3", "devices.0", "unknown device 'gpu'", "cpu, cuda, mps and xpu"],
         ),
         ("name: mine\nmodels: [resnet18]\nregimes: frozen\n", ["line 3", "regimes", "a list"]),
         ("name: mine\nmodels: [resnet18]\nbudget: [1]\n", ["line 3", "budget", "time_limit, memory_limit"]),
@@ -79,10 +79,10 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
         ("name: mine\n", ["models", "needed"]),
         ("- a\n- b\n", ["a study is a mapping"]),
         ("", ["an empty file"]),
-        ("name: [\n", ["no YAML", "line"]),
-        ("name: a\nname: b\n", ["twice", "line 2"]),
+        ("name: [\n", ["invalid YAML", "line"]),
+        ("name: a\nname: b\n", ["duplicate key 'name'", "line 2"]),
         ("a: &x [1]\nb: *x\n", ["aliases"]),
-        ("name: !!python/object/apply:os.system ['true']\n", ["no YAML"]),
+        ("name: !!python/object/apply:os.system ['true']\n", ["invalid YAML"]),
         ("name: ../../etc\nmodels: [resnet18]\n", ["line 1", "name"]),
     ],
 )
@@ -101,7 +101,7 @@ def test_deep_nesting_is_no_crash(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(StudyError, match="no text"):
+    with pytest.raises(StudyError, match="is not text"):
         load_study(path)
 
 
@@ -131,8 +131,8 @@ def test_settings_reach_models_by_name_label_and_pattern(tmp_path: Path) -> None
         ("train.epochs", "key=value"),
         ("train.epoch=3", "Did you mean 'epochs'"),
         ("models.resnet99.weights=none", "no model of this study"),
-        ("name.first=x", "holds a text"),
-        ("train.epochs=[", "no YAML"),
+        ("name.first=x", "holds a string"),
+        ("train.epochs=[", "invalid YAML"),
     ],
 )
 def test_a_wrong_setting_is_told(setting: str, told: str) -> None:
@@ -181,5 +181,5 @@ def test_paths_in_a_file_are_meant_from_that_file(tmp_path: Path) -> None:
 def test_a_wrong_device_of_the_command_line_is_told_once_and_as_such() -> None:
     with pytest.raises(StudyError) as caught:
         load_study("quickstart", devices=["gpu"])
-    assert str(caught.value).startswith("--device: devices.0: there is no device 'gpu'")
+    assert str(caught.value).startswith("--device: devices.0: unknown device 'gpu'")
     assert "\n" not in str(caught.value)

@@ -229,6 +229,11 @@ def test_names_are_joined(names: list[str], english: str, spanish: str) -> None:
     assert word(notice, SPANISH) == f"los mismos píxeles llevan etiquetas distintas: {spanish}"
 
 
+def test_names_of_something_are_translated() -> None:
+    assert word(Notice.of("round_lost", status="out_of_memory")) == "the round ended as out of memory"
+    assert word(Notice.of("round_lost", status="out_of_memory"), SPANISH) == "la ronda terminó así: sin memoria"
+
+
 def test_what_turns_the_direction_of_writing_is_made_visible() -> None:
     assert word(Notice.of("duplicate_of", name="a\u202egpj.exe")) == "a duplicate of a\ufffdgpj.exe"
     assert word(verbatim("a\u2066b\x1b[0m")) == "a\ufffdb\ufffd[0m"
@@ -245,6 +250,8 @@ def test_what_a_newer_version_stores_is_shown_as_it_is(translate: Translator) ->
 def test_other_values_than_the_words_need_are_shown_as_they_are() -> None:
     assert word(Notice.of("duplicate_of", file="x")) == "duplicate_of (file: x)"
     assert word(Notice.of("duplicates_left_out", count="many")) == "many exact duplicates left out"
+    assert word(Notice.of("conflicting_pixels", names=3)) == "the same pixels carry different labels: 3"
+    assert word(Notice.of("round_lost", status=2.5)) == "the round ended as 2.5"
     assert word(Notice.of("time_limit", seconds="long")) == "not done after the study's time_limit of long s"
 
 
