@@ -50,7 +50,7 @@ def _change(run: Path, label: str, edit: Callable[[dict[str, Any]], None]) -> No
 def _outcomes(compared, label: str) -> dict[str, str]:
     found = [pair for pair in compared.pairs if pair.title.startswith(f"{label} · frozen · cpu")]
     assert len(found) == 1
-    return {item.measure: item.outcome for item in found[0].judged}
+    return {item.measure: item.outcome for item in found[0].changes}
 
 
 def test_a_run_and_its_copy_do_not_differ(runs) -> None:
@@ -95,7 +95,7 @@ def test_accuracy_is_judged_by_a_test_on_the_same_images(runs) -> None:
     compared = compare_runs(*runs)
     assert _outcomes(compared, "vit_small_p16")["Accuracy"] == "worse"
     (pair,) = compared.regressions
-    (item,) = (item for item in pair.judged if item.measure == "Accuracy")
+    (item,) = (item for item in pair.changes if item.measure == "Accuracy")
     assert re.search(r"95 % interval −\d.* points, p = ", item.why)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.results.notice import Notice
 from reports import render_report
 from tests.reports.run_folder import change_results
 
@@ -46,6 +47,23 @@ def test_settings_for_determinism_are_those_of_the_cells(make_run: Callable[...,
 
     change_results(run, forget)
     assert determinism_of(render_report([run]).read_text(encoding="utf-8")) == "unknown"
+
+
+def test_what_cells_say_of_themselves_is_shown(make_run: Callable[..., Path]) -> None:
+    run = make_run(models=TWO, devices=("cpu",), images=60, bad={}, not_run=())
+
+    def speak(result: dict[str, Any]) -> None:
+        notices = [Notice.of("warmup_not_steady", passes=20)]
+        notices += [Notice.of("not_isolated")] if result["label"] == "b" else []
+        result["context"]["notices"] = [notice.model_dump() for notice in notices]
+
+    change_results(run, speak)
+    page = render_report([run]).read_text(encoding="utf-8")
+    alerts = page.split('<ul class="alerts">')[1].split("</ul>")[0]
+    assert "a_p16, b: not steady after 20 passes" in alerts
+    assert "b: not isolated, not timed" in alerts
+    rows = page.split('<table id="board"')[1].split("</table>")[0].split("<tr")
+    assert [("not isolated, not timed" in row) for row in rows if 'data-text="' in row] == [False, True]
 
 
 def test_a_run_without_a_stored_environment_claims_nothing(make_run: Callable[..., Path]) -> None:
