@@ -8,15 +8,12 @@ from collections.abc import Callable
 from bench.execution.messages.job import Job
 from bench.execution.worker.endings import foreseen
 from bench.execution.worker.progress import Reporter
-from bench.execution.worker.record import Record
+from bench.execution.worker.record import Later, Record
 from bench.measure.memory import pss_mib
 from bench.measure.system.environment import usable_cores
 from bench.results.schema import Memory, Timings
 
-__all__ = ["Later", "run_cell"]
-
-Later = Callable[[Callable[[], None]], None]
-"""Measures what comes after the result; it is given a function that stores what is known so far."""
+__all__ = ["run_cell"]
 
 
 def run_cell(job: Job, record: Record, reporter: Reporter, elapsed: Callable[[], float]) -> Later | None:

@@ -8,11 +8,10 @@ from dataclasses import replace
 import torch
 
 from bench.execution.messages.job import Job
-from bench.execution.worker.cell import Later
 from bench.execution.worker.evaluate import device_memory, evaluate, keep_model, model_facts
 from bench.execution.worker.profiling import Subject, first_call, measure_inference
 from bench.execution.worker.progress import Reporter
-from bench.execution.worker.record import Record
+from bench.execution.worker.record import Later, Record
 from bench.execution.worker.setup import Clock, Ready, make_ready, open_machine, read_data
 from bench.execution.worker.train import train
 from bench.measure.memory import pss_mib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from bench.execution.messages.outcome import Outcome, SoFar
@@ -10,9 +11,13 @@ from bench.results.schema import Failure, InferenceProfile, Memory, ModelFacts, 
 from bench.results.settings import CellContext, CellSettings
 from bench.results.stored import Stored
 
-__all__ = ["Record"]
+__all__ = ["Later", "Record"]
 
 Part = TypeVar("Part", bound=Stored)
+
+
+Later = Callable[[Callable[[], None]], None]
+"""Measures what comes after the result; it is given a function that stores what is known so far."""
 
 
 class Record:
