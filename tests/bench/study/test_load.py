@@ -70,6 +70,10 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
             "name: mine\nmodels: [resnet18]\ndevices: [gpu]\n",
             ["line 3", "devices.0", "unknown device 'gpu'", "cpu, cuda, mps and xpu"],
         ),
+        (
+            "name: mine\nmodels: [resnet18]\ndataset: {source: foldr}\n",
+            ["line 3", "dataset.source", "choose from folder, zip, pbc", "Did you mean 'folder'"],
+        ),
         ("name: mine\nmodels: [resnet18]\nregimes: frozen\n", ["line 3", "regimes", "a list"]),
         ("name: mine\nmodels: [resnet18]\nbudget: [1]\n", ["line 3", "budget", "time_limit, memory_limit"]),
         ("name: mine\nmodels: []\n", ["line 2", "the list is empty"]),
