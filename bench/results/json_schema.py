@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from bench.results.dataset import DatasetManifest
 from bench.results.environment import Environment
 from bench.results.history import EpochRecord
-from bench.results.plan import FoundBatchSize, Plan
+from bench.results.plan import FOUND_BATCH, FoundBatchSize, Plan
 from bench.results.schema import CellResult
 from bench.results.stored import SCHEMA_VERSION
 from bench.study.schema import Study
@@ -22,7 +22,7 @@ STORED_FILES: Final[dict[str, type[BaseModel]]] = {
     "dataset.json": DatasetManifest,
     "environment.json": Environment,
     "plan.json": Plan,
-    "batch_size.json": FoundBatchSize,
+    FOUND_BATCH: FoundBatchSize,
     "cells/ID/result.json": CellResult,
     "cells/ID/history.jsonl": EpochRecord,
 }

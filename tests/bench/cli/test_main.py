@@ -74,7 +74,7 @@ def test_help_is_quick_and_names_the_commands(tmp_path: Path) -> None:
 def test_a_cell_that_is_not_ok_makes_the_exit_code_1(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     run, done = finished
     assert done.returncode == 1, done.stdout + done.stderr
-    statuses = {(r.label, r.cell["device"]): r.status.value for r in load_results(run).results()}
+    statuses = {(r.label, r.cell.device): r.status.value for r in load_results(run).results()}
     assert statuses == {
         ("vit", "cpu"): "ok",
         ("cnn", "cpu"): "ok",
@@ -83,7 +83,7 @@ def test_a_cell_that_is_not_ok_makes_the_exit_code_1(finished: tuple[Path, subpr
     }
     assert "unavailable: this machine has no xpu device" in done.stdout
     assert done.stdout.strip().endswith(str(run.resolve() / "report.html"))
-    assert "drawings" in done.stdout
+    assert "synthetic images" in done.stdout
 
 
 def test_the_run_folder_holds_what_the_contract_says(finished: tuple[Path, object]) -> None:
@@ -102,9 +102,10 @@ def test_the_run_folder_holds_what_the_contract_says(finished: tuple[Path, objec
         assert result.timings.steps_timed == np.isfinite(steps[:, 4]).sum()
         assert sum(result.timings.step_parts.values()) == pytest.approx(np.nansum(steps[:, 1:]), rel=1e-4)
         history = load_results(run).history(result.id)
-        assert [line["epoch"] for line in history] == [1, 2]
-        for side in ("train", "validation"):
-            assert {"loss", "accuracy", "balanced_accuracy", "kappa"} <= set(history[0][side])
+        assert [line.epoch for line in history] == [1, 2]
+        assert history[0].validation is not None
+        for scores in (history[0].train, history[0].validation):
+            assert {"loss", "accuracy", "balanced_accuracy", "kappa"} <= scores.model_fields_set
         predictions = load_results(run).predictions(result.id)
         assert predictions is not None
         manifest = json.loads((run / "dataset.json").read_text())
@@ -123,7 +124,7 @@ def _is_the_tested_model(path: Path, result: CellResult) -> None:
         facts = json.loads(weights.metadata()["patchbench"])
         learned = [n for n in list(weights.keys()) if "running" not in n and "num_batches" not in n]
         count = sum(weights.get_tensor(name).size for name in learned)
-    assert facts["model"] == result.cell["model"]["name"]
+    assert facts["model"] == result.cell.model.name
     assert facts["image_size"] == 32
     assert facts["head"] == "linear"
     assert len(facts["classes"]) == 8
@@ -198,13 +199,27 @@ def test_the_report_can_be_rendered_again(finished: tuple[Path, object]) -> None
 def test_dry_run_lists_the_cells_and_makes_no_run(tmp_path: Path) -> None:
     done = patchbench("run", "quickstart", *SMALL, "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "2 cells" in done.stdout
-    assert "vit · scratch · cpu · fp32 · seed 0" in done.stdout
+    assert "2 cells, 0 done, 2 to run" in done.stdout
+    assert "vit · scratch · cpu · fp32 · seed 0: to run" in done.stdout
     assert list(tmp_path.iterdir()) == []
     assert "ids will be others" not in done.stdout
     done = patchbench("run", "quickstart", *SMALL, "--set", "train.batch_size=auto", "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "The ids will be others" in done.stdout
+
+
+def test_dry_run_of_a_run_that_is_there_lists_what_is_left(finished: tuple[Path, object]) -> None:
+    run, _ = finished
+    before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in run.rglob("*") if p.is_file()}
+    done = patchbench("run", "quickstart", *SMALL, "--device", "cpu,xpu", "--out", run, "--dry-run", cwd=run.parent)
+    assert done.returncode == 0, done.stderr
+    assert "vit · scratch · cpu · fp32 · seed 0: done (ok)" in done.stdout
+    assert "vit · scratch · xpu · fp32 · seed 0: to run again (unavailable)" in done.stdout
+    assert "4 cells, 2 done, 2 to run" in done.stdout
+    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in run.rglob("*") if p.is_file()}
+    done = patchbench("run", "quickstart", *SMALL, "--set", "name=other", "--out", run, "--dry-run", cwd=run.parent)
+    assert done.returncode == 2
+    assert "belongs to another study" in done.stderr
 
 
 def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: Path) -> None:
@@ -230,8 +245,10 @@ def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: 
         (["run", "vit-vs-cnn", "--data", "nowhere"], "no such file or folder"),
         (["run", "quickstart", "--device", "gpu"], "devices.0"),
         (["run", "quickstart", "--device", ","], "names no device"),
-        (["report", "nowhere"], "no run folder"),
-        (["export", "nowhere", "--format", "csv"], "no run folder"),
+        (["run", "quickstart", "--executor", "locl"], "unknown executor 'locl'; choose from local, inline"),
+        (["run", "quickstart", "--executor", "locl", "--dry-run"], "Did you mean 'local'"),
+        (["report", "nowhere"], "is not a run folder"),
+        (["export", "nowhere", "--format", "csv"], "is not a run folder"),
         (["models", "resnet19"], "resnet18"),
         (["data", "audit", "nowhere"], "nowhere"),
         (["data", "fetch", "nothing"], "pbc"),
@@ -286,7 +303,7 @@ def test_unusable_data_is_told_before_training(make: object, suffix: str, told: 
     assert done.returncode == 2, done.stdout
     assert told in done.stderr
     assert "Traceback" not in done.stderr
-    assert not list(tmp_path.glob("runs/*/cells"))
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.fixture
@@ -308,7 +325,8 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(running: subprocess.Popen[str
     os.kill(running.pid, signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert "same command again" in err
+    assert err.count("same command again") == 1
+    assert len(err.splitlines()) == 1
     assert "patchbench run quickstart" in err
     assert "Traceback" not in err
     [result] = load_results(tmp_path / "run").results()

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.cli.progress import Display, duration
+from bench.cli.progress import Display
+from bench.execution.messages.progress import FinishedEpoch, Progress
+from bench.results.notice import Notice
 from bench.results.run import Run
 from bench.results.schema import CellResult, Status
-from bench.runner.events import Event
+from bench.runner.events import CellDone, CellProgress, CellStarted, Event, Planned
 from bench.study.schema import Cell, Study
 
-TRAINING = {"phase": "train", "epochs": 10, "epoch": 2.5, "loss": 0.5, "training_seconds": 5.0}
-SECOND = {"finished": 2, "finished_loss": 0.75, "images_per_second": 1234.0, "validation_accuracy": 0.8125}
+TRAINING = Progress(phase="train", epochs=10, epoch=2.5, loss=0.5, training_seconds=5.0)
+FINISHED = FinishedEpoch(epoch=2, loss=0.75, images_per_second=1234.0, validation_accuracy=0.8125)
+SECOND = TRAINING.model_copy(update={"finished": FINISHED})
 
 
 @pytest.fixture
@@ -38,28 +41,26 @@ def _shown(terminal: bool, events: list[Event]) -> list[str]:
 
 
 def _plan(cells: tuple[Cell, ...]) -> Event:
-    facts: dict[str, Any] = {"cells": cells, "pending": len(cells), "run": Run(Path("runs/x")), "warnings": ()}
-    return Event("plan", facts=facts)
+    return Planned(cells, len(cells), Run(Path("runs/x")), ())
 
 
 def _done(cell: Cell, status: Status = Status.OK, **more: Any) -> Event:
-    result = CellResult(id=cell.id, cell=cell.model_dump(mode="json"), label=cell.label, status=status, **more)
-    return Event("done", cell=cell, result=result)
+    return CellDone(cell, CellResult(id=cell.id, cell=cell, label=cell.label, status=status, **more))
 
 
 def test_a_table_on_a_terminal(cells: tuple[Cell, ...]) -> None:
     first, second = cells
     ok = _done(first, metrics={"accuracy": 0.875}, epochs=10)
-    lines = _shown(True, [_plan(cells), ok, Event("start", second), Event("tick", second, facts=TRAINING | SECOND)])
+    lines = _shown(True, [_plan(cells), ok, CellStarted(second), CellProgress(second, SECOND)])
     assert " ".join(lines[0].split()) == "model regime device precision seed state epoch loss images/s left accuracy"
     assert lines[1].split() == ["resnet18", "finetune", "cpu", "fp32", "0", "ok", "10", "87.50%"]
     assert lines[1].index("87.50%") + len("87.50%") == len(lines[0].rstrip()), "below its own heading"
     assert " ".join(lines[2].split()) == "[bold]v finetune cpu fp32 0 train 2.5/10 0.5000 1,234 15.0 s"
 
 
-def test_time_left_is_told_of_training_alone(cells: tuple[Cell, ...]) -> None:
-    after = Event("tick", cells[0], facts=TRAINING | SECOND | {"phase": "inference", "epoch": 9.9})
-    lines = _shown(True, [_plan(cells), Event("start", cells[0]), after])
+def test_time_left_is_that_of_training_alone(cells: tuple[Cell, ...]) -> None:
+    after = SECOND.model_copy(update={"phase": "inference", "epoch": 9.9})
+    lines = _shown(True, [_plan(cells), CellStarted(cells[0]), CellProgress(cells[0], after)])
     assert lines[1].split()[5:] == ["inference", "9.9/10", "0.5000", "1,234"]
 
 
@@ -69,12 +70,12 @@ def test_a_line_for_each_event_elsewhere(cells: tuple[Cell, ...]) -> None:
         False,
         [
             _plan(cells),
-            Event("start", first),
-            Event("tick", first, facts=TRAINING),
-            Event("tick", first, facts=TRAINING | SECOND),
-            Event("tick", first, facts=TRAINING | SECOND | {"epoch": 2.6}),
+            CellStarted(first),
+            CellProgress(first, TRAINING),
+            CellProgress(first, SECOND),
+            CellProgress(first, SECOND.model_copy(update={"epoch": 2.6})),
             _done(first, metrics={"accuracy": 0.875}, timings={"total_seconds": 65.4}),
-            _done(second, Status.TIMEOUT, error={"kind": "time limit", "message": "took more than 5 s"}),
+            _done(second, Status.TIMEOUT, error={"kind": "timeout", "notice": Notice.of("time_limit", seconds=5.0)}),
         ],
     )
     title = "resnet18 · finetune · cpu · fp32 · seed 0"
@@ -83,13 +84,13 @@ def test_a_line_for_each_event_elsewhere(cells: tuple[Cell, ...]) -> None:
         f"[1/2] {title}: started",
         f"[1/2] {title}: epoch 2/10, loss 0.7500, validation accuracy 81.25%, 1,234 images/s, 15.0 s left",
         f"[1/2] {title}: ok, accuracy 87.50%, 1 min 05 s",
-        "[2/2] [bold]v · finetune · cpu · fp32 · seed 0: timeout: took more than 5 s",
+        "[2/2] [bold]v · finetune · cpu · fp32 · seed 0: timeout: not done after the study's time_limit of 5 s",
     ]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (0.85, "850 ms"), (12.34, "12.3 s"), (245, "4 min 05 s"), (7620, "2 h 07 min")],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
+def test_nothing_is_drawn_over_a_debugger(cells: tuple[Cell, ...]) -> None:
+    text = io.StringIO()
+    with Display(Console(file=text, force_terminal=True, width=120, color_system=None), live=False) as display:
+        for event in (_plan(cells), CellStarted(cells[0])):
+            display(event)
+    assert text.getvalue().splitlines()[-1] == "[1/2] resnet18 · finetune · cpu · fp32 · seed 0: started"

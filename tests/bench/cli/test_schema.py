@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from bench.cli.schema import schema
 from bench.results.json_schema import STORED_FILES, run_schema
+from bench.results.plan import FoundBatchSize, Plan
+from bench.results.run import load_results
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "run-schema.json"
 
@@ -22,6 +25,29 @@ def test_it_is_printed_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[
     schema(tmp_path / "schema.json")
     assert printed == json.loads((tmp_path / "schema.json").read_text(encoding="utf-8")) == run_schema()
     assert set(printed["properties"]) == set(STORED_FILES)
+
+
+def test_what_a_run_stores_is_valid(tmp_path: Path) -> None:
+    """Of a run of version 1, read and written again."""
+    run = load_results(Path(__file__).parents[1] / "results" / "data" / "version_1")
+    validator, whole = Draft202012Validator, run_schema()
+    models = {
+        "study.yaml": [run.study],
+        "dataset.json": [run.dataset],
+        "environment.json": [run.environment],
+        "plan.json": [Plan(cells=run.plan())],
+        "batch_size.json": [FoundBatchSize(batch_size=8, largest={"a": 8})],
+        "cells/ID/result.json": run.results(),
+        "cells/ID/history.jsonl": run.history("21727cf137e7"),
+    }
+    assert set(models) == set(STORED_FILES)
+    for name, stored in models.items():
+        check = validator({**whole["properties"][name], "$defs": whole["$defs"]})
+        for model in stored:
+            assert type(model) is STORED_FILES[name]
+            check.validate(model.model_dump(mode="json"))
+    broken = {**run.environment.model_dump(mode="json"), "cpu": {"cores": "many"}}
+    assert not validator({**whole["properties"]["environment.json"], "$defs": whole["$defs"]}).is_valid(broken)
 
 
 def test_every_stored_field_says_what_it_is() -> None:

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from bench.errors import BenchError, RunError
-from bench.results.run import load_results
+from bench.results.run import Run
 from bench.results.writer import write_predictions
 from bench.runner import preparation
 from bench.runner.reproduce import reproduce
@@ -103,7 +103,7 @@ def test_what_cannot_be_made_again_is_told(small_study: MakeStudy, child: Child,
     (run.path / "study.yaml").write_text(yaml.safe_dump(stored | {"of_tomorrow": 1}))
     with pytest.raises(RunError, match=r"cannot be run as it is stored: .*of_tomorrow"):
         reproduce(run.path)
-    assert load_results(run.path).results()
+    assert Run(run.path).results()
 
 
 def test_nothing_to_compare_is_no_agreement(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:

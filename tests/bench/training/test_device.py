@@ -10,6 +10,7 @@ import torch
 
 from bench.errors import DeviceError
 from bench.measure.step_timer import PARTS, StepTimer
+from bench.results.settings import Determinism
 from bench.study.train import TrainSpec
 from bench.training import device as devices
 
@@ -40,7 +41,7 @@ def test_what_makes_results_repeatable_is_recorded() -> None:
     first = torch.rand(3)
     devices.set_deterministic(7)
     assert torch.equal(first, torch.rand(3))
-    assert known == {"seed": 7, "deterministic_algorithms": "warn_only", "cudnn_benchmark": False, "tf32": False}
+    assert known == Determinism(seed=7, deterministic_algorithms="warn_only", cudnn_benchmark=False, tf32=False)
     assert torch.get_float32_matmul_precision() == "highest"
     torch.use_deterministic_algorithms(False)
 

@@ -16,7 +16,7 @@ import torch
 from bench.errors import RunError
 from bench.study.schema import Cell, ModelEntry
 from bench.study.train import TrainSpec
-from bench.training.heads.features import Plan, allocate_features, extract
+from bench.training.heads.plan import Plan, allocate_features, extract
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import TrainContext, fit
 from bench.training.predict import predict
@@ -42,7 +42,7 @@ def _run(module: Classifier, images, cell: Cell, conditions: TrainContext, folde
     found = _plan(module, images, cell, folder)
     fitted = fit(found.learner, found.train, found.validation, cell.train, conditions)
     test = images.batches(80, 96)
-    return found, fitted, predict(module, test, np.arange(16), 32, CPU, found.loop_precision)
+    return found, fitted, predict(module, test, np.arange(16), 32, CPU, "fp32")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -54,7 +54,7 @@ def test_cached_features_give_what_the_slow_way_gives(
     slow_module = copy.deepcopy(model.module)
     fast = _run(model.module, images, _cell(spec, precision=precision), conditions, tmp_path)
     slow = _run(slow_module, images, _cell(slow_spec, precision=precision), conditions, tmp_path)
-    assert (fast[0].settings["cached_features"], slow[0].settings["cached_features"]) == (True, False)
+    assert (fast[0].settings.cached_features, slow[0].settings.cached_features) == (True, False)
     tolerance = 1e-4 if precision == "fp32" else 2e-2
     assert np.allclose(fast[2], slow[2], atol=tolerance, rtol=tolerance)
     for one, other in zip(fast[1].history, slow[1].history, strict=True):
@@ -78,12 +78,11 @@ def test_a_frozen_backbone_stands_still(images, model, conditions: TrainContext,
 def test_other_regimes_train_the_whole_model(images, model, tmp_path: Path) -> None:
     found = _plan(model.module, images, _cell(TrainSpec(), "finetune", "bf16"), tmp_path)
     assert found.learner is model.module
-    assert found.loop_precision == "bf16"
     assert all(p.requires_grad for p in model.module.parameters())
 
 
 def test_mixing_images_turns_the_cache_off(images, model, tmp_path: Path) -> None:
-    assert _plan(model.module, images, _cell(TrainSpec(mixup=0.2)), tmp_path).settings["cached_features"] is False
+    assert _plan(model.module, images, _cell(TrainSpec(mixup=0.2)), tmp_path).settings.cached_features is False
 
 
 def test_views_are_the_image_and_augmented_copies(images, model, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import Outcome
 from bench.execution.worker import pipeline
 from bench.execution.worker.record import Record
+from bench.execution.worker.setup import make_ready, open_machine, read_data
 from bench.runner.preparation import prepare_study
 from bench.study.schema import Study
 from bench.training import device as devices
@@ -89,6 +90,13 @@ def test_the_peak_is_reset_before_the_model_and_read_once_the_device_is_done(
     ]
     assert outcome.memory.peak_vram_mib == 3.0
     assert outcome.memory.reserved_vram_mib == 4.0
+
+
+@pytest.mark.parametrize(("regime", "precision"), [("scratch", "bf16"), ("finetune", "bf16"), ("frozen", "fp32")])
+def test_a_frozen_backbone_alone_has_a_precision_of_its_own(job: Job, regime: str, precision: str) -> None:
+    job = job.model_copy(update={"cell": job.cell.model_copy(update={"regime": regime, "precision": "bf16"})})
+    ready = make_ready(job, open_machine(job, 1), read_data(job))
+    assert ready.precision == precision
 
 
 def test_every_phase_has_its_seconds_and_every_pass_of_the_warm_up(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
+from bench.results.settings import CellSettings
 from bench.study.train import TrainSpec
 from bench.training.heads.baselines import KnnHead, fit_knn, fit_logistic
-from bench.training.heads.features import Plan
 from bench.training.heads.linear_probe import learn
+from bench.training.heads.plan import Plan
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import TrainCallbacks, TrainContext, silent
 
@@ -32,7 +33,7 @@ def _features(count: int, seed: int, classes: int = 3, views: int = 1) -> Featur
 
 def _plan(train: FeatureBatches, validation: FeatureBatches) -> Plan:
     torch.manual_seed(0)
-    return Plan(nn.Linear(12, 3), train, validation, "fp32", None, {})
+    return Plan(nn.Linear(12, 3), train, validation, None, CellSettings())
 
 
 def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> None:
@@ -41,12 +42,15 @@ def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> Non
     told = []
     tuned = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
     plain = learn(_plan(train, validation), spec.model_copy(update={"tune_head": False}), conditions, silent, None)
-    chosen = tuned.settings["head_tuned"]
-    assert chosen["tried"] == 13
-    assert chosen["lr"] > 1e-6
-    assert tuple(told) == tuned.fitted.history
-    assert told[tuned.fitted.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.fitted.history)
-    again = spec.model_copy(update={"tune_head": False, "lr": chosen["lr"], "weight_decay": chosen["weight_decay"]})
+    chosen = tuned.settings
+    assert chosen.head_candidates == 13
+    assert chosen.head_lr is not None
+    assert chosen.head_lr > 1e-6
+    assert chosen.head_tuning_seconds is not None
+    assert chosen.head_tuning_seconds > 0
+    assert tuple(told) == tuned.result.history
+    assert told[tuned.result.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.result.history)
+    again = spec.model_copy(update={"tune_head": False, "lr": chosen.head_lr, "weight_decay": chosen.head_weight_decay})
     alone = _plan(train, validation)
     learn(alone, again, conditions, silent, None)
     assert torch.equal(alone.learner.weight, tuned.learner.weight)
@@ -58,11 +62,11 @@ def test_a_baseline_takes_the_place_of_the_head(conditions: TrainContext, head: 
     told = []
     spec = TrainSpec(head=head)
     found = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
-    assert (found.fitted.best_epoch, len(told)) == (1, 1)
-    assert found.settings["head"] == head
+    assert (found.result.best_epoch, len(told)) == (1, 1)
+    assert found.settings.head == head
     assert told[0].validation.accuracy > 0.6
     with torch.inference_mode():
-        assert np.allclose(found.learner(validation.features[0]).numpy(), found.fitted.validation_logits)
+        assert np.allclose(found.learner(validation.features[0]).numpy(), found.result.validation_logits)
 
 
 def test_the_regression_is_scikit_learns(conditions: TrainContext) -> None:
@@ -70,7 +74,7 @@ def test_the_regression_is_scikit_learns(conditions: TrainContext) -> None:
     solved = fit_logistic(train, validation, TrainSpec(select="loss"), conditions)
     inputs, checked = train.features[0].numpy(), validation.features[0].numpy()
     mean, deviation = inputs.mean(0), inputs.std(0)
-    model = LogisticRegression(C=solved.settings["C"], max_iter=1000, tol=1e-8)
+    model = LogisticRegression(C=solved.settings.head_c, max_iter=1000, tol=1e-8)
     model.fit((inputs - mean) / deviation, train.labels)
     expected = model.predict_proba((checked - mean) / deviation)
     with torch.inference_mode():
@@ -107,7 +111,7 @@ def test_no_image_votes_on_itself(conditions: TrainContext) -> None:
     """With labels drawn at random, neighbors are at chance on the training images too."""
     train, validation = _features(300, 0), _features(60, 1)
     shuffled = FeatureBatches(train.features, np.random.default_rng(5).integers(0, 3, 300), CPU)
-    assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
+    assert fit_knn(shuffled, validation, TrainSpec(), conditions).result.history[0].train.accuracy < 0.5
 
 
 def test_neighbors_in_parts_are_those_in_one_piece(conditions: TrainContext, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +132,7 @@ def test_the_views_of_an_image_do_not_vote_on_each_other(conditions: TrainContex
     one, validation = _features(300, 0), _features(60, 1)
     views = torch.cat([one.features, one.features + 1e-4])
     shuffled = FeatureBatches(views, np.random.default_rng(5).integers(0, 3, 300), CPU)
-    assert fit_knn(shuffled, validation, TrainSpec(), conditions).epoch.train.accuracy < 0.5
+    assert fit_knn(shuffled, validation, TrainSpec(), conditions).result.history[0].train.accuracy < 0.5
 
 
 def test_the_neighbors_of_an_only_image() -> None:
@@ -156,7 +160,7 @@ def test_neighbors_take_memory_for_a_part_of_the_rows() -> None:
 def test_all_views_are_used(conditions: TrainContext, head: str) -> None:
     train, validation = _features(60, 0, views=2), _features(60, 1)
     found = learn(_plan(train, validation), TrainSpec(head=head), conditions, silent, None)
-    assert found.fitted.history[0].validation.accuracy > 0.6
+    assert found.result.history[0].validation.accuracy > 0.6
 
 
 @pytest.mark.parametrize("tune", [False, True])
@@ -167,9 +171,9 @@ def test_a_head_learned_on_standardized_features_takes_them_as_they_are(conditio
     found = learn(_plan(train, validation), spec, conditions, silent, None)
     with torch.inference_mode():
         said = found.learner(as_they_are).numpy()
-    assert np.allclose(said, found.fitted.validation_logits, atol=1e-4)
+    assert np.allclose(said, found.result.validation_logits, atol=1e-4)
     assert train.features.flatten(0, 1).mean(0).abs().max() < 1e-5
-    assert found.settings["standardized"] is True
+    assert found.settings.standardized is True
 
 
 @pytest.mark.parametrize("wrong", [{"cache_features": False}, {"mixup": 0.1}])
