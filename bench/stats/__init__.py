@@ -1,8 +1,9 @@
 """How sure can we be? Everything that turns stored predictions and raw timings into honest statements.
 
-The public face of :mod:`bench.stats.confidence` (one figure), :mod:`bench.stats.paired_tests` (models against each
-other), :mod:`bench.stats.timings` (samples of time) and :mod:`bench.stats.calibration` (probabilities). Nothing here
-looks at images or models, and nothing here needs more than labels, predictions and samples as a run stores them.
+The public face of :mod:`bench.stats.confidence` (one figure), :mod:`bench.stats.paired_tests`,
+:mod:`bench.stats.paired_bootstrap` and :mod:`bench.stats.letters` (models against each other),
+:mod:`bench.stats.timings` (samples of time) and :mod:`bench.stats.calibration` (probabilities). Nothing here looks at
+images or models, and nothing here needs more than labels, predictions and samples as a run stores them.
 """
 
 from __future__ import annotations
@@ -19,17 +20,16 @@ from bench.stats.confidence import (
     seed_spread,
     wilson,
 )
+from bench.stats.letters import Groups, groups
+from bench.stats.paired_bootstrap import paired_difference
 from bench.stats.paired_tests import (
     CochranQ,
     Comparison,
-    Groups,
     cochran_q,
     compare_all,
     compare_pair,
-    groups,
     holm,
     mcnemar_exact,
-    paired_difference,
 )
 from bench.stats.timings import Speedup, median_interval, speedup
 

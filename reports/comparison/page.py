@@ -40,10 +40,10 @@ def lines(compared: Compared, _: Translate) -> Iterator[tuple[str, str]]:
     words = outcome_words(_)
     for pair in compared.pairs:
         yield "title", pair.title
-        if not pair.judged:
+        if not pair.changes:
             only = _("Only in the run before.") if pair.after is None else _("Only in the run after.")
             yield "unknown", f"  {only}"
-        for item in pair.judged:
+        for item in pair.changes:
             yield item.outcome, f"  {_line(item, words)}"
     if compared.hardware[0] != compared.hardware[1]:
         yield "title", _("The machines differ: {a}; {b}.").format(a=compared.hardware[0], b=compared.hardware[1])

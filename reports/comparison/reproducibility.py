@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.results.run import Run
 from bench.stats.confidence import RESAMPLES, interval
-from bench.stats.paired_tests import paired_difference
+from bench.stats.paired_bootstrap import paired_difference
 from reports.inputs.entry import Entry
 from reports.inputs.load import load_report_data
 from reports.inputs.metrics import compared_metrics

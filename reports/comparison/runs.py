@@ -1,7 +1,7 @@
 """What became better or worse from one run to another, beyond noise: quality, speed, memory, and how cells ended.
 
-Quality is judged by tests on the same test images, times by their raw samples and on the same hardware only. What has
-too few samples is shown and not judged.
+Quality is decided by tests on the same test images, times by their raw samples and on the same hardware only. What has
+too few samples is reported but not counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Compared", "MetricChange", "Outcome", "Pair", "compare"]
 Outcome = Literal["better", "worse", "same", "unknown"]
 
 _UNKNOWN = "?"
-_NOT_JUDGED = (NOT_RUN, Status.UNAVAILABLE.value, Status.INTERRUPTED.value)
+_NOT_COUNTED = (NOT_RUN, Status.UNAVAILABLE.value, Status.INTERRUPTED.value)
 """How a cell can end without anything being known of it."""
 
 TOLERANCE = 0.1
@@ -63,12 +63,12 @@ class Pair:
     title: str
     before: Entry | None
     after: Entry | None
-    judged: tuple[MetricChange, ...]
+    changes: tuple[MetricChange, ...]
 
     @property
     def worse(self) -> bool:
         """Whether something became worse."""
-        return any(item.outcome == "worse" for item in self.judged)
+        return any(item.outcome == "worse" for item in self.changes)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Compared:
 
     def count(self, outcome: Outcome) -> int:
         """How many figures had an outcome."""
-        return sum(item.outcome == outcome for pair in self.pairs for item in pair.judged)
+        return sum(item.outcome == outcome for pair in self.pairs for item in pair.changes)
 
 
 def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tolerance: float = TOLERANCE) -> Compared:
@@ -147,10 +147,10 @@ def _pair(
     title = " · ".join([label, *(part for part in rest if part), f"{_('seed')} {seed}"])
     if before is None or after is None:
         return Pair(title, before, after, ())
-    judged = [_ending(before, after, _)]
+    changes = [_ending(before, after, _)]
     if before.result and after.result and before.is_ok and after.is_ok:
-        judged += [_accuracy(before, after, _), *_costs(before.result, after.result, same, tolerance, _)]
-    return Pair(title, before, after, tuple(judged))
+        changes += [_accuracy(before, after, _), *_costs(before.result, after.result, same, tolerance, _)]
+    return Pair(title, before, after, tuple(changes))
 
 
 def _ending(before: Entry, after: Entry, _: Translate) -> MetricChange:
@@ -158,7 +158,7 @@ def _ending(before: Entry, after: Entry, _: Translate) -> MetricChange:
     outcome: Outcome = "same"
     if before.status != after.status:
         outcome = "better" if after.is_ok else "worse" if before.is_ok else "unknown"
-        if before.status in _NOT_JUDGED or after.status in _NOT_JUDGED:
+        if before.status in _NOT_COUNTED or after.status in _NOT_COUNTED:
             outcome = "unknown"
     return MetricChange(_("Status"), old, new, "", outcome, word(after.reason, _))
 
@@ -176,13 +176,13 @@ def _accuracy(before: Entry, after: Entry, _: Translate) -> MetricChange:
 
 
 def _corrected(pairs: list[Pair], _: Translate) -> list[Pair]:
-    """Judge the accuracies by their tests, corrected over all cells (Holm)."""
-    tested = [item.comparison for pair in pairs for item in pair.judged if isinstance(item, _Tested)]
+    """Decide the accuracies by their tests, corrected over all cells (Holm)."""
+    tested = [item.comparison for pair in pairs for item in pair.changes if isinstance(item, _Tested)]
     adjusted = iter(holm([found.p_value for found in tested]).tolist() if tested else [])
     decided = []
     for pair in pairs:
-        judged = (_decided(item, next(adjusted), _) if isinstance(item, _Tested) else item for item in pair.judged)
-        decided.append(replace(pair, judged=tuple(judged)))
+        changes = (_decided(item, next(adjusted), _) if isinstance(item, _Tested) else item for item in pair.changes)
+        decided.append(replace(pair, changes=tuple(changes)))
     return decided
 
 
@@ -200,13 +200,13 @@ def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, 
         (_("An epoch, median"), before.timings.epoch_seconds, after.timings.epoch_seconds),
         (_("Latency, median"), _latencies(before), _latencies(after)),
     ]
-    judged = [_time(name, a, b, same, tolerance, _) for name, a, b in times if a and b]
+    changes = [_time(name, a, b, same, tolerance, _) for name, a, b in times if a and b]
     for name, key in ((_("Time to train"), "train_seconds"), (_("Time to evaluate"), "evaluate_seconds")):
         old, new = (getattr(result.timings, key) for result in (before, after))
         if old and new is not None:
             why = _("a single sample in each run")
-            judged.append(MetricChange(name, duration(old), duration(new), f"× {new / old:.3g}", "unknown", why))
-    return [*judged, *_peak(before, after, same, tolerance, _)]
+            changes.append(MetricChange(name, duration(old), duration(new), f"× {new / old:.3g}", "unknown", why))
+    return [*changes, *_peak(before, after, same, tolerance, _)]
 
 
 def _latencies(result: CellResult) -> tuple[float, ...]:

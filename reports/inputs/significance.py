@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from bench.stats.confidence import Interval, intervals
-from bench.stats.paired_tests import CochranQ, Comparison, Groups, cochran_q, compare_all, groups
+from bench.stats.letters import Groups, groups
+from bench.stats.paired_tests import CochranQ, Comparison, cochran_q, compare_all
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
 

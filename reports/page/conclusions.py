@@ -96,8 +96,8 @@ def _seeds(data: ReportData, significance: Significance, _: Translate) -> str:
 
 def _incomplete(data: ReportData, _: Translate) -> str:
     """What the verdict cannot speak of."""
-    judged = {entry.label for entry in data.ok}
-    absent = list(dict.fromkeys(entry.label for entry in data.entries if entry.label not in judged))
+    scored = {entry.label for entry in data.ok}
+    absent = list(dict.fromkeys(entry.label for entry in data.entries if entry.label not in scored))
     if not absent:
         return ""
     names = ", ".join(absent[:6]) + (_(" and {n} more").format(n=len(absent) - 6) if len(absent) > 6 else "")

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from bench.results.environment import Environment, SystemLoad
+from bench.results.notice import Notice
 from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translate
@@ -18,6 +19,10 @@ OTHERS = 0.25
 
 FEW_IMAGES = 30
 """Below this many test images of a class its recall is a rough figure."""
+
+
+_NAMED = 6
+"""Cells that an alert names."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ def alerts(data: ReportData, _: Translate) -> list[Alert]:
     found = [
         *_of_data(data, _),
         *_of_cells(data, _),
+        *_of_notices(data, _),
         *_of_machine(data, _),
     ]
     return sorted(found, key=lambda alert: alert.level != "warning")
@@ -89,6 +95,22 @@ def _of_cells(data: ReportData, _: Translate) -> list[Alert]:
             "and no interval here includes it."
         )
         found.append(Alert("warning", _("One seed only"), text))
+    return found
+
+
+def _of_notices(data: ReportData, _: Translate) -> list[Alert]:
+    """What cells have to say of themselves: one of each kind, with the cells that say it."""
+    first: dict[str, Notice] = {}
+    titles: dict[str, dict[str, None]] = {}
+    for entry in data.entries:
+        for notice in entry.result.context.notices if entry.result else ():
+            first.setdefault(notice.code, notice)
+            titles.setdefault(notice.code, {})[data.title(entry)] = None
+    found = []
+    for code, notice in first.items():
+        names = list(titles[code])
+        shown = ", ".join(names[:_NAMED]) + (f" (+{len(names) - _NAMED})" if len(names) > _NAMED else "")
+        found.append(Alert("note", _("Cells"), f"{shown}: {word(notice, _)}"))
     return found
 
 

@@ -32,7 +32,7 @@ def cost(data: ReportData, _: Translate) -> dict[str, Any] | None:
         (item["title"], "; ".join(found["cells"][index]["title"] for index in found["fronts"][item["key"]][""]))
         for item in found["costs"]
     ]
-    return {"explorer": found, "picture": pareto(data, first, _), "fronts": fronts, "devices": found["devices"]}
+    return {"explorer": found, "figure": pareto(data, first, _), "fronts": fronts, "devices": found["devices"]}
 
 
 SECTION = Section(N_("Accuracy against cost"), build, has_charts=True)

@@ -15,13 +15,13 @@ __all__ = ["CURVES", "SECTION"]
 
 def build(page: Page) -> dict[str, Any] | None:
     entries = page.data.leading[:CURVES]
-    picture = all_curves(entries, page.data, page.translate)
+    figure = all_curves(entries, page.data, page.translate)
     left_out = len(page.data.leading) - len(entries)
-    if not picture:
+    if not figure:
         return None
     chart = curves_chart(entries, page.data, page.translate)
     data = json_for_script(chart) if chart else ""
-    return {"picture": picture, "shown": len(entries), "left_out": left_out, "chart": chart, "data": data}
+    return {"figure": figure, "shown": len(entries), "left_out": left_out, "chart": chart, "data": data}
 
 
 CURVES = 24

@@ -82,7 +82,7 @@ def _times_faster(slow: Value, fast: Value) -> Value:
 def build(page: Page) -> dict[str, Any] | None:
     data = page.data
     pairs = device_pairs(data)
-    return {"pairs": pairs} if pairs else None
+    return {"pairs": [(pair, pair.setting(data, page.translate)) for pair in pairs]} if pairs else None
 
 
 SECTION = Section(N_("CPU beside GPU"), build)

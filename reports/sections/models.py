@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.results.schema import CellResult
 from bench.stats.confidence import Interval, class_intervals
 from bench.stats.metrics import per_class
 from reports.figures.learning_curves import learning_curves
@@ -27,6 +27,9 @@ __all__ = [
     "top_confusions",
 ]
 
+Matrix = Sequence[Sequence[int]]
+"""Test images counted by (true class, predicted class)."""
+
 
 @dataclass(frozen=True)
 class ClassRow:
@@ -42,17 +45,17 @@ class ClassRow:
     f1_span: Interval | None
 
 
-def class_rows(result: CellResult, classes: list[str]) -> list[ClassRow]:
+def class_rows(counts: Matrix, classes: list[str]) -> list[ClassRow]:
     """Precision, recall, F1 and number of test images of each class."""
-    if not result.confusion:
+    if not counts:
         return []
-    scores, spans = per_class(result.confusion), class_intervals(result.confusion)
+    scores, spans = per_class(counts), class_intervals(counts)
     return [
         ClassRow(
             name,
             percent(score.precision, N_("no image was said to be of this class"), 1),
             percent(score.recall, N_("no test image is of this class"), 1),
-            number(score.f1, N_("neither there nor ever said")),
+            number(score.f1, N_("neither there nor ever predicted")),
             score.support,
             span.recall,
             span.f1,
@@ -92,24 +95,23 @@ class Confusion:
         return len(self.rows) < self.classes
 
 
-def confusion(result: CellResult, classes: list[str], most: int = MOST_CLASSES) -> Confusion:
+def confusion(counts: Matrix, classes: list[str], most: int = MOST_CLASSES) -> Confusion:
     """The confusion matrix; of more than ``most`` classes those that were most often confused with another."""
-    counts = result.confusion
     names, shown = _padded(classes, len(counts)), _most_confused(counts, most)
     hidden = sorted(set(range(len(counts))) - set(shown))
     rows = []
     for true in shown:
         row, total = counts[true], sum(counts[true])
-        cells = [_confusion_cell(row[said], total, said == true) for said in shown]
-        rest = [_confusion_cell(sum(row[said] for said in hidden), total, False)] if hidden else []
+        cells = [_confusion_cell(row[predicted], total, predicted == true) for predicted in shown]
+        rest = [_confusion_cell(sum(row[predicted] for predicted in hidden), total, False)] if hidden else []
         rows.append((names[true], [*cells, *rest]))
     return Confusion(rows, len(counts))
 
 
-def _most_confused(counts: tuple[tuple[int, ...], ...], most: int) -> list[int]:
+def _most_confused(counts: Matrix, most: int) -> list[int]:
     """The classes, in their order, with the most errors: their images taken for others, and others' for theirs."""
-    said = [sum(column) for column in zip(*counts, strict=True)]
-    errors = [sum(row) + said[index] - 2 * row[index] for index, row in enumerate(counts)]
+    predicted = [sum(column) for column in zip(*counts, strict=True)]
+    errors = [sum(row) + predicted[index] - 2 * row[index] for index, row in enumerate(counts)]
     return sorted(sorted(range(len(counts)), key=lambda index: -errors[index])[:most])
 
 
@@ -122,14 +124,14 @@ def _level(share: float) -> int:
     return max(1, min(9, round(share**0.5 * 9))) if share > 0 else 0
 
 
-def top_confusions(result: CellResult, classes: list[str], most: int = 5) -> list[tuple[str, str, int, Value]]:
-    """The commonest errors: true class, said class, images, share of the true class."""
-    names = _padded(classes, len(result.confusion))
+def top_confusions(counts: Matrix, classes: list[str], most: int = 5) -> list[tuple[str, str, int, Value]]:
+    """The commonest errors: true class, predicted class, images, share of the true class."""
+    names = _padded(classes, len(counts))
     found = [
-        (names[true], names[said], count, percent(count / sum(row), digits=1))
-        for true, row in enumerate(result.confusion)
-        for said, count in enumerate(row)
-        if count and said != true
+        (names[true], names[predicted], count, percent(count / sum(row), digits=1))
+        for true, row in enumerate(counts)
+        for predicted, count in enumerate(row)
+        if count and predicted != true
     ]
     return sorted(found, key=lambda item: (-item[2], -(item[3].raw or 0.0)))[:most]
 
@@ -148,10 +150,10 @@ def build(page: Page) -> dict[str, Any] | None:
         {
             "entry": entry,
             "curves": learning_curves(entry, page.translate),
-            "classes": class_rows(entry.result, data.classes),
-            "confusion": confusion(entry.result, data.classes),
+            "classes": class_rows(entry.result.confusion, data.classes),
+            "confusion": confusion(entry.result.confusion, data.classes),
             "bars": diagram(entry, page.translate),
-            "confusions": top_confusions(entry.result, data.classes),
+            "confusions": top_confusions(entry.result.confusion, data.classes),
             "row": row,
         }
         for entry in shown

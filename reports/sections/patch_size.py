@@ -33,7 +33,7 @@ def build(page: Page) -> dict[str, Any] | None:
         if entry.result
     ]
     return {
-        "picture": patch_sizes(data, _),
+        "figure": patch_sizes(data, _),
         "columns": shown,
         "rows": sorted(rows, key=lambda row: (row[0], row[1])),
     }

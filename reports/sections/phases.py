@@ -17,12 +17,12 @@ __all__ = ["SECTION", "STEP_PARTS"]
 def build(page: Page) -> dict[str, Any] | None:
     """The phases of the cells."""
     data, _ = page.data, page.translate
-    picture = phases(data, _)
-    if picture is None:
+    figure = phases(data, _)
+    if figure is None:
         return None
     rows = [(data.title(entry), _phase_values(entry)) for entry in data.leading if entry.result]
     steps = [(data.title(e), _step_values(e)) for e in data.leading if e.result and e.result.timings.steps_timed]
-    return {"picture": picture, "phases": PHASES, "rows": rows, "parts": STEP_PARTS, "steps": steps}
+    return {"figure": figure, "phases": PHASES, "rows": rows, "parts": STEP_PARTS, "steps": steps}
 
 
 def _phase_values(entry: Entry) -> list[Value]:

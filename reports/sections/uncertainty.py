@@ -17,11 +17,11 @@ __all__ = ["SECTION", "seed_rows"]
 def build(page: Page) -> dict[str, Any] | None:
     """The forest plot, and the spread over seeds where there are several."""
     data, significance, _ = page.data, page.significance, page.translate
-    picture = forest(data, significance, _)
-    if picture is None:
+    figure = forest(data, significance, _)
+    if figure is None:
         return None
     has_other = any(entry.group == "other" for entry in data.ok)
-    return {"forest": picture, "seeds": seed_rows(data), "has_other": has_other}
+    return {"figure": figure, "seeds": seed_rows(data), "has_other": has_other}
 
 
 def seed_rows(data: ReportData) -> list[tuple[str, SeedSpread]]:

@@ -138,10 +138,17 @@ def write_study(folder: Path, study: Study) -> None:
 M = TypeVar("M", bound=Stored)
 
 
-def change(path: Path, kind: type[M], edit: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Edit a stored model's fields and store it again, if it is still one that a run can store."""
-    stored = kind.model_validate_json(path.read_text(encoding="utf-8"))
-    _write_model(path, kind.model_validate(edit(stored.model_dump(mode="json"))))
+def change_stored(path: Path, kind: type[M], edit: Callable[[dict[str, Any]], object]) -> None:
+    """Edit the fields of a stored model in place and store it again, if it is still one that a run can store."""
+    fields = kind.model_validate_json(path.read_text(encoding="utf-8")).model_dump(mode="json")
+    edit(fields)
+    _write_model(path, kind.model_validate(fields))
+
+
+def change_results(run: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Edit every stored result of a run in place."""
+    for path in sorted(run.glob("cells/*/result.json")):
+        change_stored(path, CellResult, edit)
 
 
 def _write_cell(folder: Path, recipe: Recipe, model: Model, cell: Cell, test: TestSet) -> None:
@@ -153,8 +160,12 @@ def _write_cell(folder: Path, recipe: Recipe, model: Model, cell: Cell, test: Te
         failure = Failure(kind=status, notice=why)
         result = CellResult(**_facts(model, cell, folder.name), status=Status(status), error=failure)
     _write_model(folder / "result.json", result)
-    history = _history(recipe.epochs if why is None else 2, model[4], rng)
-    write_atomic(folder / "history.jsonl", "".join(f"{line.model_dump_json()}\n" for line in history))
+    write_history(folder, _history(recipe.epochs if why is None else 2, model[4], rng))
+
+
+def write_history(cell: Path, epochs: list[EpochRecord]) -> None:
+    """Write the finished epochs of a cell, a line each."""
+    write_atomic(cell / "history.jsonl", "".join(f"{epoch.model_dump_json()}\n" for epoch in epochs))
 
 
 def _facts(model: Model, cell: Cell, cell_id: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from bench.results.schema import CellResult
-from bench.stats.paired_tests import mcnemar_exact, paired_difference
+from bench.stats.paired_bootstrap import paired_difference
+from bench.stats.paired_tests import mcnemar_exact
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA
 from reports.sections.claims.rules import Finding, more, outcome

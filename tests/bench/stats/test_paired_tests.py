@@ -10,6 +10,7 @@ from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from bench.errors import DataError
+from bench.stats import letters, paired_bootstrap
 from bench.stats import paired_tests as comparisons
 from bench.stats.metrics import confusion_matrix, formulas
 
@@ -126,7 +127,7 @@ def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulat
     for seed in range(1_000):
         labels, (a, b) = study(seed, n, *rates)
         for name in true:
-            found = comparisons.paired_difference(labels, a, b, name, resamples=600)
+            found = paired_bootstrap.paired_difference(labels, a, b, name, resamples=600)
             held[name] += found.holds(true[name])
     assert {name: 0.93 <= count / 1_000 <= 0.97 for name, count in held.items()} == dict.fromkeys(held, True), held
 
@@ -135,11 +136,11 @@ def test_a_difference_of_any_score_is_that_of_the_scores() -> None:
     labels, (a, b) = study(4, 400, (0.6, 0.99), (0.3, 0.95))
     for name, formula in formulas().items():
         scores = [float(formula(confusion_matrix(labels, given, CLASSES).astype(np.float64))) for given in (a, b)]
-        found = comparisons.paired_difference(labels, a, b, name)
+        found = paired_bootstrap.paired_difference(labels, a, b, name)
         assert found.estimate == pytest.approx(scores[0] - scores[1])
         assert found.low < found.estimate < found.high
-    assert comparisons.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1], "kappa") is None
-    assert comparisons.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1]).estimate == pytest.approx(1 / 3)
+    assert paired_bootstrap.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1], "kappa") is None
+    assert paired_bootstrap.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1]).estimate == pytest.approx(1 / 3)
 
 
 def test_pairing_narrows_a_difference_where_models_share_their_errors() -> None:
@@ -166,15 +167,15 @@ def pairs(accuracy: dict[str, float], separated: set[tuple[str, str]]) -> list[c
 
 def test_a_winner_is_named_only_when_separated_from_every_other() -> None:
     scores = {"low": 0.7, "top": 0.9, "mid": 0.8}
-    tied = comparisons.groups(pairs(scores, {("top", "low")}))
+    tied = letters.groups(pairs(scores, {("top", "low")}))
     assert tied.order == ("top", "mid", "low")
     assert tied.tied_with_best == ("top", "mid")
     assert tied.winner is None
     assert tied.letters == {"top": "a", "mid": "ab", "low": "b"}
-    clear = comparisons.groups(pairs(scores, {("top", "low"), ("top", "mid")}))
+    clear = letters.groups(pairs(scores, {("top", "low"), ("top", "mid")}))
     assert (clear.winner, clear.tied_with_best) == ("top", ("top",))
     assert clear.letters == {"top": "a", "mid": "b", "low": "b"}
-    assert comparisons.groups([]) == comparisons.Groups((), (), None, {})
+    assert letters.groups([]) == letters.Groups((), (), None, {})
 
 
 @settings(max_examples=200, deadline=None)
@@ -184,7 +185,7 @@ def test_two_models_share_a_letter_exactly_when_they_are_not_separated(data, mod
     everything = list(combinations(names, 2))
     separated = data.draw(st.sets(st.sampled_from(everything)))
     accuracy = {name: data.draw(st.floats(0, 1)) for name in names}
-    found = comparisons.groups(pairs(accuracy, separated))
+    found = letters.groups(pairs(accuracy, separated))
     assert list(found.order) == sorted(names, key=lambda name: (-accuracy[name], name))
     assert found.letters is not None
     for a, b in everything:
@@ -198,14 +199,14 @@ def test_two_models_share_a_letter_exactly_when_they_are_not_separated(data, mod
 
 def test_more_groups_than_letters_give_no_letters_but_still_a_verdict() -> None:
     names = [f"m{i:03}" for i in range(60)]
-    found = comparisons.groups(pairs({name: 1 - i / 100 for i, name in enumerate(names)}, set(combinations(names, 2))))
+    found = letters.groups(pairs({name: 1 - i / 100 for i, name in enumerate(names)}, set(combinations(names, 2))))
     assert found.letters is None
     assert found.winner == "m000"
 
 
 def test_groups_of_a_real_comparison() -> None:
     labels, said = study(6, 800, (0.6, 0.99), (0.6, 0.99), (0.2, 0.8))
-    found = comparisons.groups(comparisons.compare_all(labels, dict(zip("xyz", said, strict=True))))
+    found = letters.groups(comparisons.compare_all(labels, dict(zip("xyz", said, strict=True))))
     assert set(found.tied_with_best) == {"x", "y"}
     assert found.letters == {"x": "a", "y": "a", "z": "b"}
 
@@ -218,9 +219,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(DataError, match="predictions of 'a'"):
         comparisons.compare_pair([0, 1], [0, -1], [0, 1])
     with pytest.raises(DataError, match="choose from"):
-        comparisons.paired_difference([0, 1], [0, 1], [0, 1], "auc")
+        paired_bootstrap.paired_difference([0, 1], [0, 1], [0, 1], "auc")
     with pytest.raises(DataError, match="every pair"):
-        comparisons.groups(pairs({"x": 0.1, "y": 0.2, "z": 0.3}, set())[:2])
+        letters.groups(pairs({"x": 0.1, "y": 0.2, "z": 0.3}, set())[:2])
     with pytest.raises(DataError, match="p values"):
         comparisons.holm([0.1, float("nan")])
     with pytest.raises(DataError, match="below 0"):

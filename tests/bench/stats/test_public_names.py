@@ -6,13 +6,17 @@ import sys
 import numpy as np
 
 from bench import stats as uncertainty
-from bench.stats import calibration, timings
+from bench.stats import calibration, letters, paired_bootstrap, timings
 from bench.stats import confidence as intervals
 from bench.stats import paired_tests as comparisons
 
 
 def test_the_face_shows_every_public_name_of_its_parts() -> None:
-    parts = {name for part in (intervals, comparisons, timings, calibration) for name in part.__all__}
+    parts = {
+        name
+        for part in (intervals, comparisons, paired_bootstrap, letters, timings, calibration)
+        for name in part.__all__
+    }
     assert set(uncertainty.__all__) == parts
     for name in parts:
         assert getattr(uncertainty, name) is not None

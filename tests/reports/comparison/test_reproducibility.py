@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.results.schema import CellResult
 from bench.results.writer import write_predictions
 from reports.comparison.reproducibility import agreement
 from reports.text.i18n import translator
+from tests.reports.run_folder import change_stored
 
 ONE = [("net", "cnn", None, 9_000_000, 3.0)]
 
@@ -31,7 +32,7 @@ def test_nothing_trained_in_either_run_agrees(twice) -> None:
     runs = twice(2)
     for run in runs:
         for path in run.glob("cells/*/result.json"):
-            path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": {}, "confusion": []}))
+            change_stored(path, CellResult, lambda result: result.update(metrics={}, confusion=[]))
             (path.parent / "predictions.parquet").unlink()
     found = agreement(*runs)
     assert found.agrees
@@ -65,7 +66,7 @@ def test_it_is_told_in_spanish_too(twice) -> None:
     spanish = translator("es")
     first, second, last = (text for _kind, text in agreement(*runs, spanish).lines(spanish))
     assert "semilla 0: " in first
-    assert "imágenes de prueba cambiaron de clase; ahora menos antes, en puntos: exactitud " in first
+    assert "imágenes de prueba cambiaron de clase; ahora menos antes, en puntos: Exactitud " in first
     assert "; entrenamiento antes " in first
     assert second.endswith("semilla 1: sin ejecutar")
     assert last.endswith("celdas concuerdan con la primera ejecución.")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import RunError
+from bench.results.environment import Environment
+from bench.results.notice import verbatim
 from bench.results.run import load_results
+from bench.results.schema import CellResult
 from reports import compare_runs
 from reports.comparison.page import lines
-from reports.text.i18n import translator
+from reports.text.i18n import ENGLISH
+from tests.reports.run_folder import change_stored
 
-ENGLISH = translator("en")
 MODELS = [  # label, family, patch, parameters, skill
     ("vit_small_p16", "vit", 16, 21_800_000, 4.1),
     ("vit_small_p128", "vit", 128, 36_200_000, 2.0),
@@ -36,19 +39,18 @@ def runs(make_run: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
     return before, after
 
 
-def _change(run: Path, label: str, change) -> None:
+def _change(run: Path, label: str, edit: Callable[[dict[str, Any]], None]) -> None:
     """Change the stored results of a model on the CPU."""
     for path in run.glob("cells/*/result.json"):
-        stored = json.loads(path.read_text())
-        if stored["label"] == label and stored["cell"]["device"] == "cpu":
-            change(stored)
-            path.write_text(json.dumps(stored))
+        found = CellResult.from_json(path.read_text(), str(path))
+        if (found.label, found.cell.device) == (label, "cpu"):
+            change_stored(path, CellResult, edit)
 
 
 def _outcomes(compared, label: str) -> dict[str, str]:
     found = [pair for pair in compared.pairs if pair.title.startswith(f"{label} · frozen · cpu")]
     assert len(found) == 1
-    return {item.measure: item.outcome for item in found[0].judged}
+    return {item.measure: item.outcome for item in found[0].changes}
 
 
 def test_a_run_and_its_copy_do_not_differ(runs) -> None:
@@ -64,7 +66,8 @@ def test_slower_larger_and_broken_cells_are_told(runs) -> None:
         stored["memory"]["peak_ram_mib"] *= 1.3
 
     _change(runs[1], "resnet18", slower)
-    _change(runs[1], "resnet50", lambda s: s.update(status="failed", error={"kind": "x", "message": "why <b>"}))
+    error = {"kind": "x", "notice": verbatim("why <b>").model_dump()}
+    _change(runs[1], "resnet50", lambda s: s.update(status="failed", error=error))
     compared = compare_runs(*runs)
     told = _outcomes(compared, "resnet18")
     assert told["An epoch, median"] == told["Peak RAM"] == "worse"
@@ -86,21 +89,19 @@ def test_a_small_change_of_time_is_no_regression(runs) -> None:
 
 def test_accuracy_is_judged_by_a_test_on_the_same_images(runs) -> None:
     """A model's predictions exchanged for those of one that is clearly worse."""
-    ids = {r.label: r.id for r in load_results(runs[1]).results() if r.cell["device"] == "cpu"}
+    ids = {r.label: r.id for r in load_results(runs[1]).results() if r.cell.device == "cpu"}
     good, bad = ("cells/" + ids[name] + "/predictions.parquet" for name in ("vit_small_p16", "vit_small_p128"))
     shutil.copy(runs[1] / bad, runs[1] / good)
     compared = compare_runs(*runs)
     assert _outcomes(compared, "vit_small_p16")["Accuracy"] == "worse"
     (pair,) = compared.regressions
-    (item,) = (item for item in pair.judged if item.measure == "Accuracy")
+    (item,) = (item for item in pair.changes if item.measure == "Accuracy")
     assert re.search(r"95 % interval −\d.* points, p = ", item.why)
 
 
 def test_times_of_other_machines_are_not_judged(runs) -> None:
     path = runs[1] / "environment.json"
-    facts = json.loads(path.read_text())
-    facts["cpu"] = {"model": "another", "usable": 64}
-    path.write_text(json.dumps(facts))
+    change_stored(path, Environment, lambda facts: facts.update(cpu={"model": "another", "usable": 64}))
 
     def slower(stored) -> None:
         stored["timings"]["epoch_seconds"] = [9 * s for s in stored["timings"]["epoch_seconds"]]
@@ -151,7 +152,8 @@ def test_runs_without_a_cell_in_common_are_refused(make_run: Callable[..., Path]
 
 @pytest.mark.parametrize("status", ["unavailable", "interrupted"])
 def test_a_cell_that_was_not_tried_is_no_regression(runs, status: str) -> None:
-    _change(runs[1], "resnet18", lambda s: s.update(status=status, error={"kind": "x", "message": "y"}))
+    error = {"kind": "x", "notice": verbatim("y").model_dump()}
+    _change(runs[1], "resnet18", lambda s: s.update(status=status, error=error))
     compared = compare_runs(*runs)
     assert _outcomes(compared, "resnet18") == {"Status": "unknown"}
     assert compared.regressions == []
@@ -167,12 +169,15 @@ def test_machines_that_are_not_known_are_not_taken_for_one(runs) -> None:
 
 
 def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> None:
-    (stored,) = (r for r in load_results(runs[1]).results() if r.label == "resnet18" and r.cell["device"] == "cpu")
+    (stored,) = (r for r in load_results(runs[1]).results() if r.label == "resnet18" and r.cell.device == "cpu")
     stale = runs[1] / "cells" / ("f" * 12)
     shutil.copytree(runs[1] / "cells" / stored.id, stale)
-    facts = json.loads((stale / "result.json").read_text())
-    facts["memory"]["peak_ram_mib"] *= 3
-    (stale / "result.json").write_text(json.dumps(facts | {"id": "f" * 12}))
+
+    def larger(facts: dict[str, Any]) -> None:
+        facts["memory"]["peak_ram_mib"] *= 3
+        facts["id"] = "f" * 12
+
+    change_stored(stale / "result.json", CellResult, larger)
     assert compare_runs(*runs).regressions == []
 
 

@@ -17,6 +17,7 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from bench.errors import DependencyError, RunError
+from bench.results.notice import verbatim
 from bench.results.run import load_results
 from reports import export
 from reports.exports import write_export
@@ -60,8 +61,8 @@ def test_a_confusion_matrix_names_its_axes(figures: Path) -> None:
 
 
 def test_a_run_without_scores_has_nothing_to_draw(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    run = make_run(models=[("resnet18", "cnn", None, 1_000_000, 1.0)], bad={("resnet18", "cpu"): ("failed", "x")},
-                   devices=("cpu",), not_run=())  # fmt: skip
+    models, bad = [("resnet18", "cnn", None, 1_000_000, 1.0)], {("resnet18", "cpu"): ("failed", verbatim("x"))}
+    run = make_run(models=models, bad=bad, devices=("cpu",), not_run=())
     with pytest.raises(RunError, match="nothing to draw"):
         write_export(run, "figures", tmp_path / "f")
 
@@ -71,7 +72,7 @@ def test_a_card_for_each_kept_model(full_run: Path, tmp_path: Path) -> None:
     shutil.copytree(full_run, run)
     with pytest.raises(RunError, match="keep_models=true"):
         write_export(run, "model-cards")
-    (kept,) = (r for r in load_results(run).results() if r.label == HOSTILE and r.cell["device"] == "cpu")
+    (kept,) = (r for r in load_results(run).results() if r.label == HOSTILE and r.cell.device == "cpu")
     (run / "cells" / kept.id / "model.safetensors").touch()
     (path,) = map(Path, write_export(run, "model-cards").summary.splitlines())
     assert path == run / "cells" / kept.id / "README.md"
@@ -94,11 +95,11 @@ def test_croissant_names_every_image_with_its_label_and_split(full_run: Path, tm
     assert found["conformsTo"] == "http://mlcommons.org/croissant/1.0"
     classes, images = found["recordSet"]
     dataset = load_results(full_run).dataset
-    assert [row["classes/name"] for row in classes["data"]] == dataset["classes"]
-    assert len(images["data"]) == len(dataset["names"])
+    assert [row["classes/name"] for row in classes["data"]] == dataset.classes
+    assert len(images["data"]) == len(dataset.names)
     first = images["data"][0]
-    assert first["images/label"] == dataset["classes"][dataset["labels"][0]]
-    assert first["images/split"] == dataset["splits"][0]
+    assert first["images/label"] == dataset.classes[dataset.labels[0]]
+    assert first["images/split"] == dataset.splits[0]
     assert found["license"]
 
 

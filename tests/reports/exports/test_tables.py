@@ -22,7 +22,7 @@ def test_csv_begins_with_the_columns_of_the_contract(full_run: Path, tmp_path: P
     assert len(rows) == 23
     failed = next(row for row in rows if row["status"] == "timeout")
     assert failed["accuracy"] == failed["train_seconds"] == failed["energy_j"] == ""
-    assert "time limit" in failed["error"]
+    assert "time_limit" in failed["error"]
     assert rows[1]["energy_j"] == ""
 
 

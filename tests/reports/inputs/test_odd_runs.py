@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import RunError
 from reports import render_report
+from tests.reports.run_folder import change_results
 
 TWO = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b", "cnn", None, 9_000_000, 2.0)]
 
@@ -45,12 +46,13 @@ def test_odd_names_of_classes_and_models(make_run: Callable[..., Path], odd) -> 
 
 def test_one_class_is_never_predicted_and_one_is_absent(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
+
+    def edit(result: dict[str, Any]) -> None:
         size = len(result["confusion"])
         result["confusion"] = [[5 if column == 0 and row else 0 for column in range(size)] for row in range(size)]
         result["metrics"]["kappa"] = None
-        path.write_text(json.dumps(result))
+
+    change_results(run, edit)
     text = render_report([run]).read_text(encoding="utf-8")
     assert "no test image is of this class" in text
     assert "no image was said to be of this class" in text
@@ -72,10 +74,7 @@ def test_without_pictures_the_answers_are_still_shown(make_run: Callable[..., Pa
 
 def test_a_backbone_frozen_at_random_is_told_and_judged_by_no_claim(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
-        result["cell"]["model"] = {"name": result["label"], "weights": "none"}
-        path.write_text(json.dumps(result))
+    change_results(run, lambda result: result["cell"]["model"].update(weights="none"))
     text = render_report([run]).read_text(encoding="utf-8")
     assert "Frozen without pre-training" in text
     claim = text[text.index("ViTs reach the accuracy of CNNs") :]
@@ -103,11 +102,13 @@ def test_torch_is_never_imported(make_run: Callable[..., Path]) -> None:
 
 def test_a_study_that_only_measures_speed(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
+
+    def untrained(result: dict[str, Any]) -> None:
         result |= {"metrics": {}, "confusion": [], "epochs": 0, "best_epoch": None}
         result["timings"] |= {"train_seconds": None, "evaluate_seconds": None, "epoch_seconds": []}
-        path.write_text(json.dumps(result))
+
+    change_results(run, untrained)
+    for path in run.glob("cells/*/result.json"):
         (path.parent / "predictions.parquet").unlink()
         (path.parent / "history.jsonl").unlink()
     text = render_report([run]).read_text(encoding="utf-8")

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import RunError
+from bench.results.environment import Environment
+from bench.results.notice import Notice
 from bench.results.run import load_results
+from bench.study.schema import PublishedRow
 from reports import render_report
+from tests.reports.run_folder import change_results, change_stored, write_study
 
 
 class Seen(HTMLParser):
@@ -57,7 +63,7 @@ def test_every_planned_cell_is_in_the_leaderboard(full_run: Path, page) -> None:
     assert board.count('<th scope="row">') == len(load_results(full_run).plan()) == 24
     for status in ("ok", "timeout", "out of memory", "failed", "diverged", "not run"):
         assert f">{status}</span>" in board
-    assert "stopped after 6 h 00 min" in board
+    assert "not done after the study&#39;s time_limit of 21,600 s" in board
 
 
 def test_nothing_unmeasured_is_shown_as_zero(full_run: Path, page) -> None:
@@ -153,7 +159,7 @@ def test_an_unknown_language_names_those_that_are_there(full_run: Path) -> None:
 def test_no_run_and_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="No run was given"):
         render_report([])
-    with pytest.raises(RunError, match="no run folder"):
+    with pytest.raises(RunError, match="not a run folder"):
         render_report([tmp_path])
 
 
@@ -168,16 +174,19 @@ def test_the_page_stays_small(full_run: Path) -> None:
     assert Path(full_run / "report.html").stat().st_size < 10 * 2**20
 
 
-def test_a_published_matrix_gives_its_own_interval(make_run: Callable[..., Path]) -> None:
-    import yaml
+def _publish(run: Path, rows: list[dict[str, object]]) -> None:
+    """Store these rows as what the study knows of others."""
+    study = load_results(run).study
+    write_study(run, study.model_copy(update={"published": tuple(map(PublishedRow.model_validate, rows))}))
 
+
+def test_a_published_matrix_gives_its_own_interval(make_run: Callable[..., Path]) -> None:
     run = make_run(images=80)
-    study = yaml.safe_load((run / "study.yaml").read_text(encoding="utf-8"))
-    study["published"] = [
+    rows = [
         {"model": "ViT", "source": "a paper", "accuracy": 0.9, "confusion": [[90, 10], [10, 90]]},
         {"model": "odd", "source": "a paper", "accuracy": 0.5, "confusion": [[1, 2]]},
     ]
-    (run / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    _publish(run, rows)
     page = render_report([run]).read_text(encoding="utf-8")
     section = page[page.index('<section id="published"') : page.index('<section id="differences"')]
     assert "its own 95 % interval, from its matrix: 85." in section
@@ -186,12 +195,9 @@ def test_a_published_matrix_gives_its_own_interval(make_run: Callable[..., Path]
 
 
 def test_a_published_matrix_alone_is_compared_too(make_run: Callable[..., Path]) -> None:
-    import yaml
-
     run = make_run(images=80)
-    study = yaml.safe_load((run / "study.yaml").read_text(encoding="utf-8"))
-    study["published"] = [{"model": "ViT", "source": "a paper", "confusion": [[90, 10], [10, 90]]}]
-    (run / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    rows = [{"model": "ViT", "source": "a paper", "confusion": [[90, 10], [10, 90]]}]
+    _publish(run, rows)
     page = render_report([run]).read_text(encoding="utf-8")
     section = page[page.index('<section id="published"') : page.index('<section id="differences"')]
     assert ">90.00 %<" in section
@@ -208,9 +214,7 @@ def test_a_study_of_several_seeds_shows_their_spread(make_run: Callable[..., Pat
 
 def test_the_checklist_tells_yes_no_and_unknown(make_run: Callable[..., Path]) -> None:
     run = make_run(images=80)
-    environment = json.loads((run / "environment.json").read_text())
-    del environment["packages"]
-    (run / "environment.json").write_text(json.dumps(environment))
+    change_stored(run / "environment.json", Environment, lambda facts: facts.update(packages={}))
     page = render_report([run]).read_text(encoding="utf-8")
     checks = page[page.index('<ul class="checks">') : page.index("</ul>", page.index('<ul class="checks">'))]
     assert '<li class="unknown"><span class="mark-unknown" aria-hidden="true">?</span>' in checks
@@ -246,17 +250,14 @@ def test_family_device_and_regime_can_always_be_filtered_by(make_run: Callable[.
 
 
 def test_published_rows_tell_whether_the_split_is_the_same(make_run: Callable[..., Path]) -> None:
-    import yaml
-
     run = make_run(images=80)
-    study = yaml.safe_load((run / "study.yaml").read_text(encoding="utf-8"))
-    study["published"] = [
+    rows = [
         {"model": "a", "source": "x", "accuracy": 0.9, "images": 17092},
         {"model": "b", "source": "x", "accuracy": 0.9, "confusion": [[90, 10], [10, 90]]},
         {"model": "c", "source": "x", "accuracy": 0.9, "confusion": [[40, 0], [0, 40]]},
         {"model": "d", "source": "x", "accuracy": 0.9},
     ]
-    (run / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    _publish(run, rows)
     page = render_report([run]).read_text(encoding="utf-8")
     section = page[page.index('<section id="published"') : page.index('<section id="differences"')]
     assert "no: 17092 images there, 400 here" in section
@@ -271,8 +272,8 @@ def test_a_temperature_is_fitted_on_validation_and_applied_to_the_test_images(ma
     models = [("a_p16", "vit", 16, 9_000_000, 2.0), ("b", "cnn", None, 9_000_000, 2.0)]
     run = make_run(models=models, devices=("cpu",), images=80)
     assert "no probabilities of validation images are stored" in render_report([run]).read_text(encoding="utf-8")
-    dataset = json.loads((run / "dataset.json").read_text())
-    labels = [n for side, n in zip(dataset["splits"], dataset["labels"], strict=True) if side == "validation"]
+    dataset = load_results(run).dataset
+    labels = [dataset.labels[row] for row in dataset.rows("validation")]
     sure = np.full((len(labels), 8), 0.001, np.float32)
     sure[np.arange(len(labels)), labels] = 0.993
     wrong = np.arange(0, len(labels), 4)
@@ -290,13 +291,16 @@ def test_a_temperature_is_fitted_on_validation_and_applied_to_the_test_images(ma
 
 def test_what_disturbed_the_measuring_is_told(make_run: Callable[..., Path]) -> None:
     run = make_run(images=80)
-    for number, path in enumerate(sorted(run.glob("cells/*/result.json"))):
-        result = json.loads(path.read_text())
-        result["context"]["during"] = {"other_cores": 0.9 if number < 3 else 0.01, "thermal_throttles": 2}
+    numbers = itertools.count()
+
+    def disturbed(result: dict[str, Any]) -> None:
+        number = next(numbers)
+        result["context"]["system_load"] = {"other_cores": 0.9 if number < 3 else 0.01, "thermal_throttles": 2}
         if result["cell"]["device"] == "cuda":
             result["context"]["device_name"] = f"GPU {number % 3}"
-        result["energy"] = {"joules": 5.0} if number % 2 else {"not_measured": "no counter"}
-        path.write_text(json.dumps(result))
+        result["energy"] = {"joules": 5.0} if number % 2 else {"not_measured": Notice.of("no_rapl").model_dump()}
+
+    change_results(run, disturbed)
     page = render_report([run]).read_text(encoding="utf-8")
     alerts = page[page.index('<ul class="alerts">') : page.index("</ul>", page.index('<ul class="alerts">'))]
     assert "other programs took up to 0.9 cores" in alerts
@@ -319,12 +323,12 @@ def test_columns_that_nothing_was_measured_for_are_left_out(make_run: Callable[.
     assert ">Energy<" not in table_of(page, "cost", 1)
     assert ">Agreement<" not in table_of(page, "inference")
     run = make_run(models=SEEDED, devices=("cpu",), images=60, bad={}, not_run=())
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
+
+    def edit(result: dict[str, Any]) -> None:
         result["profiles"][0] |= {"accuracy": 0.5, "agreement": 0.9}
-        path.write_text(
-            json.dumps(result | {"price_per_hour": None, "energy": {"joules": 9.0, "by_phase": {"train": 7.0}}})
-        )
+        result |= {"price_per_hour": None, "energy": {"joules": 9.0, "by_phase": {"train": 7.0}}}
+
+    change_results(run, edit)
     page = render_report([run]).read_text(encoding="utf-8")
     assert ">Cost<" not in table_of(page, "cost", 1)
     assert ">Energy<" in table_of(page, "cost", 1)
@@ -344,11 +348,14 @@ def test_seeds_are_told_apart(make_run: Callable[..., Path]) -> None:
 def test_a_name_on_the_line_is_written_once(make_run: Callable[..., Path]) -> None:
     models = [("one", "vit", 16, 9_000_000, 1.0)]
     run = make_run(models=models, devices=("cpu",), seeds=(0, 1, 2), images=200, bad={}, not_run=())
-    for number, path in enumerate(sorted(run.glob("cells/*/result.json"))):
-        result = json.loads(path.read_text())
+    numbers = itertools.count()
+
+    def spread(result: dict[str, Any]) -> None:
+        number = next(numbers)
         result["metrics"]["accuracy"] = 0.5 + number / 10
         result["timings"]["train_seconds"] = 40.0 + 20 * number
-        path.write_text(json.dumps(result))
+
+    change_results(run, spread)
     page = render_report([run]).read_text(encoding="utf-8")
     picture = page.split('id="explorer-static"')[1].split("</svg>")[0]
     assert picture.count(">one</text>") == 1

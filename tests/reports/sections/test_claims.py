@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.results.notice import Notice
 from reports.inputs.load import load_report_data
 from reports.inputs.significance import compute_significance
 from reports.sections.claims import answers
+from reports.text.i18n import ENGLISH
+from tests.reports.run_folder import change_results
 
 FAST_VIT = [
     ("vit_p16", "vit", 16, 9_000_000, 4.0),
@@ -19,7 +22,7 @@ FAST_VIT = [
 
 def answered(*runs) -> dict[str, object]:
     data = load_report_data(runs)
-    return {answer.claim: answer for answer in answers(data, compute_significance(data), lambda text: text)}
+    return {answer.claim: answer for answer in answers(data, compute_significance(data), ENGLISH)}
 
 
 def outcomes(*runs) -> dict[str, str]:
@@ -28,18 +31,18 @@ def outcomes(*runs) -> dict[str, str]:
 
 def rewrite(run, change_of) -> None:
     """Store ``change_of(result)`` in place of every cell's result."""
-    for path in run.glob("cells/*/result.json"):
-        path.write_text(json.dumps(change_of(json.loads(path.read_text()))))
+    change_results(run, lambda result: result.update(change_of(result)))
 
 
 def change(run, label, **memory_or_timings) -> None:
     """Rewrite stored figures of one model's cells: ``peak_ram_mib`` or ``train_seconds``."""
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
-        if result["label"] == label:
-            for part in ("memory", "timings"):
-                result[part] |= {key: value for key, value in memory_or_timings.items() if key in result[part]}
-            path.write_text(json.dumps(result))
+
+    def edit(result: dict[str, Any]) -> None:
+        for part in ("memory", "timings"):
+            known = {key: value for key, value in memory_or_timings.items() if key in result[part]}
+            result[part] |= known if result["label"] == label else {}
+
+    change_results(run, edit)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +75,8 @@ def test_a_vit_that_the_test_places_below_does_not_count(make_run: Callable[...,
 
 def test_freezing_is_judged_on_pairs_of_regimes(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), regimes=("frozen", "finetune"), images=80)
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
-        result["timings"]["train_seconds"] = {"frozen": 10.0, "finetune": 80.0}[result["cell"]["regime"]]
-        path.write_text(json.dumps(result))
+    seconds = {"frozen": 10.0, "finetune": 80.0}
+    change_results(run, lambda result: result["timings"].update(train_seconds=seconds[result["cell"]["regime"]]))
     assert outcomes(run)["Freezing the backbone speeds up training."] == "supported"
 
 
@@ -86,7 +87,7 @@ def test_nothing_is_said_where_the_run_holds_nothing(make_run: Callable[..., Pat
 def test_every_claim_is_answered_where_the_run_holds_something(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     data = load_report_data([run])
-    found = answers(data, compute_significance(data), lambda text: text)
+    found = answers(data, compute_significance(data), ENGLISH)
     assert len(found) == 10
     robust = next(answer for answer in found if "occlusion" in answer.claim)
     assert (robust.outcome, "occluded, shuffled or corrupted" in robust.figures) == ("not enough evidence", True)
@@ -95,11 +96,8 @@ def test_every_claim_is_answered_where_the_run_holds_something(make_run: Callabl
 def test_patches_are_told_from_names_as_timm_writes_them(make_run: Callable[..., Path]) -> None:
     models = [("small", "vit", 16, 9_000_000, 3.0), ("large", "vit", 32, 9_000_000, 3.0)]
     run = make_run(models=models, devices=("cpu",), images=80)
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
-        patch = result["model"]["patch"]
-        result["cell"]["model"] = {"name": f"timm:vit_small_patch{patch}_224"}
-        path.write_text(json.dumps(result))
+    name = "timm:vit_small_patch{}_224"
+    change_results(run, lambda result: result["cell"]["model"].update(name=name.format(result["model"]["patch"])))
     change(run, "small", peak_ram_mib=900)
     change(run, "large", peak_ram_mib=500)
     assert outcomes(run)["A larger patch needs more RAM."] == "contradicted"
@@ -111,16 +109,13 @@ def test_patches_are_told_from_names_as_timm_writes_them(make_run: Callable[...,
 )
 def test_energy_of_a_result_on_both_devices(make_run: Callable[..., Path], joules, outcome) -> None:
     run = make_run(models=FAST_VIT, images=80)
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
-        result["energy"] = {"joules": joules[result["cell"]["device"] == "cuda"]}
-        path.write_text(json.dumps(result))
+    rewrite(run, lambda result: {"energy": {"joules": joules[result["cell"]["device"] == "cuda"]}})
     assert outcomes(run)["A result on a GPU takes less energy than on a CPU."] == outcome
 
 
 def test_energy_without_the_processor_is_not_compared(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT, images=80)
-    missing = {"cpu": None, "cuda": "CPU: no counter"}
+    missing = {"cpu": None, "cuda": Notice.of("no_rapl").model_dump()}
     rewrite(run, lambda result: result | {"energy": {"joules": 9.0, "not_measured": missing[result["cell"]["device"]]}})
     assert "does not hold what it takes" in answered(run)["A result on a GPU takes less energy than on a CPU."].figures
 
@@ -136,10 +131,8 @@ def test_devices_are_compared_where_training_was_the_same(make_run: Callable[...
 
 def test_cost_of_a_result_on_both_devices(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT, images=80)
-    for path in run.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
-        result["timings"]["total_seconds"] = 60.0  # at 0.10 an hour on the CPU and 1.20 on the GPU
-        path.write_text(json.dumps(result))
+    # at 0.10 an hour on the CPU and 1.20 on the GPU
+    change_results(run, lambda result: result["timings"].update(total_seconds=60.0))
     assert outcomes(run)["A result on a GPU costs less than on a CPU."] == "contradicted"
 
 
@@ -211,7 +204,9 @@ def test_vits_that_differ_in_more_than_the_patch_are_no_pair(make_run: Callable[
     (key, values), *_ = differing.items()
 
     def built(result):
-        model = {"name": result["label"], key: values.get(result["model"]["patch"])}
+        model = {"name": result["label"]}
+        if result["model"]["patch"]:
+            model[key] = values[result["model"]["patch"]]
         return result | {"cell": result["cell"] | {"model": model}}
 
     rewrite(run, built)

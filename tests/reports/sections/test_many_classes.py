@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.results.schema import CellResult
 from reports import export, render_report
 from reports.sections.gallery import MOST_BARS
 from reports.sections.models import MOST_CLASSES, confusion
@@ -15,29 +14,25 @@ from reports.sections.models import MOST_CLASSES, confusion
 MODELS = [(f"model-{i}_p16", ("vit", "cnn")[i % 2], 16, 10**6 * (i + 1), 2 + i % 5 * 0.5) for i in range(12)]
 
 
-def _result(matrix: list[list[int]]) -> CellResult:
-    return CellResult.model_validate({"id": "a" * 12, "cell": {}, "label": "m", "status": "ok", "confusion": matrix})
-
-
 def test_the_classes_with_most_errors_stay_in_their_order() -> None:
     matrix = [[9, 0, 1, 0], [0, 9, 0, 0], [0, 0, 5, 3], [0, 0, 0, 9]]
-    found = confusion(_result(matrix), ["a", "b", "c", "d"], most=2)
+    found = confusion(matrix, ["a", "b", "c", "d"], most=2)
     assert [name for name, _row in found.rows] == ["c", "d"]
     assert [[cell.count for cell in row] for _name, row in found.rows] == [[5, 3, 0], [0, 9, 0]]
     assert (found.is_part, found.classes) == (True, 4)
-    first = confusion(_result(matrix), ["a", "b", "c", "d"], most=3).rows[0]
+    first = confusion(matrix, ["a", "b", "c", "d"], most=3).rows[0]
     assert [cell.count for cell in first[1]] == [9, 1, 0, 0]
     assert [cell.is_right for cell in first[1]] == [True, False, False, False]
 
 
 def test_images_said_to_be_of_a_class_that_is_not_shown_are_counted() -> None:
-    found = confusion(_result([[0, 1, 0, 1], [1, 2, 0, 3], [0, 0, 9, 0], [0, 3, 0, 2]]), ["a", "b", "c", "d"], most=2)
+    found = confusion([[0, 1, 0, 1], [1, 2, 0, 3], [0, 0, 9, 0], [0, 3, 0, 2]], ["a", "b", "c", "d"], most=2)
     assert [(name, [cell.count for cell in row]) for name, row in found.rows] == [("b", [2, 3, 1]), ("d", [3, 2, 0])]
     assert found.rows[0][1][2].share == 1 / 6, "of all images of the class"
 
 
 def test_few_classes_are_shown_whole() -> None:
-    found = confusion(_result([[1, 1], [0, 2]]), ["a"])
+    found = confusion([[1, 1], [0, 2]], ["a"])
     assert [(name, [cell.count for cell in row]) for name, row in found.rows] == [("a", [1, 1]), ("1", [0, 2])]
     assert not found.is_part
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bench.results.history import EpochRecord, PassScores
+from bench.results.run import load_results
 from reports.inputs.load import load_report_data
 from reports.sections.time_to_accuracy import reaching
+from reports.text.i18n import ENGLISH
+from tests.reports.run_folder import change_results, write_history
 
 TWO = [("quick", "vit", 16, 9_000_000, 4.0), ("slow", "cnn", None, 9_000_000, 4.0)]
 VALIDATION = {"quick": (0.4, 0.72, 0.91), "slow": (0.3, 0.5, 0.75)}
@@ -18,23 +22,29 @@ VALIDATION = {"quick": (0.4, 0.72, 0.91), "slow": (0.3, 0.5, 0.75)}
 @pytest.fixture
 def run(make_run: Callable[..., Path]):
     folder = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
-    for path in folder.glob("cells/*/result.json"):
-        result = json.loads(path.read_text())
+
+    def timed(result: dict[str, Any]) -> None:
         result["timings"]["train_seconds"] = 36.0
         result["energy"] = {"joules": 90.0, "by_phase": {"train": 72.0}}
-        path.write_text(json.dumps(result))
-        line = {"train_seconds": 9.0, "validation_seconds": 1.0}
-        scores = VALIDATION[result["label"]]
+
+    change_results(folder, timed)
+    for stored in load_results(folder).results():
         epochs = [
-            {**line, "epoch": number, "train": {"accuracy": 0.5}, "validation": {"accuracy": score}}
-            for number, score in enumerate(scores, 1)
+            EpochRecord(
+                epoch=number,
+                train=PassScores(accuracy=0.5),
+                validation=PassScores(accuracy=score),
+                train_seconds=9.0,
+                validation_seconds=1.0,
+            )
+            for number, score in enumerate(VALIDATION[stored.label], 1)
         ]
-        (path.parent / "history.jsonl").write_text("".join(json.dumps(epoch) + "\n" for epoch in epochs))
+        write_history(folder / "cells" / stored.id, epochs)
     return folder
 
 
 def test_what_one_half_and_all_reached_the_quickest_first(run) -> None:
-    found = reaching(load_report_data([run]), lambda text: text)
+    found = reaching(load_report_data([run]), ENGLISH)
     assert found is not None
     rows = [(row.level.raw, row.title.split(" ")[0], row.epoch.raw) for row in found["rows"]]
     assert rows == [
@@ -53,15 +63,15 @@ def test_nothing_trained_nothing_shown(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
     for path in run.glob("cells/*/history.jsonl"):
         path.unlink()
-    assert reaching(load_report_data([run]), lambda text: text) is None
+    assert reaching(load_report_data([run]), ENGLISH) is None
 
 
 def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run) -> None:
     for path in run.glob("cells/*/history.jsonl"):
-        first, *rest = path.read_text().splitlines()
-        skipped = json.loads(first) | {"validation": None, "validation_seconds": None}
-        path.write_text("\n".join([json.dumps(skipped), *rest]) + "\n")
-    found = reaching(load_report_data([run]), lambda text: text)
+        first, *rest = load_results(run).history(path.parent.name)
+        skipped = first.model_copy(update={"validation": None, "validation_seconds": None})
+        write_history(path.parent, [skipped, *rest])
+    found = reaching(load_report_data([run]), ENGLISH)
     assert found is not None
     first = found["rows"][0]
     assert (first.level.raw, first.epoch.raw) == (0.9, 3)

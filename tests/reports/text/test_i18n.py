@@ -106,7 +106,7 @@ REASONS = {
     "the study names no price for this device",
     "no image was said to be of this class",
     "no test image is of this class",
-    "neither there nor ever said",
+    "neither there nor ever predicted",
 }
 
 
