@@ -226,6 +226,17 @@ def test_a_file_that_no_run_writes_is_not_read_into_memory(tmp_path: Path) -> No
         _ = run.study
 
 
+def test_a_key_that_decides_on_a_result_is_not_passed_over(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "study.yaml").write_text("name: a\nmodels: [m]\ntrain: {invented_later: 1}")
+    with pytest.raises(RunError, match=r"study\.yaml was written by another version .* holds train\.invented_later"):
+        _ = run.study
+    result = json.loads(_result(id="x").model_dump_json())
+    result["cell"]["invented_later"] = 1
+    with pytest.raises(RunError, match=r"^here was written by another version .* holds cell\.invented_later"):
+        CellResult.from_json(json.dumps(result), "here")
+
+
 def test_a_line_of_the_history_that_is_wrong_is_named(tmp_path: Path) -> None:
     run = _run(tmp_path)
     (tmp_path / "cells" / "x" / "history.jsonl").write_text('{"epoch": 1}\n{"epoch": 2, "lr": "high"}\n')
