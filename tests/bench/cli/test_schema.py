@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import BaseModel
 
 from bench.cli.schema import schema
 from bench.results.json_schema import STORED_FILES, run_schema
@@ -31,7 +33,7 @@ def test_what_a_run_stores_is_valid(tmp_path: Path) -> None:
     """Of a run of version 1, read and written again."""
     run = load_results(Path(__file__).parents[1] / "results" / "data" / "version_1")
     validator, whole = Draft202012Validator, run_schema()
-    models = {
+    models: dict[str, Sequence[BaseModel]] = {
         "study.yaml": [run.study],
         "dataset.json": [run.dataset],
         "environment.json": [run.environment],

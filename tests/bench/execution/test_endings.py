@@ -6,6 +6,8 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import Self
 
 import psutil
 import pytest
@@ -314,13 +316,13 @@ def test_a_broken_progress_file_disturbs_nothing(run_script: RunScript) -> None:
 
 
 def test_clock_set_back_by_a_day(run_script: RunScript, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = local.datetime, []
+    calls = []
 
-    class _Backwards(real):  # type: ignore[valid-type,misc]
+    class _Backwards(datetime):
         @classmethod
-        def now(cls, tz: object = None) -> object:
+        def now(cls, tz: tzinfo | None = None) -> Self:
             calls.append(1)
-            return real(2030, 1, 2 if len(calls) == 1 else 1, tzinfo=tz)  # type: ignore[arg-type]
+            return cls(2030, 1, 2 if len(calls) == 1 else 1, tzinfo=tz)
 
     monkeypatch.setattr(local, "datetime", _Backwards)
     monkeypatch.setattr(time, "time", lambda: 0.0)

@@ -109,8 +109,8 @@ def test_kill_9_while_it_compiles(inject: Inject, tmp_path: Path) -> None:
 
 def test_a_loss_that_becomes_nan(inject: Inject, tmp_path: Path) -> None:
     inject("")
-    wild = {"lr": 100, "optimizer": "sgd", "clip_norm": None, "warmup_epochs": 0, "epochs": 3}
-    run = run_study(_study(**wild), out=tmp_path / "r")
+    study = _study(lr=100, optimizer="sgd", clip_norm=None, warmup_epochs=0, epochs=3)
+    run = run_study(study, out=tmp_path / "r")
     result = _only(run)
     assert result.status is Status.DIVERGED
     assert result.error is not None

@@ -70,7 +70,8 @@ def _nvml(environ: dict[str, str] | None = None, **answers: Any) -> tuple[Nvml, 
 
 
 def _refusal(number: int = pynvml.NVML_ERROR_NOT_SUPPORTED) -> Exception:
-    return pynvml.NVMLError(number)
+    refusal: Exception = pynvml.NVMLError(number)
+    return refusal
 
 
 def test_without_a_driver_there_is_a_reason() -> None:
@@ -197,8 +198,11 @@ def test_an_old_gpu_without_a_counter(tmp_path: Any) -> None:
     energy = open_energy("cuda", nvml, tmp_path).energy()
     assert energy.joules is None
     assert energy.not_measured is not None
-    cpu, gpu = energy.not_measured.values["parts"]  # type: ignore[misc]
+    parts = energy.not_measured.values["parts"]
+    assert isinstance(parts, tuple)
+    cpu, gpu = parts
     assert cpu == Notice.of("no_rapl")
+    assert isinstance(gpu, Notice)
     assert gpu.code == "gpu_energy_missing"
     assert "nvmlDeviceGetTotalEnergyConsumption" in str(gpu.values["reason"])
 

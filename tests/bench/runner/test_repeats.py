@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from bench.errors import RunError
 from bench.execution import local
+from bench.execution.process.exit_status import classify_exit
 from bench.results.notice import Notice, verbatim
 from bench.results.run import Run
 from bench.results.schema import CellResult, Status
@@ -121,13 +123,13 @@ def test_a_run_that_is_stopped_in_a_round_goes_on_with_it(
     child: Child, tmp_path: Path, order: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child(_script(order, "leave(**profile(0.01))"))
-    real, calls = local.classify_exit, []
+    calls = []
 
-    def stop(*arguments: object) -> object:
+    def stop(*arguments: Any) -> object:
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
+        return classify_exit(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(local, "classify_exit", stop)

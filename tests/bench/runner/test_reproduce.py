@@ -13,9 +13,10 @@ import pytest
 import yaml
 from PIL import Image
 
+from bench.data.prepare import prepare
 from bench.errors import BenchError, RunError
+from bench.results.predictions import write_predictions
 from bench.results.run import Run
-from bench.results.writer import write_predictions
 from bench.runner import preparation
 from bench.runner.reproduce import reproduce
 from bench.runner.study import run_study
@@ -46,11 +47,11 @@ def test_the_data_is_prepared_once(
 ) -> None:
     child("leave()")
     first = run_study(small_study(1), out=tmp_path / "first")
-    real, calls = preparation.prepare, []
+    calls = []
 
     def count(*arguments: Any, **keys: Any) -> object:
         calls.append(1)
-        return real(*arguments, **keys)
+        return prepare(*arguments, **keys)
 
     monkeypatch.setattr(preparation, "prepare", count)
     reproduce(first.path)

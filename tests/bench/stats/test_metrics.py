@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from sklearn import metrics as reference
 from sklearn.calibration import calibration_curve
 
@@ -33,8 +34,11 @@ def unrolled(cm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.repeat(true, cm.ravel()), np.repeat(said, cm.ravel())
 
 
+Drawn = tuple[np.ndarray, np.ndarray]
+
+
 @st.composite
-def predictions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+def predictions(draw: st.DrawFn) -> Drawn:
     classes = draw(st.integers(2, 7))
     n = draw(st.integers(1, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -46,7 +50,7 @@ def predictions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 @settings(max_examples=150, deadline=None)
 @given(predictions())
-def test_scores_of_the_matrix_agree_with_scikit_learn(drawn) -> None:
+def test_scores_of_the_matrix_agree_with_scikit_learn(drawn: Drawn) -> None:
     labels, probabilities = drawn
     classes = probabilities.shape[1]
     said = metrics.predicted_labels(probabilities)
@@ -71,7 +75,7 @@ def test_scores_of_the_matrix_agree_with_scikit_learn(drawn) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(predictions())
-def test_scores_of_probabilities_agree_with_scikit_learn(drawn) -> None:
+def test_scores_of_probabilities_agree_with_scikit_learn(drawn: Drawn) -> None:
     labels, probabilities = drawn
     classes = range(probabilities.shape[1])
     assert metrics.log_loss(labels, probabilities) == pytest.approx(
@@ -89,7 +93,7 @@ def test_scores_of_probabilities_agree_with_scikit_learn(drawn) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(predictions(), st.integers(1, 20))
-def test_calibration_bins_agree_with_scikit_learn(drawn, bins) -> None:
+def test_calibration_bins_agree_with_scikit_learn(drawn: Drawn, bins: int) -> None:
     labels, probabilities = drawn
     correct = (probabilities.argmax(axis=1) == labels).astype(int)
     count, confidence, right = metrics.calibration_bins(labels, probabilities, bins)
@@ -106,7 +110,7 @@ def test_calibration_bins_agree_with_scikit_learn(drawn, bins) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(predictions())
-def test_summary_holds_every_score_and_top_1_is_accuracy(drawn) -> None:
+def test_summary_holds_every_score_and_top_1_is_accuracy(drawn: Drawn) -> None:
     labels, probabilities = drawn
     scores = metrics.summary(labels, probabilities)
     assert list(scores) == [
@@ -121,7 +125,7 @@ def test_summary_holds_every_score_and_top_1_is_accuracy(drawn) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(predictions())
-def test_the_order_of_the_images_does_not_matter(drawn) -> None:
+def test_the_order_of_the_images_does_not_matter(drawn: Drawn) -> None:
     labels, probabilities = drawn
     forward = metrics.summary(labels, probabilities)
     backward = metrics.summary(labels[::-1], probabilities[::-1])
@@ -190,7 +194,7 @@ GOOD = np.array([[0.2, 0.8], [0.6, 0.4]])
         ([[0, 1]], GOOD, "shape"),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused(labels, probabilities, words) -> None:
+def test_input_that_cannot_be_scored_is_refused(labels: ArrayLike, probabilities: ArrayLike, words: str) -> None:
     with pytest.raises(DataError, match=words):
         metrics.summary(labels, probabilities)
 
@@ -198,7 +202,7 @@ def test_input_that_cannot_be_scored_is_refused(labels, probabilities, words) ->
 @pytest.mark.parametrize(
     "matrix", [[[1, 2]], [[0, 0], [0, 0]], [[1, -1], [0, 1]], [[0.5, 1], [1, 1]], [["a"]], [[np.nan]], [], 3]
 )
-def test_a_broken_confusion_matrix_is_refused(matrix) -> None:
+def test_a_broken_confusion_matrix_is_refused(matrix: ArrayLike) -> None:
     with pytest.raises(DataError, match="confusion matrix"):
         metrics.accuracy(matrix)
 

@@ -10,9 +10,10 @@ from statsmodels.stats.contingency_tables import cochrans_q, mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from bench.errors import DataError
-from bench.stats import letters, paired_bootstrap
+from bench.stats import confidence, letters, paired_bootstrap
 from bench.stats import paired_tests as comparisons
 from bench.stats.metrics import confusion_matrix, formulas
+from tests.known import known
 
 CLASSES = 4
 
@@ -31,20 +32,20 @@ def study(seed: int, n: int, *right: tuple[float, float]) -> tuple[np.ndarray, l
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_mcnemar_agrees_with_statsmodels(only_a, only_b) -> None:
+def test_mcnemar_agrees_with_statsmodels(only_a: int, only_b: int) -> None:
     expected = mcnemar([[7, only_a], [only_b, 9]], exact=True).pvalue if only_a + only_b else 1.0
     assert float(comparisons.mcnemar_exact(only_a, only_b)) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(max_examples=30, deadline=None)  # statsmodels collects garbage on every call
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_agrees_with_statsmodels(p_values) -> None:
+def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
     np.testing.assert_allclose(comparisons.holm(p_values), multipletests(p_values, method="holm")[1], atol=1e-12)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.integers(5, 80))
-def test_cochran_q_agrees_with_statsmodels(seed, models, n) -> None:
+def test_cochran_q_agrees_with_statsmodels(seed: int, models: int, n: int) -> None:
     labels, said = study(seed, n, *[(0.3, 0.8)] * models)
     found = comparisons.cochran_q(labels, {str(i): given for i, given in enumerate(said)})
     right = np.stack([given == labels for given in said], axis=1)
@@ -52,6 +53,7 @@ def test_cochran_q_agrees_with_statsmodels(seed, models, n) -> None:
         assert found is None
     else:
         expected = cochrans_q(right.astype(int))
+        assert found is not None
         assert found.statistic == pytest.approx(expected.statistic)
         assert found.p_value == pytest.approx(expected.pvalue)
         assert (found.df, found.models, found.n) == (models - 1, models, n)
@@ -118,7 +120,7 @@ def test_equal_models_are_called_different_in_at_most_5_percent_of_families() ->
 
 
 @pytest.mark.parametrize("n", [224, 1000])
-def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n) -> None:
+def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n: int) -> None:
     rates = ((0.7, 0.99), (0.5, 0.98))
     labels, (a, b) = study(10**6, 2_000_000, *rates)
     large = [confusion_matrix(labels, given, CLASSES).astype(np.float64) for given in (a, b)]
@@ -128,7 +130,7 @@ def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulat
         labels, (a, b) = study(seed, n, *rates)
         for name in true:
             found = paired_bootstrap.paired_difference(labels, a, b, name, resamples=600)
-            held[name] += found.holds(true[name])
+            held[name] += known(found).holds(true[name])
     assert {name: 0.93 <= count / 1_000 <= 0.97 for name, count in held.items()} == dict.fromkeys(held, True), held
 
 
@@ -136,11 +138,12 @@ def test_a_difference_of_any_score_is_that_of_the_scores() -> None:
     labels, (a, b) = study(4, 400, (0.6, 0.99), (0.3, 0.95))
     for name, formula in formulas().items():
         scores = [float(formula(confusion_matrix(labels, given, CLASSES).astype(np.float64))) for given in (a, b)]
-        found = paired_bootstrap.paired_difference(labels, a, b, name)
+        found = known(paired_bootstrap.paired_difference(labels, a, b, name))
         assert found.estimate == pytest.approx(scores[0] - scores[1])
         assert found.low < found.estimate < found.high
     assert paired_bootstrap.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1], "kappa") is None
-    assert paired_bootstrap.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1]).estimate == pytest.approx(1 / 3)
+    of_accuracy = known(paired_bootstrap.paired_difference([0, 0, 0], [0, 0, 1], [0, 1, 1]))
+    assert of_accuracy.estimate == pytest.approx(1 / 3)
 
 
 def test_pairing_narrows_a_difference_where_models_share_their_errors() -> None:
@@ -160,7 +163,7 @@ def pairs(accuracy: dict[str, float], separated: set[tuple[str, str]]) -> list[c
     made = []
     for a, b in combinations(accuracy, 2):
         p = 0.001 if (a, b) in separated or (b, a) in separated else 0.5
-        difference = comparisons.Interval(accuracy[a] - accuracy[b], -1, 1, 0.95, "bootstrap")
+        difference = confidence.Interval(accuracy[a] - accuracy[b], -1, 1, 0.95, "bootstrap")
         made.append(comparisons.Comparison(a, b, 100, accuracy[a], accuracy[b], 0, 0, difference, p, p))
     return made
 
@@ -180,7 +183,7 @@ def test_a_winner_is_named_only_when_separated_from_every_other() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data(), st.integers(2, 9))
-def test_two_models_share_a_letter_exactly_when_they_are_not_separated(data, models) -> None:
+def test_two_models_share_a_letter_exactly_when_they_are_not_separated(data: st.DataObject, models: int) -> None:
     names = [f"m{i}" for i in range(models)]
     everything = list(combinations(names, 2))
     separated = data.draw(st.sets(st.sampled_from(everything)))

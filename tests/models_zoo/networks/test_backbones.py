@@ -90,8 +90,8 @@ def test_a_users_weights_fit_the_users_model(mine: Callable[[Callable[..., objec
     saved = WithBackbone(8)
     torch.save({f"module.{key}": value for key, value in saved.state_dict().items()}, tmp_path / "w.pth")
     built = build(mine(with_backbone), num_classes=3, image_size=32, weights=tmp_path / "w.pth")
-    state = built.module.backbone.net.state_dict()  # type: ignore[union-attr]
-    assert torch.equal(state["backbone.0.weight"], saved.backbone[0].weight)
+    state = built.module.get_submodule("backbone.net").state_dict()
+    assert torch.equal(state["backbone.0.weight"], saved.get_parameter("backbone.0.weight"))
     assert built.provenance["ignored_keys"] == ["head.weight", "head.bias"]
 
 

@@ -12,6 +12,7 @@ from bench.data.split.assign import shares, split, split_hash
 from bench.data.split.csv_file import read_split
 from bench.data.split.subset import subset
 from bench.errors import DataError
+from bench.results.dataset import Split
 from bench.study.dataset import SplitSpec
 
 COUNTS = st.lists(st.integers(3, 60), min_size=2, max_size=6)
@@ -30,7 +31,8 @@ def test_every_class_is_on_every_side_in_its_proportion(counts: list[int], test:
     assert sides == split(names, labels, range(len(labels)), spec, "stratified")
     held = Counter(zip(labels, sides, strict=True))
     for index, count in enumerate(counts):
-        for side, fraction in (("test", test), ("validation", val)):
+        wanted: list[tuple[Split, float]] = [("test", test), ("validation", val)]
+        for side, fraction in wanted:
             assert held[f"c{index}", side] >= 1
             assert abs(held[f"c{index}", side] - count * fraction) <= 1.01 or count < 6
         assert held[f"c{index}", "train"] >= 1
