@@ -4,6 +4,7 @@ nox -s study                     the shipped study quickstart, and its report
 nox -s study -- NAME [options]   any study
 nox -s reproduce -- RUN          a stored run again, and whether it agrees
 nox -s tests lint typecheck      what a change has to pass
+nox -s translations              the texts of the page, in every language
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def translations(session: nox.Session) -> None:
-    """Extract the texts of the page and bring the catalog of every language up to date; then tell what is missing.
+    """Extract the texts of the page and bring the catalog of every language up to date, then list what is missing.
 
     A new language: nox -s translations -- LANG
     """

@@ -29,7 +29,7 @@ def doctor() -> None:
     console.print(table)
     warnings = check_environment(found)
     if found.energy is not None:
-        warnings.append(f"energy will not be measured: {word(found.energy, str)}")
+        warnings.append(f"energy will not be measured: {word(found.energy)}")
     for warning in warnings:
         console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 

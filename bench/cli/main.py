@@ -12,9 +12,11 @@ import typer
 
 from bench.cli.data import data_app
 from bench.cli.doctor import doctor
+from bench.cli.list import list_kind
 from bench.cli.models import models
 from bench.cli.report import compare, export, report
 from bench.cli.run import reproduce, run
+from bench.cli.schema import schema
 from bench.errors import BenchError
 
 __all__ = ["app", "main"]
@@ -27,8 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
-for command in (run, report, compare, reproduce, export, models, doctor):
+for command in (run, report, compare, reproduce, export, models, doctor, schema):
     app.command()(command)
+app.command("list")(list_kind)
 
 
 def main() -> None:

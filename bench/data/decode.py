@@ -35,7 +35,7 @@ __all__ = [
 MAX_PIXELS = 8192 * 8192
 """An image that claims more pixels than this is refused before memory is reserved for them."""
 
-# Named one by one, since some of Pillow's other readers start programs (EPS) or are seldom looked after.
+# Named one by one, since some of Pillow's other readers start programs (EPS) or are seldom maintained.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 # What Pillow's readers are known to raise on damaged files.
@@ -110,7 +110,7 @@ def decode_full(data: bytes, name: str) -> Decoded:
             raise ImageError(message, Notice.of("not_an_image")) from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             message = f"{name}: claims more than {MAX_PIXELS:,} pixels; refused"
-            raise ImageError(message, Notice.of("too_many_pixels", limit=MAX_PIXELS)) from error
+            raise ImageError(message, Notice.of("more_pixels_than", limit=MAX_PIXELS)) from error
         except _BROKEN as error:
             reason = _reason(error)
             message = f"{name}: damaged or cut short ({reason})"
@@ -126,7 +126,7 @@ def _decode(data: bytes, name: str) -> Decoded:
         width, height = image.size
         if width * height > MAX_PIXELS:
             message = f"{name}: claims {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}; refused"
-            raise ImageError(message, Notice.of("too_many_pixels", limit=MAX_PIXELS))
+            raise ImageError(message, Notice.of("too_many_pixels", width=width, height=height, limit=MAX_PIXELS))
         mode, kind = image.mode, image.format or "?"
         image.load()
         upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image

@@ -35,6 +35,12 @@ Progress = Callable[[str, int, int], None]
 
 _IMBALANCED = 10.0
 
+_ASIDE = {
+    "name_not_utf8": "its name is not valid UTF-8",
+    "suffix_unknown": "its name does not end like an image's",
+}
+"""Why files of a class were not taken for images, in an error's words; a report has its own."""
+
 
 def prepare(
     dataset: DatasetSpec,
@@ -220,15 +226,16 @@ def _check_classes(source: Source, records: Sequence[Sample]) -> None:
     left = {record.label for record in records}
     empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
     if empty:
-        aside = (
-            f"; {source.ignored[0][0]!r} was not taken for an image (patchbench data audit prints why)"
-            if source.ignored
-            else ""
-        )
+        aside = _left_aside(*source.ignored[0]) if source.ignored else ""
         raise DataError(
             f"{source.card.path or source.card.name}: the class {empty[0]!r} has no image that can be used; add "
             f"images, or remove the class{aside}"
         )
+
+
+def _left_aside(name: str, notice: Notice) -> str:
+    reason = _ASIDE.get(notice.code, "patchbench data audit prints why")
+    return f"; {name} was not taken for an image ({reason})"
 
 
 def _groups(records: Sequence[Sample], spec: SplitSpec) -> list[str | None]:

@@ -21,9 +21,9 @@ _EMPTY = (math.nan,) * len(PARTS)
 class StepTimer:
     """Splits some of the steps of a training into their parts.
 
-    On a CPU every step can be timed, for the clock costs nothing. A GPU works while Python runs ahead; to tell
-    the parts apart it has to be waited for at each of them, which itself costs time. So there only every n-th step is
-    timed, another one in each epoch, and the epoch's own seconds stay the measure of its length.
+    On a CPU every step can be timed, for the clock costs nothing. A GPU works while Python runs ahead; to time the
+    parts one by one it has to be waited for at each of them, which itself costs time. So there only every n-th step
+    is timed, another one in each epoch, and the epoch's own seconds stay the measure of its length.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StepTimer:
         self._rows.extend(samples.ravel().tolist())
 
     def begin(self, epoch: int, step: int) -> None:
-        """A step begins, or a further piece of it: the next images are asked for. epoch: from 1, step: from 0."""
+        """A step begins, or a further micro-batch of it: the next images are asked for. epoch: from 1, step: from 0."""
         self._timed = (step + epoch - 1) % self._every == 0
         self._epoch = epoch
         self.mark()
@@ -73,7 +73,7 @@ class StepTimer:
     def samples(self) -> NDArray[np.float32]:
         """The timed steps, (n, 5): the epoch, and the seconds of `PARTS`; not a number where a part did not happen.
 
-        The pieces of a batch that is passed through the model in several have a row each, all but the last without an
+        The micro-batches of a batch have a row each, all but the last without an
         optimizer's part.
         """
         return np.array(self._rows, dtype=np.float32).reshape(-1, 1 + len(PARTS))

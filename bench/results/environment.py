@@ -49,7 +49,7 @@ class GpuLoad(Stored):
 
 
 class SystemLoad(Stored):
-    """What else the machine did while a cell ran; None: the system does not tell."""
+    """What else the machine did while a cell ran; None: the system does not report it."""
 
     other_cores: float | None = None
     """How many cores' worth of time other processes took."""
@@ -64,7 +64,7 @@ class SystemLoad(Stored):
 
 
 class Cpu(Stored):
-    """The CPU; None: the system does not tell."""
+    """The CPU; None: the system does not report it."""
 
     model: str | None = None
     """Its name."""
@@ -83,7 +83,7 @@ class Cpu(Stored):
 
 
 class Clock(Stored):
-    """Clock policy; None: the system does not tell (virtual machines)."""
+    """Clock policy; None: the system does not report it (virtual machines)."""
 
     governor: str | None = None
     """The frequency governor; several are joined by a comma."""
@@ -116,7 +116,7 @@ class GitState(Stored):
 
 
 class Gpu(Stored):
-    """An NVIDIA device by its driver; None: the driver does not tell."""
+    """An NVIDIA device by its driver; None: the driver does not report it."""
 
     name: str | None = None
     """Its name."""

@@ -20,7 +20,14 @@ _RENAMED_SETTINGS = {
     "patches_exchanged": "patch_kernels",
     "fast_attention": "attention_kernels",  # was only whether, not how many: 1 stands for "some"
     "standardised": "standardized",
-    "neighbours": "neighbors",
+    "neighbours": "head_neighbors",
+    "C": "head_c",
+}
+_RENAMED_TUNING = {
+    "lr": "head_lr",
+    "weight_decay": "head_weight_decay",
+    "tried": "head_candidates",
+    "tuning_seconds": "head_tuning_seconds",
 }
 _RENAMED_LOAD = {"stolen_share": "steal_fraction", "held_back_seconds": "cpu_throttled_seconds"}
 
@@ -120,13 +127,25 @@ def _context(raw: Json) -> Json:
     """Version 1 kept what a reader has to know under keys of their own."""
     notices = [verbatim(f"warm-up: {raw['warm_up']}")] if "warm_up" in raw else []
     notices += [Notice.of("model_not_kept", reason=raw["model_not_kept"])] if "model_not_kept" in raw else []
-    notices += [verbatim(raw["exit"])] if "exit" in raw else []
+    notices += [_late_failure(raw["exit"])] if "exit" in raw else []
     load = _load(raw["during"]) if raw.get("during") else None
     return {**raw, "system_load": load, "notices": notices}
 
 
+def _late_failure(text: str) -> Notice:
+    """What went wrong after the result; further rounds are not made where its code says so."""
+    cut = text.removeprefix("the inference profile was cut short: ")
+    if cut != text:
+        return Notice.of("profile_cut_short", reason=verbatim(cut))
+    how, within, _ = text.removeprefix("its process ended by ").partition(" in the inference profile, ")
+    if within:
+        return Notice.of("failed_in_profile", how=how)
+    return Notice.of("failed_after_result", how=how.removesuffix(" after the result was written"))
+
+
 def _settings(raw: Json) -> Json:
-    named = _renamed({key: value for key, value in raw.items() if value is not None}, _RENAMED_SETTINGS)
+    flat = {**raw, **_renamed(raw.get("head_tuned") or {}, _RENAMED_TUNING)}
+    named = _renamed({key: value for key, value in flat.items() if value is not None}, _RENAMED_SETTINGS)
     if "attention_kernels" in named:
         named["attention_kernels"] = int(named["attention_kernels"])
     return named

@@ -6,7 +6,11 @@ from pydantic import Field
 
 from bench.results.stored import SCHEMA_VERSION, Stored
 
-__all__ = ["FoundBatchSize", "Plan", "PlannedCell"]
+__all__ = ["FOUND_BATCH", "FoundBatchSize", "Plan", "PlannedCell"]
+
+
+FOUND_BATCH = "batch_size.json"
+"""The file of `FoundBatchSize` in a run folder."""
 
 
 class PlannedCell(Stored):

@@ -74,7 +74,12 @@ def parse_mapping(raw: object, where: Path | str, model: type[Model], upgrade: U
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise damaged(where, f"{field}: {first['msg']}", advice) from error
+        if first["type"] == "extra_forbidden":  # of what decides on a result, nothing is passed over
+            raise RunError(
+                f"{where} was written by another version of patchbench: it holds {field}, which this one does not "
+                f"know. Use that version (environment.json names it), or run the study into another folder."
+            ) from error
+        raise damaged(where, f"{field}: {first['msg'].removeprefix('Value error, ')}", advice) from error
 
 
 def parse_yaml(text: str, where: Path | str, model: type[Model], *, advice: str) -> Model:

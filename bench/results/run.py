@@ -15,7 +15,7 @@ from bench.results.environment import Environment
 from bench.results.files import read_json_lines
 from bench.results.history import EpochRecord
 from bench.results.migrate import upgrade_environment
-from bench.results.plan import FoundBatchSize, Plan, PlannedCell
+from bench.results.plan import FOUND_BATCH, FoundBatchSize, Plan, PlannedCell
 from bench.results.predictions import Predictions, read_predictions
 from bench.results.read import parse_json, parse_mapping, parse_yaml, read_text
 from bench.results.schema import CellResult
@@ -69,7 +69,7 @@ class Run:
     @property
     def batch_size(self) -> FoundBatchSize | None:
         """What ``batch_size: auto`` has found; None where the study gives a number."""
-        path = self.path / "batch_size.json"
+        path = self.path / FOUND_BATCH
         if not path.is_file():
             return None
         return parse_json(read_text(path, advice=_BATCH_AGAIN), path, FoundBatchSize, None, advice=_BATCH_AGAIN)

@@ -83,7 +83,7 @@ class Timings(Stored):
     epoch_seconds: tuple[float, ...] = ()
     """Raw samples: the training part of each epoch."""
     steps_timed: int = 0
-    """Steps of the optimizer whose parts were told apart: all on a CPU, every twentieth elsewhere. Their raw
+    """Steps of the optimizer whose parts were timed one by one: all on a CPU, every twentieth elsewhere. Their raw
     samples are in steps.npy (`bench.results.run.Run.steps`)."""
     step_parts: dict[str, float] = Field(default_factory=dict)
     """Seconds of those steps together by part: data (waiting for the next batch), forward, backward, optimizer."""
@@ -127,7 +127,7 @@ class Energy(Stored):
     by_counter: dict[str, float] = Field(default_factory=dict)
     """Joules of each counter: package-0, dram, the GPU's name."""
     by_phase: dict[str, float] = Field(default_factory=dict)
-    """Joules of each phase, which are told apart from outside to within 0.1 s."""
+    """Joules of each phase, whose ends are known to within 0.1 s."""
     method: Notice | None = None
     """Which counters were read; None without any."""
     not_measured: Notice | None = None

@@ -63,10 +63,10 @@ class WeightsProvenance(Stored):
     @classmethod
     def of(cls, provenance: Mapping[str, Any]) -> WeightsProvenance:
         """Return the plain provenance of a model that `models_zoo` has built, typed."""
-        told = {
+        resampled = {
             key: Resampling(before=how["from"], after=how["to"], method=how["method"])
             for key in ("patch_resampled", "position_grid")
             if (how := provenance.get(key))
         }
         notices = tuple(verbatim(note) for note in provenance.get("notes") or ())
-        return cls.model_validate({**provenance, **told, "notices": notices})
+        return cls.model_validate({**provenance, **resampled, "notices": notices})

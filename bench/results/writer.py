@@ -13,17 +13,15 @@ import numpy as np
 
 from bench.errors import RunError
 from bench.results.dataset import DatasetManifest
+from bench.results.plan import FOUND_BATCH
 from bench.results.predictions import write_predictions
 from bench.results.run import Run
 from bench.study.schema import Study
 
-__all__ = ["FOUND_BATCH", "acquire_lock", "keep_predictions", "open_folder"]
+__all__ = ["acquire_lock", "keep_predictions", "open_folder"]
 
 _FIXED = ("name", "dataset", "split", "train")
 """What makes a study the same study; the grid's axes, limits and prices may grow or change between calls."""
-
-FOUND_BATCH = "batch_size.json"
-"""What ``batch_size: auto`` has found for the run."""
 
 _DESCRIPTION = ("study.yaml", FOUND_BATCH, "dataset.json", "environment.json", "plan.json", "thumbnails.parquet")
 

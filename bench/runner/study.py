@@ -13,9 +13,10 @@ from bench.execution.messages.outcome import BROKEN
 from bench.results.dataset import DatasetManifest
 from bench.results.files import write_atomic
 from bench.results.notice import Notice
+from bench.results.plan import FOUND_BATCH
 from bench.results.run import Run
 from bench.results.schema import CellResult, Failure, Status
-from bench.results.writer import FOUND_BATCH, keep_predictions, open_folder
+from bench.results.writer import keep_predictions, open_folder
 from bench.runner.due import Due, Retry, find_due
 from bench.runner.events import (
     CellDone,

@@ -16,7 +16,7 @@ Backend = Literal["eager", "compile", "onnxruntime", "int8"]
 class MeasureSpec(BaseModel):
     """The ``measure`` section of a study."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     training: bool = True
     """``false``: the models are built and their inference is measured, but nothing is trained or scored."""

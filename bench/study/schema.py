@@ -43,7 +43,7 @@ _CELL_VERSION = 2
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class ModelEntry(_Strict):
@@ -101,20 +101,29 @@ class PublishedRow(_Strict):
     """A result that others reported: shown beside the measured ones, never as one of them."""
 
     model: str
+    """The model, as the source calls it."""
     source: str = Field(min_length=1)
     """Who reported it and where."""
     device: str | None = None
+    """The device it ran on."""
     dataset: str | None = None
+    """The data set."""
     images: int | None = Field(default=None, ge=1)
+    """How many images it was tested on."""
     accuracy: float | None = Field(default=None, ge=0, le=1)
     """A fraction: 0.9684 for 96.84 %."""
     balanced_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """A fraction."""
     kappa: float | None = Field(default=None, ge=-1, le=1)
+    """Cohen's kappa, -1 to 1."""
     seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Seconds of training."""
     status: str | None = None
     """``killed``, where it did not finish."""
     note: str | None = None
+    """What a reader has to know of it."""
     confusion: list[list[int]] | None = None
+    """Test images counted by (true class, predicted class)."""
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -127,21 +136,33 @@ class Study(_Strict):
     """A named grid. Only ``name`` and ``models`` have no default."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Its name, and the name of its run folder."""
     description: str = ""
+    """What it is for, in a sentence or two."""
     dataset: DatasetSpec = Field(default_factory=DatasetSpec)
+    """Where the images are."""
     split: SplitSpec = SplitSpec()
+    """How they are divided."""
     models: tuple[Annotated[ModelEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1)
+    """The models, each with a label of its own."""
     regimes: tuple[Regime, ...] = Field(default=("finetune",), min_length=1)
+    """How they are trained."""
     devices: tuple[Device, ...] = Field(default=("cpu",), min_length=1)
+    """Where they are trained: ``cpu``, ``cuda``, ``cuda:1``, ``mps``, ``xpu``."""
     precisions: tuple[Precision, ...] = Field(default=("fp32",), min_length=1)
+    """Number formats of the passes through a model."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(default=(0,), min_length=1)
+    """Each seed is a further repetition."""
     train: TrainSpec = TrainSpec()
+    """Settings of the training, the same for all cells."""
     measure: MeasureSpec = MeasureSpec()
+    """What is measured beside training."""
     budget: Annotated[Budget, BeforeValidator(_as_budget)] = Budget()
     """``time_limit`` and ``memory_limit``, or the name of a budget: ``colab-free``."""
     prices: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     """Money per hour by device."""
     published: tuple[PublishedRow, ...] = ()
+    """Results of others, shown beside the measured ones."""
     keep_models: bool = False
     """Keep the weights that were tested, as model.safetensors in the cell's folder."""
 
@@ -212,14 +233,21 @@ class Cell(_Strict):
     model: ModelEntry
     """With weights and image_size filled in."""
     regime: Regime
+    """How it is trained: ``scratch``, ``finetune`` or ``frozen``."""
     device: Device
+    """The device as the study names it."""
     precision: Precision
+    """Number format of the passes through the model."""
     seed: int
+    """The seed of the weights, the order and the augmentation."""
     train: TrainSpec
+    """How it is trained."""
     fingerprint: str
     """Of the data set."""
     split_hash: str
+    """SHA-256 over name and split of every image."""
     resize: Literal["squash", "crop"] = "squash"
+    """``squash`` ignores the shape of an image, ``crop`` cuts out the largest square in its middle."""
     weights_sha256: str | None = None
     """Of the weights file, where one is given."""
     training: bool = True

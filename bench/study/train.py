@@ -18,9 +18,10 @@ Pause = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_n
 class TrainSpec(BaseModel):
     """How every cell is trained: the same for every model of a study."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     epochs: int = Field(default=20, ge=1, le=100_000)
+    """Passes over the training images."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | Literal["auto"] = 32
     """The effective batch: images per step of the optimizer. ``auto``: the largest power of two that fits in memory for
     every cell of the study; it is found once, before the first cell, and stands in the run's study.yaml."""
@@ -31,6 +32,7 @@ class TrainSpec(BaseModel):
     """Images at once where nothing learns; null: what is fast, by the size of an image on a CPU and at least 256
     elsewhere."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
+    """The optimizer."""
     lr: float = Field(default=1e-3, gt=0, le=100, allow_inf_nan=False)
     """The highest learning rate, reached after the warm-up."""
     head_lr: float | None = Field(default=None, gt=0, le=100, allow_inf_nan=False)
@@ -42,9 +44,11 @@ class TrainSpec(BaseModel):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """For sgd."""
     schedule: Literal["cosine", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up."""
     warmup_epochs: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """Linear rise of the learning rate over this many epochs, at most half of all."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a label (0 to 1) that is spread over all classes."""
     augment: Literal["none", "light", "full"] = "none"
     """``light``: flips, quarter turns and small shifts; ``full``: also brightness, contrast and color."""
     mixup: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)

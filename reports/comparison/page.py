@@ -61,10 +61,9 @@ def write_page(compared: Compared, out: Path, _: Translate, lang: str) -> Path:
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     first, second = compared.data.run_names
     text = (
-        environment()
+        environment(_)
         .get_template("compare.html.j2")
         .render(
-            _=_,
             lang=lang,
             title=f"{first} → {second}",
             summary=summary(compared, _),

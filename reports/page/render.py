@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, pass_context
-from jinja2.runtime import Context
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.results.files import write_atomic
-from bench.results.notice import Notice
 from bench.results.run import Run
 from reports.exports.tables import csv_text
 from reports.inputs.load import load_report_data
@@ -44,9 +43,8 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     style = _asset("report.css")
     sections = fill_sections(Page(data, significance, _))
     scripts = _scripts(sections)
-    page = environment(section.kind.templates for section in sections).get_template("report.html.j2")
+    page = environment(_, (section.kind.templates for section in sections)).get_template("report.html.j2")
     text = page.render(
-        _=_,
         lang=lang,
         data=data,
         facts=facts(data, _),
@@ -92,8 +90,8 @@ def _words(data: ReportData, _: Translate) -> dict[str, object]:
     }
 
 
-def environment(loaders: Iterable[BaseLoader | None] = ()) -> Environment:
-    """The templates, with everything escaped and an unknown name an error.
+def environment(_: Translate, loaders: Iterable[BaseLoader | None] = ()) -> Environment:
+    """The templates in a language, with everything escaped and an unknown name an error.
 
     loaders: of sections whose templates lie in other packages; a name of this package's templates stays its own.
     """
@@ -106,12 +104,7 @@ def environment(loaders: Iterable[BaseLoader | None] = ()) -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    made.filters["word"] = _word
+    made.install_gettext_translations(_)  # type: ignore[attr-defined]  # the extension adds it
+    made.filters["word"] = partial(word, translate=_)
     made.filters["lines"] = lambda text: str(text).replace("_", " ")
     return made
-
-
-@pass_context
-def _word(context: Context, notice: Notice | str) -> str:
-    """A reason, which may be one that the run stored, in the page's language."""
-    return word(notice, context["_"])

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.measure.system.process_env import LARGE_PAGES
+from bench.measure.system.process_env import HUGE_PAGES
 from bench.study.train import TrainSpec
 from bench.training.device import inference_batch_for
 from bench.training.heads.features import HalfPrecisionBackbone
@@ -52,7 +52,7 @@ class Side:
             stdout=subprocess.PIPE,
             text=True,
             # The harness's children run with these, a notebook without.
-            env={**LARGE_PAGES, **os.environ} if kind == "harness" else None,
+            env={**HUGE_PAGES, **os.environ} if kind == "harness" else None,
         )
 
     def step(self) -> float:

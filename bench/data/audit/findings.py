@@ -57,11 +57,11 @@ def audit(
     source = open_source(spec, cache_dir=cache_dir)
     names = [record.name for record in source.records]
 
-    def tell(done: int) -> None:
+    def notify(done: int) -> None:
         if progress is not None:
             progress("audit", done, len(names))
 
-    facts = examine(source.reader, names, progress=tell)
+    facts = examine(source.reader, names, progress=notify)
     findings = find(source, facts, near_threshold=spec.duplicates.near_threshold)
     return AuditReport(source.card, findings, time.perf_counter() - start)
 

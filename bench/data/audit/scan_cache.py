@@ -47,7 +47,7 @@ def save_facts(source: Source, facts: Sequence[ImageInfo], folder: Path) -> None
     if path is None:
         return
     text = json.dumps([_row(fact) for fact in facts])
-    # Only time is lost without it; the pixel cache tells the user where the folder is at fault.
+    # Only time is lost without it; the pixel cache reports where the folder is at fault.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, part = tempfile.mkstemp(prefix="facts-", dir=path.parent)

@@ -201,11 +201,11 @@ def _take(labels: Sequence[str], units: Sequence[int], rows: Rows, fraction: flo
     """
     classes = Counter(labels[row] for row in rows)
     most = min(len({units[row] for row in rows}), max(classes.values()))
-    pieces = min(most, max(2, round(1 / min(fraction, 1 - fraction))))
-    first = part = _fold(labels, units, rows, pieces, 0, seed)
-    while {labels[row] for row in part} != set(classes) and pieces > 2:
-        pieces -= 1
-        part = _fold(labels, units, rows, pieces, 0, seed)
+    folds = min(most, max(2, round(1 / min(fraction, 1 - fraction))))
+    first = part = _fold(labels, units, rows, folds, 0, seed)
+    while {labels[row] for row in part} != set(classes) and folds > 2:
+        folds -= 1
+        part = _fold(labels, units, rows, folds, 0, seed)
     if {labels[row] for row in part} != set(classes):
         part = first
     return part if fraction <= 0.5 else np.setdiff1d(rows, part)

@@ -14,7 +14,7 @@ from bench.study.dataset import DuplicatePolicy
 
 __all__ = ["SHOWN", "drop_bad", "join", "subset", "units"]
 
-# So many images that look alike are no copies: the images are nearly empty, and their hashes say nothing.
+# So many images that look alike are not copies: the images are nearly empty, and their hashes mean nothing.
 _LARGEST_NEAR_GROUP = 50
 
 SHOWN = 5

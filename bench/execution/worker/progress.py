@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bench.execution.messages.progress import FinishedEpoch, Progress
 from bench.execution.worker.record import Record
+from bench.results.history import EpochRecord
 
 if TYPE_CHECKING:  # the threads have to be set before torch is imported
     from bench.training.loop import Epoch
@@ -57,7 +57,7 @@ class ProgressWriter:
 
     def epoch(self, record: Epoch) -> None:
         """Append a finished epoch."""
-        self._history.write(json.dumps(record.to_dict(), allow_nan=True) + "\n")
+        self._history.write(EpochRecord.model_validate(record.to_dict()).model_dump_json() + "\n")
         self._history.flush()
         loss = _finite(record.train.loss)
         self._finished = FinishedEpoch(

@@ -15,7 +15,7 @@ def own_group(controller: str, mount: Path = MOUNT, own: str | None = None) -> t
     """The folders of this process's groups of version 2 and of version 1; None where there is no such.
 
     controller: ``memory`` or ``cpu``. own: the text of /proc/self/cgroup. A container without a namespace of its own is
-    told paths that it cannot see; its root is its group then.
+    given paths that it cannot see; its root is its group then.
     """
     newer = older = None
     for line in (_own() if own is None else own).splitlines():

@@ -19,7 +19,7 @@ def check_environment(environment: Environment) -> list[str]:
     if environment.packages and "torch" not in environment.packages:
         found.append("torch is not installed: reports can be read, models cannot run. pip install torch torchvision")
     if environment.git is not None and environment.git.dirty:
-        found.append("the git checkout has uncommitted changes: the revision alone does not tell what ran")
+        found.append("the git checkout has uncommitted changes: the revision alone does not say what ran")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import os
 import shutil
@@ -12,7 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+
+from bench.cli.data import data_app
+from bench.cli.dataset_options import _fields
+from bench.data.sources import SOURCES
 
 
 def _data(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -100,3 +106,20 @@ def test_the_columns_of_a_csv_and_the_nearness_can_be_named(tmp_path: Path) -> N
     done = _data("split", tmp_path / "list.csv", *columns, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "20 images" in done.stdout
+
+
+def test_commands_share_the_options_of_a_data_set() -> None:
+    shared = list(inspect.signature(_fields).parameters)
+    commands = typer.main.get_command(data_app).commands  # type: ignore[attr-defined]
+    for name in ("audit", "split"):
+        assert [option.name for option in commands[name].params[: len(shared)]] == shared
+    source = next(option for option in commands["split"].params if option.name == "source")
+    assert all(kind in source.help for kind in SOURCES.entries)
+
+
+def test_an_unknown_source_gets_the_nearest(tmp_path: Path) -> None:
+    for command in ("audit", "split"):
+        refused = _data(command, tmp_path, "--source", "foldr", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "source: unknown source 'foldr'; choose from folder, zip, pbc" in refused.stderr
+        assert "Did you mean 'folder'?" in refused.stderr

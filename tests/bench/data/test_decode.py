@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
 import tracemalloc
 import zlib
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data.decode import decode, decode_full, encode_ppm, resize
+from bench.data.decode import ImageError, decode, decode_full, encode_ppm, resize
 from bench.errors import DataError
 
 
@@ -82,7 +83,7 @@ def test_one_pixel_is_an_image() -> None:
 def test_a_file_that_is_cut_short_is_refused(file_format: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     data = _saved(noise, file_format)
-    with pytest.raises(DataError, match=r"cell\.img: (damaged or cut short|no image)"):
+    with pytest.raises(DataError, match=r"cell\.img: (damaged or cut short|not an image)"):
         decode(data[: len(data) // 2], "cell.img")
 
 
@@ -154,3 +155,20 @@ def test_crop_takes_the_middle_and_squash_everything() -> None:
 def test_ppm_is_lossless() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     assert (decode(encode_ppm(pixels), "x") == pixels).all()
+
+
+def _cut_short() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(out, "PNG")
+    return out.getvalue()[:80]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"), [(b"", "file_empty"), (b"no image at all", "not_an_image"), (_cut_short(), "damaged_image")]
+)
+def test_the_reason_survives_the_way_between_processes(data: bytes, code: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(data, "a.png")
+    sent: ImageError = pickle.loads(pickle.dumps(caught.value))
+    assert (str(sent), sent.notice) == (str(caught.value), caught.value.notice)
+    assert sent.notice.code == code

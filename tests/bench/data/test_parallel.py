@@ -7,7 +7,7 @@ import pytest
 
 from bench.data.parallel import map_chunks, worker_count
 from bench.errors import DataError
-from bench.measure.system.process_env import LARGE_PAGES
+from bench.measure.system.process_env import HUGE_PAGES
 
 
 def _double(part: list[int]) -> list[int]:
@@ -74,7 +74,7 @@ def test_workers_ask_for_large_pages_unless_the_user_says_otherwise(
     if chosen is not None:
         monkeypatch.setenv("GLIBC_TUNABLES", chosen)
     told = {one for part in map_chunks(_tunables, range(8), chunk=4, workers=2) for one in part}
-    assert told == {chosen or LARGE_PAGES["GLIBC_TUNABLES"]}
+    assert told == {chosen or HUGE_PAGES["GLIBC_TUNABLES"]}
     assert os.environ.get("GLIBC_TUNABLES") == chosen
 
 

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from bench.data.decode import decode, resize
 from bench.data.pixels.cache import load_pixels
-from bench.data.pixels.thumbnails import read_thumbnails, write_thumbnails
+from bench.data.pixels.thumbnails import make_thumbnails
 from bench.data.prepare import pixels, pixels_path, prepare
 from bench.data.sources import open_source
 from bench.data.split.csv_file import read_split, write_split
 from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest
+from bench.results.notice import Notice
+from bench.results.thumbnails import read_thumbnails
 from bench.study.dataset import DatasetSpec, DuplicatePolicy, SplitSpec
 
 MakeFolder = Callable[..., Path]
@@ -45,10 +48,14 @@ def test_a_manifest_survives_json(make_folder: MakeFolder) -> None:
         "",
         "{}",
         manifest.to_json()[:-20],
-        manifest.to_json().replace('"schema_version": 1', '"schema_version": 2'),
+        manifest.to_json().replace('"fingerprint": "', '"fingerprint": ["'),
+        manifest.to_json().replace('"splits": [', '"splits": ["train",'),
     ):
-        with pytest.raises(DataError, match=r"RUN/dataset\.json: not a data manifest"):
+        with pytest.raises(RunError, match=r"RUN/dataset\.json is damaged"):
             DatasetManifest.from_json(damaged, "RUN/dataset.json")
+    newer = manifest.to_json().replace('"schema_version": 2', '"schema_version": 3')
+    with pytest.raises(RunError, match=r"RUN/dataset\.json was written by a newer patchbench"):
+        DatasetManifest.from_json(newer, "RUN/dataset.json")
 
 
 def test_a_folder_and_its_zip_have_one_fingerprint(make_folder: MakeFolder, make_zip: MakeFolder) -> None:
@@ -177,16 +184,16 @@ def test_thumbnails_outlive_the_data(make_folder: MakeFolder, tmp_path: Path) ->
     spec = DatasetSpec(path=root, image_size=16)
     manifest = prepare(spec)
     path = tmp_path / "thumbnails.parquet"
-    write_thumbnails(manifest, spec, path, side=20)
+    make_thumbnails(manifest, spec, path, side=20)
     shutil.rmtree(root)
-    pictures = read_thumbnails(path)
+    jpegs = read_thumbnails(path)
     tested = [manifest.names[row] for row in manifest.rows("test")]
-    assert list(pictures) == tested
-    label, jpeg = pictures[tested[0]]
-    assert label == tested[0].partition("/")[0]
-    assert decode(jpeg, "x").shape == (20, 20, 3)
+    assert list(jpegs) == tested
+    labels = pq.read_table(path)["label"].to_pylist()
+    assert labels == [name.partition("/")[0] for name in tested]
+    assert decode(jpegs[tested[0]], "x").shape == (20, 20, 3)
     path.write_bytes(b"x")
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match="is damaged"):
         read_thumbnails(path)
 
 
@@ -209,18 +216,17 @@ def test_synthetic_data_say_so() -> None:
     assert manifest.synthetic
     assert len(manifest.classes) == 4
     assert manifest.card.synthetic
-    assert any("drawings" in warning for warning in manifest.warnings)
+    assert manifest.warnings == [Notice.of("synthetic_images")]
     assert np.asarray(load_pixels(pixels(manifest, spec, 24))).std() > 5
     assert json.loads(manifest.to_json())["source"] == "synthetic"
 
 
-def test_files_that_are_left_aside_are_told(make_folder: MakeFolder) -> None:
+def test_files_that_are_left_aside_are_reported(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "blue cell" / "notes.txt").write_text("x")
     warnings = prepare(DatasetSpec(path=root, image_size=16)).warnings
-    assert warnings == [
-        "1 files not taken for images, such as blue cell/notes.txt (its name does not end like an image's)"
-    ]
+    reason = Notice.of("suffix_unknown")
+    assert warnings == [Notice.of("ignored_files", count=1, name="blue cell/notes.txt", reason=reason)]
 
 
 def test_a_class_whose_name_is_no_text_is_told(make_folder: MakeFolder) -> None:

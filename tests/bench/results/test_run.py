@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,17 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import RunError
+from bench.results.history import EpochRecord, PassScores
+from bench.results.predictions import write_predictions
 from bench.results.run import Run, load_results
 from bench.results.schema import SCHEMA_VERSION, CellResult, Memory, Status, Timings
 from bench.results.table import COLUMNS, to_frame
 from bench.results.time_to_accuracy import reach
-from bench.results.writer import write_predictions
 
 amounts = st.floats(min_value=0, max_value=1e12) | st.none()
 
 
 def _result(**keys: object) -> CellResult:
-    cell = {"regime": "scratch", "device": "cpu", "precision": "fp32", "seed": 0}
+    axes = {"regime": "scratch", "device": "cpu", "precision": "fp32", "seed": 0}
+    cell = {"model": {"name": "m"}, **axes, "train": {}, "fingerprint": "f", "split_hash": "s"}
     return CellResult.model_validate({"id": "a" * 12, "cell": cell, "label": "m", "status": "ok", **keys})
 
 
@@ -54,7 +58,9 @@ def test_unknown_keys_of_a_newer_minor_release_are_passed_over() -> None:
         ("null", "damaged"),
         (json.dumps({"schema_version": SCHEMA_VERSION}), "damaged"),
         (json.dumps({"schema_version": SCHEMA_VERSION + 1}), "a newer patchbench"),
-        (json.dumps({"schema_version": SCHEMA_VERSION - 1}), "an older patchbench"),
+        (json.dumps({"schema_version": 0}), "an older patchbench"),
+        (json.dumps({"schema_version": 1}), "damaged"),
+        (json.dumps({"schema_version": "2"}), "damaged"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(text: str, told: str) -> None:
@@ -98,9 +104,9 @@ def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="is no run folder"):
+    with pytest.raises(RunError, match="is not a run folder"):
         load_results(tmp_path)
-    with pytest.raises(RunError, match="is no run folder"):
+    with pytest.raises(RunError, match="is not a run folder"):
         load_results(tmp_path / "missing")
     (tmp_path / "study.yaml").write_text("name: [")
     with pytest.raises(RunError, match="damaged"):
@@ -111,13 +117,16 @@ def _run(folder: Path) -> Run:
     """A run of one cell, ``x``, whose files are whole."""
     (folder / "cells" / "x").mkdir(parents=True)
     (folder / "cells" / "x" / "result.json").write_text(_result(id="x").model_dump_json())
-    (folder / "study.yaml").write_text("name: a")
-    (folder / "dataset.json").write_text("{}")
+    (folder / "study.yaml").write_text("name: a\nmodels: [m]")
+    (folder / "dataset.json").write_text((STORED / "dataset.json").read_text())
     (folder / "environment.json").write_text("{}")
-    (folder / "plan.json").write_text(json.dumps({"cells": [{"id": "x"}]}))
+    axes = {"regime": "scratch", "device": "cpu", "precision": "fp32", "seed": 0}
+    cells = [{"id": "x", "label": "m", "model": "m", "family": "vit", **axes}]
+    (folder / "plan.json").write_text(json.dumps({"cells": cells}))
     return Run(folder)
 
 
+STORED = Path(__file__).parent / "data" / "version_1"
 NESTED = b"[" * 100_000
 NO_TEXT = b'{"name": "\xff"}'
 READ: dict[str, Callable[[Run], object]] = {
@@ -129,7 +138,7 @@ READ: dict[str, Callable[[Run], object]] = {
 }
 
 
-@pytest.mark.parametrize("content", [NESTED, NO_TEXT], ids=["nested", "no text"])
+@pytest.mark.parametrize("content", [NESTED, NO_TEXT, b"5"], ids=["nested", "no text", "no mapping"])
 @pytest.mark.parametrize("name", READ)
 def test_a_damaged_file_is_one_message_that_names_it(tmp_path: Path, name: str, content: bytes) -> None:
     run = _run(tmp_path)
@@ -177,14 +186,80 @@ def test_pictures_that_are_damaged_are_told(tmp_path: Path) -> None:
             run.thumbnails()
 
 
+WRONG_FIELD: dict[str, tuple[str, str]] = {
+    "study.yaml": ("name: a\nmodels: [m]\nseeds: [a]", "seeds.0"),
+    "dataset.json": (json.dumps({**json.loads((STORED / "dataset.json").read_text()), "labels": ["x"]}), "labels.0"),
+    "environment.json": ('{"schema_version": 2, "cpu": {"cores": "many"}}', "cpu.cores"),
+    "plan.json": ('{"cells": [{"id": "x", "seed": "one"}]}', "cells.0"),
+    "cells/x/result.json": (_result(id="x").model_dump_json().replace('"epochs":0', '"epochs":"all"'), "epochs"),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_field_that_is_wrong_is_named_with_its_file(tmp_path: Path, name: str) -> None:
+    run, (content, field) = _run(tmp_path), WRONG_FIELD[name]
+    (tmp_path / name).write_text(content)
+    with pytest.raises(RunError) as caught:
+        READ[name](run)
+    assert str(caught.value).startswith(f"{tmp_path / name} is damaged ({field}")
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    run = _run(tmp_path)
+    (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / name)
+    if name == "plan.json":
+        assert run.plan() == ()  # as where there is none
+        return
+    if name == "cells/x/result.json":
+        assert run.result("x") is None
+    with pytest.raises(RunError, match="not a regular file"):
+        READ[name](run)
+
+
+def test_a_file_that_no_run_writes_is_not_read_into_memory(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    with (tmp_path / "study.yaml").open("ab") as file:
+        file.truncate(2**23)
+    with pytest.raises(RunError, match="8 MiB, more than"):
+        _ = run.study
+
+
+def test_a_key_that_decides_on_a_result_is_not_passed_over(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "study.yaml").write_text("name: a\nmodels: [m]\ntrain: {invented_later: 1}")
+    with pytest.raises(RunError, match=r"study\.yaml was written by another version .* holds train\.invented_later"):
+        _ = run.study
+    result = json.loads(_result(id="x").model_dump_json())
+    result["cell"]["invented_later"] = 1
+    with pytest.raises(RunError, match=r"^here was written by another version .* holds cell\.invented_later"):
+        CellResult.from_json(json.dumps(result), "here")
+
+
+def test_a_line_of_the_history_that_is_wrong_is_named(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "cells" / "x" / "history.jsonl").write_text('{"epoch": 1}\n{"epoch": 2, "lr": "high"}\n')
+    with pytest.raises(RunError, match=r"history\.jsonl, line 2 is damaged \(lr: "):
+        run.history("x")
+
+
+def test_a_loss_that_is_not_a_number_is_stored_and_read(tmp_path: Path) -> None:
+    run, record = _run(tmp_path), EpochRecord(epoch=1, train=PassScores(loss=math.nan), validation=None)
+    (tmp_path / "cells" / "x" / "history.jsonl").write_text(record.model_dump_json() + "\n")
+    (found,) = run.history("x")
+    assert found.train.loss is not None
+    assert math.isnan(found.train.loss)
+
+
 def test_history_ends_where_a_line_is_damaged(tmp_path: Path) -> None:
     run = _run(tmp_path)
     (tmp_path / "cells" / "x" / "history.jsonl").write_bytes(b'{"epoch": 1}\n' + NESTED + b'\n{"epoch": 3}\n')
-    assert run.history("x") == [{"epoch": 1}]
+    assert run.history("x") == [EpochRecord(epoch=1)]
 
 
 HISTORY = [
-    {"epoch": n, "train_seconds": 9.0, "validation_seconds": 1.0, "validation": {"accuracy": accuracy}}
+    EpochRecord(epoch=n, train_seconds=9.0, validation_seconds=1.0, validation=PassScores(accuracy=accuracy))
     for n, accuracy in enumerate([0.5, 0.8, 0.7, 0.9], start=1)
 ]
 

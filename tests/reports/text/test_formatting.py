@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.text.formatting import amount, duration, memory, number, percent, plain, points
+from bench.results.notice import Notice
+from reports.text.formatting import Value, amount, duration, memory, number, percent, plain, points
 
 
 @pytest.mark.parametrize(
@@ -12,7 +15,7 @@ from reports.text.formatting import amount, duration, memory, number, percent, p
     [(0.0042, "4.2 ms"), (0.84, "840 ms"), (9.99, "9.99 s"), (12.34, "12.3 s"), (59.96, "1 min 00 s"),
      (312, "5 min 12 s"), (3599.6, "1 h 00 min"), (7500, "2 h 05 min")],
 )  # fmt: skip
-def test_durations(seconds, text) -> None:
+def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds).text == text
     assert duration(seconds).raw == seconds
 
@@ -20,24 +23,25 @@ def test_durations(seconds, text) -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(812.4, "812 MiB"), (1658.88, "1.62 GiB"), (999.9, "0.98 GiB")]
 )  # fmt: skip
-def test_memory(value, text) -> None:
+def test_memory(value: float, text: str) -> None:
     assert memory(value).text == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(22_100_000, "22.1 M"), (4.6e9, "4.6 G"), (999_999, "1 M"), (512, "512")])
-def test_amounts(count, text) -> None:
+def test_amounts(count: float, text: str) -> None:
     assert amount(count).text == text
 
 
 @pytest.mark.parametrize("write", [duration, memory, amount, percent, number])
-def test_what_was_not_measured_is_a_dash_with_a_reason(write) -> None:
-    value = write(None, "no counter")
-    assert (value.text, value.raw, value.title, value.is_missing) == ("–", None, "no counter", True)
+def test_what_was_not_measured_is_a_dash_with_a_reason(write: Callable[..., Value]) -> None:
+    for why in ("no counter", Notice.of("no_rapl")):
+        value = write(None, why)
+        assert (value.text, value.raw, value.title, value.is_missing) == ("–", None, why, True)
     assert not write(0.0).is_missing
 
 
 @given(st.floats(-1, 1))
-def test_points_carry_their_sign(difference) -> None:
+def test_points_carry_their_sign(difference: float) -> None:
     text = points(difference)
     assert text[0] in "+−"
     assert abs(float(text.replace("−", "-")) - difference * 100) <= 0.051

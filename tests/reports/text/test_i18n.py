@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import string
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import get_args
 import pytest
 import yaml
 from babel.messages.catalog import Catalog, Message
-from babel.messages.frontend import CommandLineInterface
 from babel.messages.pofile import read_po
 from typer.testing import CliRunner
 
@@ -24,12 +24,14 @@ import reports
 from bench.cli.main import app
 from bench.errors import RunError
 from bench.measure.memory import APART, START
+from bench.results.notice import Notice
 from bench.results.schema import Status
 from bench.study.dataset import SplitMethod
 from reports import compare_runs, render_report
 from reports.comparison import reproducibility
-from reports.figures import interactive_curves, phases
+from reports.figures import phases
 from reports.inputs import columns
+from reports.page.render import environment
 from reports.sections import SECTIONS, leaderboard
 from reports.sections import phases as phases_section
 from reports.text import words
@@ -54,20 +56,16 @@ def texts(found: Catalog) -> set[str]:
     return {form for message in found if message.id for form in forms(message.id)}
 
 
-def forms(text: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
-    return (text,) if isinstance(text, str) else tuple(text)
+def forms(text: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text or ())
 
 
 @pytest.fixture(scope="module")
 def extracted(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """What ``pybabel extract`` finds, configured as in pyproject.toml."""
     out = tmp_path_factory.mktemp("extracted") / "messages.pot"
-    before = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        CommandLineInterface().run(["pybabel", "--quiet", "extract", "--output-file", str(out)])
-    finally:
-        os.chdir(before)
+    command = [sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract", "--output-file", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
     return read(out)
 
 
@@ -86,10 +84,9 @@ def literals() -> set[str]:
 
 def in_tables() -> set[str]:
     """Texts that code keeps in tables and shows through the translator."""
-    found = {column.title for column in columns.COLUMNS} | {column.help for column in columns.COLUMNS}
+    found = {column.title for column in columns.columns()} | {column.help for column in columns.columns()}
     found |= {cost.title for cost in columns.COSTS} | {title for _key, title, _color in phases.PHASES}
     found |= {title for _key, title in phases_section.STEP_PARTS}
-    found |= {title for _key, title in interactive_curves._SCORES}
     found |= {title for _key, title in leaderboard._SETTINGS} | {*reproducibility._METRICS.values()}
     return found | {SECTIONS.load(name).title for name in SECTIONS.names()}
 
@@ -132,7 +129,7 @@ def phases_of_cells() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "phase":
                 found |= {c.value for a in node.args[:1] for c in ast.walk(a) if isinstance(c, ast.Constant)}
-    return found
+    return {str(phase) for phase in found}
 
 
 def test_words_are_those_of_the_code(extracted: Catalog) -> None:
@@ -209,6 +206,14 @@ def test_an_unknown_text_stays_as_it_is(lang: str) -> None:
     assert translate("") == ""
 
 
+def test_templates_know_the_language() -> None:
+    template = environment(translator("es")).from_string(
+        '{{ _("Leaderboard") }}, {% trans %}Verdict{% endtrans %}, {{ reason | word }}, {{ notice | word }}, {{ _("<b>") }}'
+    )
+    shown = template.render(reason="not measured", notice=Notice.of("duplicate_of", name="<i>"))
+    assert shown == "Clasificación, Veredicto, no medido, un duplicado de &lt;i&gt;, &lt;b&gt;"
+
+
 def test_spanish_is_there_and_the_page_says_so(full_run: Path, tmp_path: Path) -> None:
     page = render_report([full_run], tmp_path / "es.html", lang="es").read_text(encoding="utf-8")
     assert '<html lang="es">' in page
@@ -225,15 +230,15 @@ class Shown(HTMLParser):
         self._code = False
         self.feed(page)
 
-    def handle_starttag(self, tag, attrs) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._code = tag in ("script", "style")
         spoken = {"title", "aria-label", "placeholder", "alt", "data-open", "data-close", "data-next", "data-previous"}
         self.texts |= {value for key, value in attrs if key in spoken and value}
 
-    def handle_endtag(self, _tag) -> None:
+    def handle_endtag(self, _tag: str) -> None:
         self._code = False
 
-    def handle_data(self, data) -> None:
+    def handle_data(self, data: str) -> None:
         if not self._code and data.strip():
             self.texts.add(" ".join(data.split()))
 

@@ -20,9 +20,10 @@ from bench.data.audit.scan import ImageInfo, perceptual_hash
 from bench.data.prepare import prepare
 from bench.data.sources.synthetic.drawing import draw_cell
 from bench.data.sources.synthetic.traits import KINDS
-from bench.data.split.assign import SIDES
+from bench.data.split.assign import SPLITS
 from bench.data.split.subset import join
-from bench.results.dataset import DatasetManifest, DuplicateGroup, NearPair, Side
+from bench.results.dataset import DatasetManifest, DuplicateGroup, NearPair, Split
+from bench.results.notice import Notice
 from bench.study.dataset import DatasetSpec, DuplicatePolicy, SplitSpec
 
 MakeFolder = Callable[..., Path]
@@ -51,13 +52,14 @@ def test_the_planted_truth_of_the_real_set_is_found(pbc_zip: Path) -> None:
 
 def test_the_real_set_is_split_without_a_leak(pbc_zip: Path) -> None:
     manifest = prepare(DatasetSpec(source="pbc", path=pbc_zip, limit=400, image_size=32), SplitSpec())
-    reasons = {entry.name: entry.reason for entry in manifest.dropped}
+    reasons = {entry.name: entry.notice for entry in manifest.dropped}
     assert len(reasons) == 7
     assert {"eosinophil/EO_225902.jpg", "neutrophil/BNE_191112.jpg", "neutrophil/.DS_169665.jpg"} <= set(reasons)
     assert manifest.leaks == []
     assert manifest.limited_from == 2234
     assert all(sum(counts.values()) == 50 for counts in manifest.counts.values())
-    assert any("patient" in warning for warning in manifest.warnings)
+    assert Notice.of("patient_unknown") in manifest.warnings
+    assert reasons["neutrophil/.DS_169665.jpg"] == Notice.of("not_an_image")
 
 
 @pytest.fixture
@@ -88,6 +90,13 @@ def test_a_set_whose_own_name_is_no_text_is_audited_and_stored(make_folder: Make
     assert DatasetManifest.from_json(manifest.to_json()) == manifest
 
 
+def test_why_an_image_cannot_be_read_is_kept_for_the_next_run(flawed: Path, tmp_path: Path) -> None:
+    spec = DatasetSpec(path=flawed, image_size=16)
+    first, again = (prepare(spec, cache_dir=tmp_path / "cache") for _ in range(2))
+    assert first.audit.unreadable[0].notice.code == "damaged_image"
+    assert again.audit == first.audit
+
+
 def test_every_flaw_is_found(flawed: Path) -> None:
     found = audit(DatasetSpec(path=flawed)).findings
     assert [entry.name for entry in found.unreadable] == ["blue cell/broken.png"]
@@ -96,8 +105,10 @@ def test_every_flaw_is_found(flawed: Path) -> None:
         ("blue cell/001.png", "célula/contradiction.png"),
     }
     assert [(pair.first, pair.second) for pair in found.near] == [("célula/near_a.jpg", "célula/near_b.jpg")]
-    odd = {entry.name: entry.reason for entry in found.odd}
-    assert odd["blue cell/odd.png"] == "50x41 instead of 40x40; mode L instead of RGB"
+    odd = {entry.name: entry.notice for entry in found.odd}
+    size = Notice.of("odd_size", size="50x41", usual="40x40")
+    mode = Notice.of("odd_mode", mode="L", usual="RGB")
+    assert odd["blue cell/odd.png"] == Notice.of("several", parts=(size, mode))
     assert found.odd_images == 3
     assert found.class_counts == {"blue cell": 10, "célula": 11}
 
@@ -137,7 +148,7 @@ def test_images_that_are_all_alike_are_not_chained_together(tmp_path: Path) -> N
             shade = 100 + index + (60 if label == "b" else 0)
             Image.new("RGB", (20, 20), (shade, shade, shade)).save(tmp_path / label / f"{index}.png")
     manifest = prepare(DatasetSpec(path=tmp_path, image_size=16))
-    assert any("look alike" in warning for warning in manifest.warnings)
+    assert {"too_many_near_pairs", "near_chain_too_long"} & {warning.code for warning in manifest.warnings}
     assert len(manifest.names) == 80
 
 
@@ -171,12 +182,13 @@ def test_what_is_told_of_many_copies_is_short(copies: Path, conflicting: str) ->
     policy = DuplicatePolicy.model_validate({"conflicting": conflicting, "exact": "ignore"})
     manifest = prepare(DatasetSpec(path=copies, image_size=16, duplicates=policy))
     assert len(manifest.to_json()) < 700_000
-    assert max(map(len, manifest.warnings)) < 300
+    assert max(len(warning.model_dump_json()) for warning in manifest.warnings) < 700
     if conflicting == "drop":
-        assert {entry.reason for entry in manifest.dropped} == {
-            "the same pixels carry different labels: a/tile_0000.png (a), b/tile_0000.png (b), a/tile_0001.png (a), "
-            "b/tile_0001.png (b), a/tile_0002.png (a) and 595 more"
-        }
+        shown = [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2)]
+        named = [Notice.of("image_labeled", name=f"{label}/tile_{n:04d}.png", label=label) for label, n in shown]
+        expected = Notice.of("conflicting_pixels", names=(*named, Notice.of("and_more", count=595)))
+        assert len(manifest.dropped) == 600
+        assert all(entry.notice == expected for entry in manifest.dropped)
     assert manifest.leak_pairs == 0
 
 
@@ -189,11 +201,12 @@ def test_copies_on_both_sides_of_a_given_split_are_counted(copies: Path) -> None
     sides = Counter(side for name, side in zip(manifest.names, manifest.splits, strict=True) if "tile" in name)
     assert manifest.leak_pairs == (600**2 - sum(count**2 for count in sides.values())) // 2
     assert len(manifest.leaks) == 1000
-    assert any(warning.startswith(f"{manifest.leak_pairs} pairs of duplicates") for warning in manifest.warnings)
+    leaks = [warning for warning in manifest.warnings if warning.code == "split_leaks"]
+    assert [leak.values["count"] for leak in leaks] == [manifest.leak_pairs]
 
 
-@given(st.lists(st.lists(st.sampled_from([*SIDES, None]), min_size=2, max_size=6), max_size=5))
-def test_leaks_are_the_pairs_on_different_sides(groups: list[list[Side | None]]) -> None:
+@given(st.lists(st.lists(st.sampled_from([*SPLITS, None]), min_size=2, max_size=6), max_size=5))
+def test_leaks_are_the_pairs_in_different_splits(groups: list[list[Split | None]]) -> None:
     exact, side = [], {}
     for number, sides in enumerate(groups):
         names = [f"{number}/{row}" for row in range(len(sides))]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.execution.process.child import Child
-from bench.measure.system.process_env import LARGE_PAGES
+from bench.measure.system.process_env import HUGE_PAGES
 
 _SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _SCRIPT = """
@@ -37,7 +37,7 @@ def test_a_child_has_large_pages_unless_the_user_says_otherwise(
 ) -> None:
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     variable, faults = _told(tmp_path / "large")
-    assert variable == LARGE_PAGES["GLIBC_TUNABLES"]
+    assert variable == HUGE_PAGES["GLIBC_TUNABLES"]
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
     variable, usual = _told(tmp_path / "usual")
     assert variable == "glibc.malloc.hugetlb=0"

@@ -1,0 +1,77 @@
+"""The data set of a command: its argument and options, defined once for all commands that take one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, TypeVar
+
+import typer
+
+from bench.data.sources import SOURCES
+from bench.errors import StudyError
+
+__all__ = ["Fields", "build_spec", "takes_dataset"]
+
+Fields = dict[str, Any]
+"""Fields of a data set's specification, as they were given."""
+
+_Spec = TypeVar("_Spec")
+
+
+def _fields(
+    path: Annotated[Path, typer.Argument(help="A folder of class folders, a zip of one, a CSV or an .npz file.")],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help=f"The kind of source, where the path does not show it: {', '.join(SOURCES.entries)}, or one that a "
+            "package adds (patchbench list sources)."
+        ),
+    ] = None,
+    classes: Annotated[int | None, typer.Option(help="For pbc: 8 or 13.")] = None,
+    path_column: Annotated[
+        str | None, typer.Option(help="For a CSV: the column with the paths, where it is not path.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="For a CSV: the column with the labels, where it is not label.")
+    ] = None,
+) -> Fields:
+    from bench.study.schema import absolute
+
+    given = {"source": source, "classes": classes, "path_column": path_column, "label_column": label_column}
+    return {"path": absolute(path, Path.cwd()), **given}
+
+
+def takes_dataset(command: Callable[Concatenate[Fields, ...], None]) -> Callable[..., None]:
+    """Give a command the options of a data set; it is called with their `Fields` as its first argument."""
+    shared = inspect.signature(_fields, eval_str=True).parameters
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        taken: dict[str, Any] = {name: given.pop(name) for name in shared}
+        command(_fields(**taken), **given)
+
+    together = [*shared.values(), *own]
+    with_options.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in together}
+    return with_options
+
+
+def build_spec(kind: type[_Spec], **given: Any) -> _Spec:
+    """Return a pydantic model of what was given (not None).
+
+    Raises:
+        StudyError: naming the first field that is wrong.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python({key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise StudyError(f"{key + ': ' if key else ''}{message}") from error
