@@ -16,7 +16,8 @@ import torch
 from bench.errors import RunError
 from bench.study.schema import Cell, ModelEntry
 from bench.study.train import TrainSpec
-from bench.training.heads.plan import Plan, allocate_features, extract
+from bench.training.heads.features import allocate_features, extract
+from bench.training.heads.plan import Plan
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import TrainContext, fit
 from bench.training.predict import predict
