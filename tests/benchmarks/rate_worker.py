@@ -56,7 +56,7 @@ def plain(name: str, _: str, pixels: Path) -> Callable[[], None]:
     def once() -> None:
         loss = nn.functional.cross_entropy(model(images), labels)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         loss.item()
 

@@ -13,17 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from typing import Any
 
 import timm
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, cohen_kappa_score
 from torch import nn
-from torch.utils.data import DataLoader, random_split
+from torch.utils.data import DataLoader, Subset, random_split
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
+Batches = DataLoader[tuple[torch.Tensor, torch.Tensor]]
 
-def loaders(folder: str, size: int, batch_size: int) -> tuple[DataLoader, DataLoader, int]:
+
+def loaders(folder: str, size: int, batch_size: int) -> tuple[Batches, Batches, int]:
     """Loaders of 80 % for training and 20 % for testing, and the number of classes."""
     steps = [transforms.Resize((size, size)), transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
     images = ImageFolder(folder, transforms.Compose(steps))
@@ -36,7 +39,7 @@ def loaders(folder: str, size: int, batch_size: int) -> tuple[DataLoader, DataLo
     )
 
 
-def epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer | None) -> dict[str, float]:
+def epoch(model: nn.Module, loader: Batches, optimizer: torch.optim.Optimizer | None) -> dict[str, float]:
     """One pass, training where there is an optimizer; loss, accuracy, balanced accuracy and kappa."""
     model.train(optimizer is not None)
     said, shown, losses = [], [], []
@@ -46,7 +49,7 @@ def epoch(model: nn.Module, loader: DataLoader, optimizer: torch.optim.Optimizer
             loss = nn.functional.cross_entropy(logits, labels)
             if optimizer is not None:
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             losses.append(loss.item())
             said.extend(logits.argmax(1).tolist())
@@ -72,7 +75,7 @@ def main() -> None:
 
     started = time.perf_counter()
     train, test, classes = loaders(asked.folder, asked.image_size, asked.batch_size)
-    model = timm.create_model(asked.model, pretrained=False, num_classes=classes)
+    model: Any = timm.create_model(asked.model, pretrained=False, num_classes=classes)
     if asked.regime == "frozen":
         model.requires_grad_(False)
         model.get_classifier().requires_grad_(True)
@@ -85,6 +88,7 @@ def main() -> None:
         train_seconds.append(time.perf_counter() - begun)
         epoch(model, test, None)
         seconds.append(time.perf_counter() - begun)
+    assert isinstance(train.dataset, Subset)
     rate = len(train.dataset) / min(train_seconds)
     found = {"start_seconds": ready - started, "epoch_seconds": seconds, "train_images_per_second": rate}
     print(json.dumps(found))

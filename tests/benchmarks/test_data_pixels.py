@@ -123,7 +123,8 @@ def test_epochs_are_five_times_as_fast_as_an_image_folder(jpegs: Callable[[int],
     def alone() -> None:
         begin(tmp_path / "another")
 
-    ours, theirs = {}, []
+    ours: dict[str, list[tuple[float, float]]] = {}
+    theirs: list[tuple[float, float]] = []
     for work in (audited, alone, epoch, epoch):  # in turn, so that other programs slow both down alike
         ours.setdefault(work.__name__, []).append(_spent(work))
         theirs.append(_spent(lambda: _run(loader)))

@@ -19,7 +19,7 @@ from bench.execution import local
 from bench.measure.memory import MemoryWatch
 from bench.results.run import load_results
 from bench.results.table import to_frame
-from bench.runner.events import Event
+from bench.runner.events import CellDone, Event
 from bench.runner.study import run_study
 from bench.study.schema import Study
 
@@ -48,7 +48,7 @@ class _Log:
         self._me = psutil.Process()
 
     def __call__(self, event: Event) -> None:
-        if event.kind == "done" and event.result is not None:
+        if isinstance(event, CellDone):
             self.times.append(time.perf_counter())
             self.children.append(event.result.timings.total_seconds or 0.0)
             self.rss.append(self._me.memory_info().rss / 2**20)

@@ -7,6 +7,7 @@ are compared: on one thread these are what an idle machine would show, and a bus
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -41,9 +42,11 @@ def _harness(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
     module = build(name, num_classes=CLASSES, image_size=SIDE).module
     spec = TrainSpec(epochs=1, batch_size=BATCH)
     conditions = TrainContext(CLASSES, CPU, "fp32", 0, BATCH)
-    stats = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "device": CPU}
-    sides = [np.arange(IMAGES), np.arange(IMAGES, 2 * IMAGES)]
-    train, validation = (PixelBatches(PixelFile(path), rows, labels[rows], **stats) for rows in sides)
+    splits = [np.arange(IMAGES), np.arange(IMAGES, 2 * IMAGES)]
+    train, validation = (
+        PixelBatches(PixelFile(path), rows, labels[rows], mean=(0.5,) * 3, std=(0.25,) * 3, device=CPU)
+        for rows in splits
+    )
 
     def epoch() -> float:
         started = time.process_time()
@@ -70,7 +73,7 @@ def _bare(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
             optimizer.zero_grad()
             logits = module(inputs)
             loss = nn.functional.cross_entropy(logits, wanted)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimizer.step()
             said.append(logits.argmax(1))
@@ -115,4 +118,4 @@ def _ratio(harness: Callable[[], float], bare: Callable[[], float], *, turned: b
 
 def _noise(ratios: list[float]) -> float:
     """Two standard errors of the median, from the spread of the rounds (1.25 sigma / sqrt n for a normal)."""
-    return 2 * 1.25 * statistics.stdev(ratios) / len(ratios) ** 0.5
+    return 2 * 1.25 * statistics.stdev(ratios) / math.sqrt(len(ratios))

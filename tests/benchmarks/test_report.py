@@ -27,7 +27,7 @@ print(json.dumps({**facts, "torch": "torch" in sys.modules}))
 
 @pytest.mark.parametrize("cells", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_the_report_of_many_cells(cells: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    models = [(f"{name} {n}", *rest) for n in range(cells // 20) for name, *rest in MODELS[:10]]
+    models = [(f"{model[0]} {n}", *model[1:]) for n in range(cells // 20) for model in MODELS[:10]]
     run = build_run(tmp_path / "run", Recipe(models=models, bad={}, not_run=()))
     done = subprocess.run([sys.executable, "-c", RENDER, str(run)], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

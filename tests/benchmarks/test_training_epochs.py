@@ -54,7 +54,8 @@ def _harness(model: str, precision: str, images: Path, folder: Path) -> float:
     command = [sys.executable, "-m", "bench", "run", str(study), "--data", str(images), "--out", str(out)]
     subprocess.run([*command, "--no-report"], check=True, capture_output=True)
     (history,) = out.glob("cells/*/history.jsonl")
-    return max(json.loads(line)["images_per_second"] for line in history.read_text(encoding="utf-8").splitlines())
+    epochs = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+    return max(float(epoch["images_per_second"]) for epoch in epochs)
 
 
 @pytest.mark.slow

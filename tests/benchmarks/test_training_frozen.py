@@ -26,7 +26,8 @@ def reference_seconds(pbc_folder: Path) -> float:
     command = [sys.executable, str(REFERENCE), str(pbc_folder), "--epochs", "1"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     whole = time.perf_counter() - started
-    (epoch,) = json.loads(done.stdout)["epoch_seconds"]
+    epochs: list[float] = json.loads(done.stdout)["epoch_seconds"]
+    (epoch,) = epochs
     return whole - epoch + EPOCHS * epoch
 
 

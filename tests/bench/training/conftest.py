@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from bench.training.inputs.batches import PixelBatches, PixelFile
 from bench.training.loop import TrainContext
 from models_zoo.networks.builder import BuiltModel, build
+from tests.bench.training.fixtures import Images, MakeModel
 
 CLASSES, SIDE = 3, 32
-
-
-@dataclass(frozen=True)
-class Images:
-    """Images of three kinds: noise, brighter in a channel of their own."""
-
-    path: Path
-    pixels: np.ndarray
-    labels: np.ndarray
-
-    def batches(self, start: int, stop: int, **settings: object) -> PixelBatches:
-        rows = np.arange(start, stop)
-        given = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "device": torch.device("cpu"), **settings}
-        return PixelBatches(PixelFile(self.path), rows, self.labels[rows], **given)
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +38,7 @@ def conditions() -> TrainContext:
 
 
 @pytest.fixture
-def small() -> Callable[..., BuiltModel]:
+def small() -> MakeModel:
     """Builds a real model with random weights for the images."""
     return partial(build, num_classes=CLASSES, image_size=SIDE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ import torch
 
 from bench.study.train import TrainSpec
 from bench.training.checkpoint import Checkpoint
-from bench.training.loop import TrainCallbacks, TrainContext, fit, silent
+from bench.training.loop import Epoch, TrainCallbacks, TrainContext, fit, silent
 from bench.training.predict import predict
+from models_zoo.networks.builder import BuiltModel
+from tests.bench.training.fixtures import Images
 
 CPU = torch.device("cpu")
 
@@ -33,7 +36,9 @@ EVERYTHING = {"ema": 0.9, "balance": "sampling", "mixup": 0.2, "cutmix": 0.5, "a
 
 
 @pytest.mark.parametrize("extra", [{}, {"optimizer": "sgd", "patience": 2}, EVERYTHING], ids=["plain", "sgd", "all"])
-def test_it_ends_with_the_same_numbers(images, model, conditions: TrainContext, tmp_path: Path, extra) -> None:
+def test_it_ends_with_the_same_numbers(
+    images: Images, model: BuiltModel, conditions: TrainContext, tmp_path: Path, extra: dict[str, Any]
+) -> None:
     spec = TrainSpec(epochs=5, batch_size=16, lr=1e-3, **extra)
     batches = images.batches(0, 48, augmentation=spec.augment), images.batches(72, 96)
     whole, killed, resumed = model.module, copy.deepcopy(model.module), copy.deepcopy(model.module)
@@ -43,7 +48,7 @@ def test_it_ends_with_the_same_numbers(images, model, conditions: TrainContext, 
 
     with pytest.raises(Killed):
         fit(killed, *batches, spec, conditions, _kill_at(3), Checkpoint(tmp_path / "checkpoint.pt", "k", 0))
-    told = []
+    told: list[Epoch] = []
     found = fit(resumed, *batches, spec, conditions, TrainCallbacks(told.append, silent.on_progress), _again(tmp_path))
 
     assert found.resumed_after == 2
@@ -52,12 +57,12 @@ def test_it_ends_with_the_same_numbers(images, model, conditions: TrainContext, 
     assert [(e.epoch, e.lr, e.train, e.validation) for e in told] == [
         (e.epoch, e.lr, e.train, e.validation) for e in expected.history
     ]
-    said = [predict(m, images.batches(48, 72), np.arange(24), 32, CPU, "fp32") for m in (whole, resumed)]
-    assert np.array_equal(*said)
+    one, other = (predict(m, images.batches(48, 72), np.arange(24), 32, CPU, "fp32") for m in (whole, resumed))
+    assert np.array_equal(one, other)
     assert np.array_equal(found.validation_logits, expected.validation_logits)
 
 
-def _again(folder) -> Checkpoint:
+def _again(folder: Path) -> Checkpoint:
     return Checkpoint(folder / "checkpoint.pt", "k", 0)
 
 

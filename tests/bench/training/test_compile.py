@@ -13,13 +13,14 @@ from bench.study.train import TrainSpec
 from bench.training.loop import TrainContext, fit
 from bench.training.predict import predict
 from bench.training.warmup import warm_up
+from tests.bench.training.fixtures import Images, MakeModel
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
-def test_a_compiled_model_learns_the_same(images, small, conditions: TrainContext) -> None:
+def test_a_compiled_model_learns_the_same(images: Images, small: MakeModel, conditions: TrainContext) -> None:
     plain = small("vit_tiny_p16").module
     compiled = copy.deepcopy(plain)
     spec = TrainSpec(epochs=1, batch_size=16, compile=True)
@@ -43,6 +44,6 @@ def test_a_compiled_model_learns_the_same(images, small, conditions: TrainContex
     assert seconds > 1
     assert seconds > found.history[0].train_seconds  # nothing is compiled in an epoch any more
     assert found.history[0].train.loss == pytest.approx(expected.history[0].train.loss, abs=1e-3)
-    said = [predict(module, validation, np.arange(24), 32, CPU, "fp32") for module in (plain, compiled)]
-    assert np.allclose(*said, atol=1e-2)
+    one, other = (predict(module, validation, np.arange(24), 32, CPU, "fp32") for module in (plain, compiled))
+    assert np.allclose(one, other, atol=1e-2)
     assert list(compiled.state_dict()) == list(plain.state_dict())

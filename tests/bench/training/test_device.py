@@ -141,7 +141,7 @@ def test_a_gpu_is_waited_for() -> None:
     a @ a
     devices.synchronize(device)
     timer = StepTimer(partial(devices.synchronize, device))
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     timer.begin(1, 0)
     begin.record()
     for _ in range(10):

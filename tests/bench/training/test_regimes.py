@@ -14,32 +14,43 @@ import pytest
 import torch
 
 from bench.errors import RunError
-from bench.study.schema import Cell, ModelEntry
+from bench.study.schema import Cell, ModelEntry, Precision, Regime
 from bench.study.train import TrainSpec
 from bench.training.heads.features import allocate_features, extract
 from bench.training.heads.plan import Plan
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import TrainContext, fit
+from bench.training.loop import TrainContext, TrainResult, fit
 from bench.training.predict import predict
 from bench.training.regimes import freeze, plan
+from models_zoo.networks.builder import BuiltModel
 from models_zoo.networks.classifier import Classifier
+from tests.bench.training.fixtures import Images
 
 CPU = torch.device("cpu")
 
 
-def _cell(spec: TrainSpec, regime: str = "frozen", precision: str = "fp32") -> Cell:
-    entry = ModelEntry(name="vit_tiny_p16", weights="none", image_size=32)
-    where = {"device": "cpu", "fingerprint": "f", "split_hash": "s"}
-    return Cell(model=entry, regime=regime, precision=precision, seed=0, train=spec, **where)
+def _cell(spec: TrainSpec, regime: Regime = "frozen", precision: Precision = "fp32") -> Cell:
+    return Cell(
+        model=ModelEntry(name="vit_tiny_p16", weights="none", image_size=32),
+        regime=regime,
+        precision=precision,
+        device="cpu",
+        seed=0,
+        train=spec,
+        fingerprint="f",
+        split_hash="s",
+    )
 
 
-def _plan(module: Classifier, images, cell: Cell, folder: Path) -> Plan:
+def _plan(module: Classifier, images: Images, cell: Cell, folder: Path) -> Plan:
     freeze(cell, module)
     train = images.batches(0, 60, augmentation=cell.train.augment)
     return plan(cell, module, train, images.batches(60, 80), device=CPU, inference_batch=7, folder=folder)
 
 
-def _run(module: Classifier, images, cell: Cell, conditions: TrainContext, folder: Path):
+def _run(
+    module: Classifier, images: Images, cell: Cell, conditions: TrainContext, folder: Path
+) -> tuple[Plan, TrainResult, np.ndarray]:
     found = _plan(module, images, cell, folder)
     fitted = fit(found.learner, found.train, found.validation, cell.train, conditions)
     test = images.batches(80, 96)
@@ -48,7 +59,7 @@ def _run(module: Classifier, images, cell: Cell, conditions: TrainContext, folde
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_cached_features_give_what_the_slow_way_gives(
-    images, model, conditions: TrainContext, tmp_path: Path, precision: str
+    images: Images, model: BuiltModel, conditions: TrainContext, tmp_path: Path, precision: Precision
 ) -> None:
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3)
     slow_spec = spec.model_copy(update={"cache_features": False})
@@ -65,7 +76,9 @@ def test_cached_features_give_what_the_slow_way_gives(
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_a_frozen_backbone_stands_still(images, model, conditions: TrainContext, tmp_path: Path, cached: bool) -> None:
+def test_a_frozen_backbone_stands_still(
+    images: Images, model: BuiltModel, conditions: TrainContext, tmp_path: Path, cached: bool
+) -> None:
     before = copy.deepcopy(model.module.backbone.state_dict())
     head = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, cache_features=cached, augment="light")
@@ -76,17 +89,17 @@ def test_a_frozen_backbone_stands_still(images, model, conditions: TrainContext,
     assert not torch.equal(head, model.module.head.weight)
 
 
-def test_other_regimes_train_the_whole_model(images, model, tmp_path: Path) -> None:
+def test_other_regimes_train_the_whole_model(images: Images, model: BuiltModel, tmp_path: Path) -> None:
     found = _plan(model.module, images, _cell(TrainSpec(), "finetune", "bf16"), tmp_path)
     assert found.learner is model.module
     assert all(p.requires_grad for p in model.module.parameters())
 
 
-def test_mixing_images_turns_the_cache_off(images, model, tmp_path: Path) -> None:
+def test_mixing_images_turns_the_cache_off(images: Images, model: BuiltModel, tmp_path: Path) -> None:
     assert _plan(model.module, images, _cell(TrainSpec(mixup=0.2)), tmp_path).settings.cached_features is False
 
 
-def test_views_are_the_image_and_augmented_copies(images, model, tmp_path: Path) -> None:
+def test_views_are_the_image_and_augmented_copies(images: Images, model: BuiltModel, tmp_path: Path) -> None:
     spec = TrainSpec(augment="light", views=3)
     found = _plan(model.module, images, _cell(spec), tmp_path)
     plain = _plan(model.module, images, _cell(TrainSpec()), tmp_path)
@@ -99,13 +112,15 @@ def test_views_are_the_image_and_augmented_copies(images, model, tmp_path: Path)
     assert not torch.allclose(views[1], views[2])
 
 
-def test_one_augmented_view_is_augmented(images, model, tmp_path: Path) -> None:
+def test_one_augmented_view_is_augmented(images: Images, model: BuiltModel, tmp_path: Path) -> None:
     augmented = _plan(model.module, images, _cell(TrainSpec(augment="light")), tmp_path).train
     plain = _plan(model.module, images, _cell(TrainSpec()), tmp_path).train
+    assert isinstance(augmented, FeatureBatches)
+    assert isinstance(plain, FeatureBatches)
     assert not torch.allclose(augmented.features, plain.features)
 
 
-def test_the_batch_of_the_feature_pass_does_not_matter(images, model) -> None:
+def test_the_batch_of_the_feature_pass_does_not_matter(images: Images, model: BuiltModel) -> None:
     model.module.eval()
     out = [torch.empty(20, model.num_features) for _ in range(2)]
     for size, features in zip((3, 20), out, strict=True):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ def _command(folder: Path) -> list[str]:
     return [sys.executable, "-m", "bench", "run", str(folder.parent / "study.yaml"), "--out", str(folder)]
 
 
-def _result(folder: Path) -> tuple[dict, list[dict], np.ndarray]:
+def _result(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], np.ndarray]:
     (cell,) = (folder / "cells").iterdir()
     history = [json.loads(line) for line in (cell / "history.jsonl").read_text().splitlines()]
     predictions = pd.read_parquet(cell / "predictions.parquet").select_dtypes("number").to_numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -15,20 +16,26 @@ from torch.nn import functional
 from bench.training.cpu_kernels import KernelCounts, use_fast_gradients
 from bench.training.cpu_kernels import attention as module
 from bench.training.cpu_kernels.attention import attention, speed_up_attention
+from tests.bench.training.fixtures import MakeModel
 
 CPU = torch.device("cpu")
 HALF = torch.bfloat16
 FUSED = functional.scaled_dot_product_attention
+Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def _inputs(shape: tuple[int, ...], keys: int, dtype: torch.dtype = HALF) -> list[torch.Tensor]:
+def _inputs(shape: tuple[int, ...], keys: int, dtype: torch.dtype = HALF) -> Inputs:
     generator = torch.Generator().manual_seed(0)
-    shapes = (shape, (*shape[:-2], keys, shape[-1]), (*shape[:-2], keys, shape[-1]))
-    return [torch.randn(one, generator=generator).to(dtype).requires_grad_() for one in shapes]
+
+    def draw(*one: int) -> torch.Tensor:
+        return torch.randn(one, generator=generator).to(dtype).requires_grad_()
+
+    others = (*shape[:-2], keys, shape[-1])
+    return draw(*shape), draw(*others), draw(*others)
 
 
 def _pass(
-    call: Callable[..., torch.Tensor], inputs: list[torch.Tensor], **settings: object
+    call: Callable[..., torch.Tensor], inputs: Inputs, **settings: object
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
     out = call(*inputs, **settings)
     return out, torch.autograd.grad(out.float().square().sum(), inputs)
@@ -42,11 +49,12 @@ def _uses_fast(out: torch.Tensor) -> bool:
 @pytest.mark.parametrize("scale", [None, 0.3])
 @pytest.mark.parametrize("at_once", [2**25, 1000])
 def test_forward_to_the_bit_and_gradients_as_near_as_the_fused_ones(
-    shape, keys, scale, at_once, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...], keys: int, scale: float | None, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_BYTES_AT_ONCE", at_once)
     inputs = _inputs(shape, keys)
-    exact = _pass(FUSED, [one.detach().float().requires_grad_() for one in inputs], scale=scale)[1]
+    query, key, value = (one.detach().float().requires_grad_() for one in inputs)
+    exact = _pass(FUSED, (query, key, value), scale=scale)[1]
     usual, fused = _pass(FUSED, inputs, scale=scale)
     out, found = _pass(attention, inputs, scale=scale)
     assert _uses_fast(out)
@@ -60,7 +68,7 @@ def test_forward_to_the_bit_and_gradients_as_near_as_the_fused_ones(
     "settings",
     [{"is_causal": True}, {"dropout_p": 0.5}, {"attn_mask": torch.zeros(6, 6, dtype=HALF)}, {"enable_gqa": True}],
 )
-def test_what_is_masked_or_dropped_is_left_to_torch(settings: dict[str, object]) -> None:
+def test_what_is_masked_or_dropped_is_left_to_torch(settings: dict[str, Any]) -> None:
     inputs = _inputs((2, 2, 6, 8), 6)
     out = attention(*inputs, **settings)
     assert not _uses_fast(out)
@@ -82,12 +90,12 @@ def test_elsewhere_no_layer_is_exchanged(device: str, precision: str) -> None:
     assert [type(layer) for layer in model.modules()] == kinds
 
 
-def test_torchs_function_is_never_replaced(small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchs_function_is_never_replaced(small: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     model, other = small("vit_tiny_p16").module.train(), nn.MultiheadAttention(8, 2, batch_first=True)
     assert speed_up_attention(model, CPU, "bf16") == 12
     seen = _count_calls(monkeypatch)
     inside: list[bool] = []
-    model.backbone.net.blocks[0].attn.register_forward_pre_hook(
+    model.get_submodule("backbone.net.blocks.0.attn").register_forward_pre_hook(
         lambda *_: inside.append(functional.scaled_dot_product_attention is FUSED)
     )
     with torch.autocast("cpu", HALF):
@@ -101,7 +109,7 @@ def test_torchs_function_is_never_replaced(small, monkeypatch: pytest.MonkeyPatc
     assert len(seen) == 12, "an attention layer of another module was changed"
 
 
-def test_a_cnn_has_no_attention_to_exchange(small) -> None:
+def test_a_cnn_has_no_attention_to_exchange(small: MakeModel) -> None:
     assert use_fast_gradients(small("resnet18").module, CPU, "bf16") == KernelCounts(0, 0, 0)
     assert use_fast_gradients(small("efficientnet_b0").module, CPU, "bf16").attention == 0
     assert use_fast_gradients(small("vit_tiny_p16").module, CPU, "bf16") == KernelCounts(0, 1, 12)
@@ -128,13 +136,14 @@ def _count_calls(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
 
     def counted(query: torch.Tensor, *others: object) -> torch.Tensor:
         seen.append(query.shape)
-        return apply(query, *others)
+        out: torch.Tensor = apply(query, *others)
+        return out
 
     monkeypatch.setattr(module._Attention, "apply", counted)
     return seen
 
 
-def test_the_models_of_both_libraries_learn_by_it(small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_models_of_both_libraries_learn_by_it(small: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = _count_calls(monkeypatch)
     timm_vit = small("vit_tiny_p16").module.train()
     other = torchvision.models.VisionTransformer(32, 16, 2, 2, 16, 32).train()

@@ -10,6 +10,8 @@ from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
 
 from bench.training.cpu_kernels.depthwise import speed_up_depthwise
+from tests.bench.training.fixtures import MakeModel
+from tests.known import known
 
 CPU = torch.device("cpu")
 
@@ -22,7 +24,7 @@ def _pass(
         out = layer(images)
     out.float().square().mean().backward()
     assert images.grad is not None
-    return out, images.grad, [p.grad for p in layer.parameters()]
+    return out, images.grad, [known(p.grad) for p in layer.parameters()]
 
 
 @pytest.mark.parametrize("kind", [nn.Conv2d, Conv2dSame])
@@ -31,7 +33,9 @@ def _pass(
 )
 @pytest.mark.parametrize("size", [12, 13])
 @pytest.mark.parametrize("bias", [True, False])
-def test_forward_to_the_bit_and_gradients_within_rounding(kind, kernel, stride, padding, size, bias) -> None:
+def test_forward_to_the_bit_and_gradients_within_rounding(
+    kind: type[nn.Conv2d], kernel: int, stride: int, padding: int, size: int, bias: bool
+) -> None:
     torch.manual_seed(0)
     plain = kind(6, 6, kernel, stride, 0 if kind is Conv2dSame else padding, groups=6, bias=bias)
     fast = copy.deepcopy(plain)
@@ -53,7 +57,7 @@ def test_forward_to_the_bit_and_gradients_within_rounding(kind, kernel, stride, 
 @pytest.mark.parametrize(
     ("name", "count"), [("efficientnet_lite0", 16), ("mobilenetv3_small", 11), ("resnet18", 0), ("vit_tiny_p16", 0)]
 )
-def test_it_is_for_depthwise_convolutions(small, name: str, count: int) -> None:
+def test_it_is_for_depthwise_convolutions(small: MakeModel, name: str, count: int) -> None:
     module = small(name).module
     before = [key for key, _ in module.state_dict().items()]
     assert speed_up_depthwise(module, CPU, "bf16") == count
@@ -61,7 +65,7 @@ def test_it_is_for_depthwise_convolutions(small, name: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenetv3_small"])
-def test_without_autocast_nothing_changes(small, name: str) -> None:
+def test_without_autocast_nothing_changes(small: MakeModel, name: str) -> None:
     """Floating-point operations are counted so, for one."""
     module = small(name).module.eval()
     images = torch.randn(2, 3, 32, 32)
@@ -71,7 +75,7 @@ def test_without_autocast_nothing_changes(small, name: str) -> None:
 
 
 @pytest.mark.parametrize(("device", "precision"), [("cpu", "fp32"), ("cuda", "bf16")])
-def test_elsewhere_nothing_changes(small, device: str, precision: str) -> None:
+def test_elsewhere_nothing_changes(small: MakeModel, device: str, precision: str) -> None:
     assert speed_up_depthwise(small("efficientnet_lite0").module, torch.device(device), precision) == 0
 
 

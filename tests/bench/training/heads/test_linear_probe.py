@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
 from bench.results.settings import CellSettings
-from bench.study.train import TrainSpec
+from bench.study.train import Head, TrainSpec
 from bench.training.heads.baselines import KnnHead, fit_knn, fit_logistic
 from bench.training.heads.linear_probe import learn
 from bench.training.heads.plan import Plan
 from bench.training.inputs.batches import FeatureBatches
-from bench.training.loop import TrainCallbacks, TrainContext, silent
+from bench.training.loop import Epoch, TrainCallbacks, TrainContext, silent
 
 CPU = torch.device("cpu")
 
@@ -39,7 +40,7 @@ def _plan(train: FeatureBatches, validation: FeatureBatches) -> Plan:
 def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     spec = TrainSpec(epochs=4, lr=1e-6, weight_decay=0.0, select="loss", tune_head=True)
-    told = []
+    told: list[Epoch] = []
     tuned = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
     plain = learn(_plan(train, validation), spec.model_copy(update={"tune_head": False}), conditions, silent, None)
     chosen = tuned.settings
@@ -53,13 +54,13 @@ def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> Non
     again = spec.model_copy(update={"tune_head": False, "lr": chosen.head_lr, "weight_decay": chosen.head_weight_decay})
     alone = _plan(train, validation)
     learn(alone, again, conditions, silent, None)
-    assert torch.equal(alone.learner.weight, tuned.learner.weight)
+    assert torch.equal(alone.learner.get_parameter("weight"), tuned.learner.get_parameter("weight"))
 
 
 @pytest.mark.parametrize("head", ["knn", "logistic"])
-def test_a_baseline_takes_the_place_of_the_head(conditions: TrainContext, head: str) -> None:
+def test_a_baseline_takes_the_place_of_the_head(conditions: TrainContext, head: Head) -> None:
     train, validation = _features(120, 0), _features(60, 1)
-    told = []
+    told: list[Epoch] = []
     spec = TrainSpec(head=head)
     found = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
     assert (found.result.best_epoch, len(told)) == (1, 1)
@@ -78,20 +79,21 @@ def test_the_regression_is_scikit_learns(conditions: TrainContext) -> None:
     model.fit((inputs - mean) / deviation, train.labels)
     expected = model.predict_proba((checked - mean) / deviation)
     with torch.inference_mode():
-        found = solved.head(validation.features[0]).softmax(1).numpy()
+        found = solved.learner(validation.features[0]).softmax(1).numpy()
     assert np.allclose(found, expected, atol=0.01)
 
 
 def test_the_regression_takes_two_classes(conditions: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=2)
     conditions = type(conditions)(**{**conditions.__dict__, "classes": 2})
-    assert fit_logistic(train, validation, TrainSpec(), conditions).epoch.validation.accuracy > 0.7
+    assert fit_logistic(train, validation, TrainSpec(), conditions).result.history[0].validation.accuracy > 0.7
 
 
 def test_the_regression_takes_a_class_without_training_images(conditions: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=3)
     solved = fit_logistic(train, validation, TrainSpec(), conditions)
-    assert set(solved.validation_logits.argmax(1)) == {0, 1}
+
+    assert set(solved.result.validation_logits.argmax(1)) == {0, 1}
 
 
 def test_one_neighbor_is_scikit_learns(conditions: TrainContext) -> None:
@@ -118,7 +120,7 @@ def test_neighbors_in_parts_are_those_in_one_piece(conditions: TrainContext, mon
     monkeypatch.setattr("bench.training.heads.baselines._ROWS", 32)
     train, validation = _features(150, 0, views=2), _features(70, 1)
     solved = fit_knn(train, validation, TrainSpec(), conditions)
-    assert np.allclose(solved.validation_logits, solved.head(validation.features[0]), atol=1e-5)
+    assert np.allclose(solved.result.validation_logits, solved.learner(validation.features[0]), atol=1e-5)
     head = KnnHead(train.features.flatten(0, 1), torch.from_numpy(np.tile(train.labels, 2)), 3, 10)
     likeness = head.features @ head.features.T
     of_one_image = torch.arange(300)[:, None] % 150 == torch.arange(300) % 150
@@ -157,7 +159,7 @@ def test_neighbors_take_memory_for_a_part_of_the_rows() -> None:
 
 
 @pytest.mark.parametrize("head", ["knn", "logistic"])
-def test_all_views_are_used(conditions: TrainContext, head: str) -> None:
+def test_all_views_are_used(conditions: TrainContext, head: Head) -> None:
     train, validation = _features(60, 0, views=2), _features(60, 1)
     found = learn(_plan(train, validation), TrainSpec(head=head), conditions, silent, None)
     assert found.result.history[0].validation.accuracy > 0.6
@@ -178,6 +180,6 @@ def test_a_head_learned_on_standardized_features_takes_them_as_they_are(conditio
 
 @pytest.mark.parametrize("wrong", [{"cache_features": False}, {"mixup": 0.1}])
 @pytest.mark.parametrize("head", [{"head": "knn"}, {"tune_head": True}, {"standardize": True}])
-def test_heads_need_features(wrong, head) -> None:
+def test_heads_need_features(wrong: dict[str, Any], head: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="cached features"):
         TrainSpec(**wrong, **head)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.errors import DataError
 from bench.training.inputs.batches import FeatureBatches, PixelBatches, PixelFile, make_batches, split_microbatches
+from tests.bench.training.fixtures import Images
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.booleans())
@@ -38,13 +39,13 @@ def test_micro_batches_are_few_and_of_equal_length(count: int, micro: int) -> No
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_rows_read_from_the_file_equal_the_mapped_ones(images) -> None:
+def test_rows_read_from_the_file_equal_the_mapped_ones(images: Images) -> None:
     positions = np.array([95, 0, 17, 17])
     read = PixelFile(images.path).rows(positions)
     assert np.array_equal(read, np.load(images.path, mmap_mode="r")[positions])
 
 
-def test_a_file_that_was_cut_short_is_reported(images, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_short_is_reported(images: Images, tmp_path: Path) -> None:
     path = tmp_path / "short.npy"
     path.write_bytes(images.path.read_bytes())
     file = PixelFile(path)
@@ -55,7 +56,7 @@ def test_a_file_that_was_cut_short_is_reported(images, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_pixels_are_normalized(images, channels_last: bool) -> None:
+def test_pixels_are_normalized(images: Images, channels_last: bool) -> None:
     mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
     batches = images.batches(10, 40, mean=mean, std=std, channels_last=channels_last)
     inputs, labels = next(batches([np.array([3, 0])]))
@@ -66,14 +67,14 @@ def test_pixels_are_normalized(images, channels_last: bool) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_both_memory_formats_hold_the_same_numbers(images, count: int) -> None:
+def test_both_memory_formats_hold_the_same_numbers(images: Images, count: int) -> None:
     chunk = [np.arange(count)]
     (first, _), (second, _) = (next(images.batches(0, 8, channels_last=last)(chunk)) for last in (False, True))
     assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_the_memory_format_is_the_one_asked_for(images, channels_last: bool) -> None:
+def test_the_memory_format_is_the_one_asked_for(images: Images, channels_last: bool) -> None:
     inputs, _ = next(images.batches(0, 8, channels_last=channels_last)([np.arange(4)]))
     assert inputs.is_contiguous(memory_format=torch.channels_last) is channels_last
 
@@ -87,19 +88,20 @@ def _all(batches: PixelBatches, epoch: int | None) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("workers", [1, 3, 20])
-def test_reading_ahead_changes_nothing(images, workers: int) -> None:
+def test_reading_ahead_changes_nothing(images: Images, workers: int) -> None:
     alone = images.batches(0, 60, augmentation="full", seed=5)
     ahead = images.batches(0, 60, augmentation="full", seed=5, workers=workers)
     assert torch.equal(_all(alone, 2), _all(ahead, 2))
 
 
-def test_reading_ahead_can_be_left_early(images) -> None:
+def test_reading_ahead_can_be_left_early(images: Images) -> None:
     inputs = images.batches(0, 60, workers=2)(_chunks())
+    assert isinstance(inputs, Generator)
     next(inputs)
     inputs.close()
 
 
-def test_augmentation_depends_on_seed_and_epoch_alone(images) -> None:
+def test_augmentation_depends_on_seed_and_epoch_alone(images: Images) -> None:
     one, same = (images.batches(0, 60, augmentation="light", seed=3) for _ in range(2))
     list(one(_chunks(), 1))  # what was drawn before does not matter
     assert torch.equal(_all(one, 4), _all(same, 4))
@@ -107,7 +109,7 @@ def test_augmentation_depends_on_seed_and_epoch_alone(images) -> None:
     assert not torch.equal(_all(one, 4), _all(images.batches(0, 60, augmentation="light", seed=4), 4))
 
 
-def test_images_are_augmented_in_training_only(images) -> None:
+def test_images_are_augmented_in_training_only(images: Images) -> None:
     plain, augmented = images.batches(0, 60), images.batches(0, 60, augmentation="full")
     assert torch.equal(_all(plain, None), _all(augmented, None))
     assert not torch.equal(_all(plain, None), _all(augmented, 1))

@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.errors import StudyError
 from bench.measure.system import machine
-from bench.study.schema import Cell, ModelEntry
+from bench.study.schema import Cell, ModelEntry, Regime
 from bench.study.train import TrainSpec
 from bench.training.optim.batch_size import find_batch_size, highest_worthwhile
 from bench.training.optim.batch_size_probe import Probe
@@ -20,11 +21,19 @@ from bench.training.optim.batch_size_worker import largest_batch
 MIB = 2**20
 
 
-def _cell(name: str = "vit_tiny_p16", device: str = "cpu", seed: int = 0, regime: str = "scratch", **train) -> Cell:
-    entry = ModelEntry(name=name, weights="none", image_size=64)
-    spec = TrainSpec(batch_size="auto", **train)
-    where = {"fingerprint": "f", "split_hash": "s", "precision": "fp32"}
-    return Cell(model=entry, regime=regime, device=device, seed=seed, train=spec, **where)
+def _cell(
+    name: str = "vit_tiny_p16", device: str = "cpu", seed: int = 0, regime: Regime = "scratch", **train: Any
+) -> Cell:
+    return Cell(
+        model=ModelEntry(name=name, weights="none", image_size=64),
+        regime=regime,
+        device=device,
+        precision="fp32",
+        seed=seed,
+        train=TrainSpec(batch_size="auto", **train),
+        fingerprint="f",
+        split_hash="s",
+    )
 
 
 def _largest(cell: Cell, limit_mib: int, highest: int = 1024) -> int:
@@ -89,7 +98,7 @@ def test_auto_is_no_number() -> None:
     with pytest.raises(StudyError, match="still auto"):
         _ = TrainSpec(batch_size="auto").step_images
     with pytest.raises(ValueError, match="batch_size"):
-        TrainSpec(batch_size="largest")
+        TrainSpec.model_validate({"batch_size": "largest"})
 
 
 def test_the_asking_side_needs_no_torch() -> None:

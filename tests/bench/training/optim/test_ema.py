@@ -9,11 +9,13 @@ from torch import nn
 from bench.study.train import TrainSpec
 from bench.training.loop import TrainContext, fit
 from bench.training.optim.ema import MovingAverage, trainable_state_dict
+from models_zoo.networks.builder import BuiltModel
+from tests.bench.training.fixtures import Images
 
 
 def _module() -> nn.Sequential:
     module = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    module[0].bias.requires_grad_(False)
+    module.get_parameter("0.bias").requires_grad_(False)
     return module
 
 
@@ -24,15 +26,16 @@ def test_what_is_learned_are_trained_weights_and_statistics() -> None:
 
 def test_the_average_by_hand() -> None:
     module = _module()
+    weight, batches = module.get_parameter("0.weight"), module.get_buffer("1.num_batches_tracked")
     average = MovingAverage(module, 0.25)
-    expected = module[0].weight.detach().clone()
+    expected = weight.detach().clone()
     for step in (1, 2, 3):
         with torch.no_grad():
-            module[0].weight.add_(1)
-            module[1].num_batches_tracked.add_(1)
+            weight.add_(1)
+            batches.add_(1)
         average.update()
         keep = min(0.25, (1 + step) / (10 + step))
-        expected = keep * expected + (1 - keep) * module[0].weight.detach()
+        expected = keep * expected + (1 - keep) * weight.detach()
     assert torch.allclose(average.state["0.weight"], expected)
     assert average.state["1.num_batches_tracked"] == 3
 
@@ -41,14 +44,14 @@ def test_swapping_twice_changes_nothing() -> None:
     module = _module()
     average = MovingAverage(module, 0.5)
     with torch.no_grad():
-        module[0].weight.fill_(7)
+        module.get_parameter("0.weight").fill_(7)
     average.swap()
-    assert (module[0].weight != 7).all()
+    assert (module.get_parameter("0.weight") != 7).all()
     average.swap()
-    assert (module[0].weight == 7).all()
+    assert (module.get_parameter("0.weight") == 7).all()
 
 
-def test_the_loop_tests_the_average(images, model, conditions: TrainContext) -> None:
+def test_the_loop_tests_the_average(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
     """With an average that keeps nearly all of itself, the module ends near its start, unlike the raw weights."""
     start = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, lr=1e-2, ema=0.999)

@@ -13,7 +13,9 @@ from torch import nn
 from bench.study.train import TrainSpec
 from bench.training.optim.layer_decay import layers_of
 from bench.training.optim.optimizer import autocast, learning_rate, make_optimizer, set_rate
+from models_zoo.networks.builder import BuiltModel
 from models_zoo.networks.classifier import Classifier, freeze_backbone
+from tests.bench.training.fixtures import MakeModel
 
 
 def test_the_schedule_by_hand() -> None:
@@ -38,7 +40,7 @@ def test_rates_are_positive_and_never_above_the_highest(epochs: int, steps: int,
     assert max(rates) == pytest.approx(0.3)
 
 
-def test_biases_and_norms_do_not_decay(small) -> None:
+def test_biases_and_norms_do_not_decay(small: MakeModel) -> None:
     module = small("resnet18").module
     optimizer = make_optimizer(module, TrainSpec(weight_decay=0.3))
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
@@ -46,14 +48,14 @@ def test_biases_and_norms_do_not_decay(small) -> None:
     assert all(decay[id(p)] == (0.3 if p.ndim > 1 else 0.0) for p in module.parameters())
 
 
-def test_frozen_weights_are_not_in_the_optimizer(small) -> None:
+def test_frozen_weights_are_not_in_the_optimizer(small: MakeModel) -> None:
     module = freeze_backbone(small("vit_tiny_p16").module)
     held = [p for group in make_optimizer(module, TrainSpec()).param_groups for p in group["params"]]
     assert {id(p) for p in held} == {id(p) for p in module.head.parameters()}
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_p16", "resnet18", "efficientnet_lite0", "torchvision:resnet18"])
-def test_layers_go_from_the_image_to_the_head(small, name: str) -> None:
+def test_layers_go_from_the_image_to_the_head(small: MakeModel, name: str) -> None:
     module = small(name).module
     layers = layers_of(module)
     names = [parameter for parameter, _ in module.named_parameters()]
@@ -63,7 +65,7 @@ def test_layers_go_from_the_image_to_the_head(small, name: str) -> None:
     assert max(layers.values()) > 4
 
 
-def test_blocks_of_a_transformer_are_layers_in_order(small) -> None:
+def test_blocks_of_a_transformer_are_layers_in_order(small: MakeModel) -> None:
     layers = layers_of(small("vit_tiny_p16").module)
     depths = [layers[f"backbone.net.blocks.{block}.attn.qkv.weight"] for block in range(12)]
     assert depths == sorted(set(depths))
@@ -77,14 +79,14 @@ def _rates(module: nn.Module, spec: TrainSpec, rate: float) -> dict[str, float]:
     return {name: found[id(p)] for name, p in module.named_parameters()}
 
 
-def test_each_layer_learns_at_its_share_of_the_rate(model) -> None:
+def test_each_layer_learns_at_its_share_of_the_rate(model: BuiltModel) -> None:
     rates = _rates(model.module, TrainSpec(lr=0.1, layer_decay=0.5), 0.1)
     layers = layers_of(model.module)
     top = max(layers.values())
     assert all(rate == pytest.approx(0.1 * 0.5 ** (top - layers[name])) for name, rate in rates.items())
 
 
-def test_the_head_has_its_own_rate(model) -> None:
+def test_the_head_has_its_own_rate(model: BuiltModel) -> None:
     rates = _rates(model.module, TrainSpec(lr=0.1, head_lr=0.5), 0.05)  # halfway down the schedule
     assert all(rate == pytest.approx(0.25 if name.startswith("head.") else 0.05) for name, rate in rates.items())
 
