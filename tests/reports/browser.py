@@ -6,10 +6,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reports import render_report
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from selenium.webdriver.remote.webelement import WebElement
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 OPTIONS = (
@@ -26,7 +31,7 @@ OPTIONS = (
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -51,28 +56,36 @@ def address(full_run: Path) -> str:
 
 
 @pytest.fixture
-def page(browser, address) -> Iterator:
-    browser.get_log("performance")
-    browser.get_log("browser")
+def page(browser: Chrome, address: str) -> Iterator[Chrome]:
+    log(browser, "performance")
+    log(browser, "browser")
     browser.get(address)
     browser.execute_script("localStorage.clear()")
     yield browser
-    assert browser.get_log("browser") == []
+    assert log(browser, "browser") == []
 
 
-def width(browser, pixels: int) -> None:
+def log(browser: Chrome, kind: str) -> list[dict[str, Any]]:
+    """What stands in a log of the browser since it was read last."""
+    entries: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call]
+    return entries
+
+
+def width(browser: Chrome, pixels: int) -> None:
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": False},
     )
 
 
-def column(page, table: str, index: int) -> list[str]:
+def column(page: Chrome, table: str, index: int) -> list[str]:
     script = "return [...document.querySelectorAll(arguments[0] + ' tbody tr')]"
-    return page.execute_script(f"{script}.map(r => r.cells[arguments[1]].textContent.trim())", table, index)
+    cells = f"{script}.map(r => r.cells[arguments[1]].textContent.trim())"
+    texts: list[str] = page.execute_script(cells, table, index)
+    return texts
 
 
-def sorter(page, head: str):
+def sorter(page: Chrome, head: str) -> WebElement:
     """The button in a column's head, which is there when its table has come near the screen."""
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -80,7 +93,7 @@ def sorter(page, head: str):
     return WebDriverWait(page, 20).until(lambda driver: driver.find_element("css selector", f"{head} .dt-column-order"))
 
 
-def sort(page, head: str, key: str | None = None) -> str | None:
+def sort(page: Chrome, head: str, key: str | None = None) -> str | None:
     """Press the button in a column's head by mouse or by ``key``; what the head then says of its order."""
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -98,11 +111,12 @@ def sort(page, head: str, key: str | None = None) -> str | None:
     return page.find_element("css selector", head).get_attribute("aria-sort")
 
 
-def sortable(page, opened: str = "details:not(.chooser)") -> list[str]:
+def sortable(page: Chrome, opened: str = "details:not(.chooser)") -> list[str]:
     """Open these; where each sortable table is that can then be seen."""
-    return page.execute_script(
+    tables: list[str] = page.execute_script(
         "document.querySelectorAll(arguments[0]).forEach((details) => { details.open = true; });"
         "return [...document.querySelectorAll('table.sortable')].filter(table => table.checkVisibility())"
         ".map((table, number) => '#' + (table.id ||= `sortable-${number}`));",
         opened,
     )
+    return tables

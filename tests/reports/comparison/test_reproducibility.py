@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.results.predictions import write_predictions
 from bench.results.schema import CellResult
-from bench.results.writer import write_predictions
 from reports.comparison.reproducibility import agreement
 from reports.text.i18n import translator
 from tests.reports.run_folder import change_stored
 
+MakeTwice = Callable[[int], tuple[Path, Path]]
+"""A run of so many cells and its copy."""
 ONE = [("net", "cnn", None, 9_000_000, 3.0)]
 
 
 @pytest.fixture
-def twice(make_run: Callable[..., Path]):
-    def make(cells):
+def twice(make_run: Callable[..., Path]) -> MakeTwice:
+    def make(cells: int) -> tuple[Path, Path]:
         first = make_run(models=ONE, classes=["a", "b"], devices=("cpu",), seeds=tuple(range(cells)), images=8,
                          epochs=1, bad={}, not_run=(), thumbnails=False)  # fmt: skip
         return first, shutil.copytree(first, first.with_name("again"))
@@ -28,7 +30,7 @@ def twice(make_run: Callable[..., Path]):
     return make
 
 
-def test_nothing_trained_in_either_run_agrees(twice) -> None:
+def test_nothing_trained_in_either_run_agrees(twice: MakeTwice) -> None:
     runs = twice(2)
     for run in runs:
         for path in run.glob("cells/*/result.json"):
@@ -40,7 +42,9 @@ def test_nothing_trained_in_either_run_agrees(twice) -> None:
 
 
 @pytest.mark.parametrize(("lost", "verdict"), [(14, "within the interval"), (30, "differs")])
-def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twice, lost, verdict) -> None:
+def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(
+    twice: MakeTwice, lost: int, verdict: str
+) -> None:
     """60 cells, so that each of 180 differences has a level of 99.97 %: 2,000 draws do not reach that far out."""
     first, again = twice(60)
     labels = np.arange(400) % 2
@@ -54,7 +58,7 @@ def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twic
     assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
 
 
-def test_it_is_reported_in_spanish_too(twice) -> None:
+def test_it_is_reported_in_spanish_too(twice: MakeTwice) -> None:
     runs = twice(2)
     (changed, lost) = sorted(runs[1].glob("cells/*"))
     labels = np.arange(8) % 2
@@ -64,7 +68,7 @@ def test_it_is_reported_in_spanish_too(twice) -> None:
     )
     (lost / "result.json").unlink()
     spanish = translator("es")
-    first, second, last = (text for _kind, text in agreement(*runs, spanish).lines(spanish))
+    first, second, last = (text for _kind, text in agreement(runs[0], runs[1], spanish).lines(spanish))
     assert "semilla 0: " in first
     assert "imágenes de prueba cambiaron de clase; ahora menos antes, en puntos: Exactitud " in first
     assert "; entrenamiento antes " in first

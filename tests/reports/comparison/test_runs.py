@@ -19,9 +19,12 @@ from bench.results.run import load_results
 from bench.results.schema import CellResult
 from reports import compare_runs
 from reports.comparison.page import lines
+from reports.comparison.runs import Compared
 from reports.text.i18n import ENGLISH
 from tests.reports.run_folder import change_stored
 
+Runs = tuple[Path, Path]
+"""Before and after."""
 MODELS = [  # label, family, patch, parameters, skill
     ("vit_small_p16", "vit", 16, 21_800_000, 4.1),
     ("vit_small_p128", "vit", 128, 36_200_000, 2.0),
@@ -32,7 +35,7 @@ MODELS = [  # label, family, patch, parameters, skill
 
 
 @pytest.fixture
-def runs(make_run: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+def runs(make_run: Callable[..., Path], tmp_path: Path) -> Runs:
     before = make_run(thumbnails=False, models=MODELS)
     after = tmp_path / "after"
     shutil.copytree(before, after)
@@ -47,21 +50,21 @@ def _change(run: Path, label: str, edit: Callable[[dict[str, Any]], None]) -> No
             change_stored(path, CellResult, edit)
 
 
-def _outcomes(compared, label: str) -> dict[str, str]:
+def _outcomes(compared: Compared, label: str) -> dict[str, str]:
     found = [pair for pair in compared.pairs if pair.title.startswith(f"{label} · frozen · cpu")]
     assert len(found) == 1
     return {item.measure: item.outcome for item in found[0].changes}
 
 
-def test_a_run_and_its_copy_do_not_differ(runs) -> None:
+def test_a_run_and_its_copy_do_not_differ(runs: Runs) -> None:
     compared = compare_runs(*runs)
     assert compared.count("better") == compared.count("worse") == 0
     assert compared.count("same") > 20
     assert compared.regressions == []
 
 
-def test_slower_larger_and_broken_cells_are_reported(runs) -> None:
-    def slower(stored) -> None:
+def test_slower_larger_and_broken_cells_are_reported(runs: Runs) -> None:
+    def slower(stored: dict[str, Any]) -> None:
         stored["timings"]["epoch_seconds"] = [1.5 * s for s in stored["timings"]["epoch_seconds"]]
         stored["memory"]["peak_ram_mib"] *= 1.3
 
@@ -79,15 +82,15 @@ def test_slower_larger_and_broken_cells_are_reported(runs) -> None:
     assert back.regressions == []
 
 
-def test_a_small_change_of_time_is_no_regression(runs) -> None:
-    def a_little(stored) -> None:
+def test_a_small_change_of_time_is_no_regression(runs: Runs) -> None:
+    def a_little(stored: dict[str, Any]) -> None:
         stored["timings"]["epoch_seconds"] = [1.03 * s for s in stored["timings"]["epoch_seconds"]]
 
     _change(runs[1], "resnet18", a_little)
     assert compare_runs(*runs).regressions == []
 
 
-def test_accuracy_is_decided_by_a_test_on_the_same_images(runs) -> None:
+def test_accuracy_is_decided_by_a_test_on_the_same_images(runs: Runs) -> None:
     """A model's predictions exchanged for those of one that is clearly worse."""
     ids = {r.label: r.id for r in load_results(runs[1]).results() if r.cell.device == "cpu"}
     good, bad = ("cells/" + ids[name] + "/predictions.parquet" for name in ("vit_small_p16", "vit_small_p128"))
@@ -99,11 +102,11 @@ def test_accuracy_is_decided_by_a_test_on_the_same_images(runs) -> None:
     assert re.search(r"95 % interval −\d.* points, p = ", item.why)
 
 
-def test_times_of_other_machines_are_not_judged(runs) -> None:
+def test_times_of_other_machines_are_not_judged(runs: Runs) -> None:
     path = runs[1] / "environment.json"
     change_stored(path, Environment, lambda facts: facts.update(cpu={"model": "another", "usable": 64}))
 
-    def slower(stored) -> None:
+    def slower(stored: dict[str, Any]) -> None:
         stored["timings"]["epoch_seconds"] = [9 * s for s in stored["timings"]["epoch_seconds"]]
 
     _change(runs[1], "resnet18", slower)
@@ -112,7 +115,7 @@ def test_times_of_other_machines_are_not_judged(runs) -> None:
     assert any("The machines differ" in text for _kind, text in lines(compared, ENGLISH))
 
 
-def test_other_data_and_one_run_twice_are_refused(make_run: Callable[..., Path], runs) -> None:
+def test_other_data_and_one_run_twice_are_refused(make_run: Callable[..., Path], runs: Runs) -> None:
     with pytest.raises(RunError, match="data fingerprint differ"):
         compare_runs(runs[0], make_run("other", fingerprint="0" * 64, models=MODELS))
     with pytest.raises(RunError, match="given twice"):
@@ -120,9 +123,9 @@ def test_other_data_and_one_run_twice_are_refused(make_run: Callable[..., Path],
 
 
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_the_page_is_closed_and_escaped(runs, tmp_path: Path, lang: str) -> None:
+def test_the_page_is_closed_and_escaped(runs: Runs, tmp_path: Path, lang: str) -> None:
     out = tmp_path / "c.html"
-    compare_runs(*runs, out, lang=lang)
+    compare_runs(runs[0], runs[1], out, lang=lang)
     page = out.read_text()
     assert "script-src &#39;none&#39;" in page
     assert "<script" not in page
@@ -134,7 +137,7 @@ def _command(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True, check=False)
 
 
-def test_exit_codes(runs) -> None:
+def test_exit_codes(runs: Runs) -> None:
     _change(runs[1], "resnet18", lambda s: s["memory"].update(peak_ram_mib=9e5))
     told = _command("compare", *map(str, runs))
     assert told.returncode == 0, told.stderr
@@ -144,14 +147,14 @@ def test_exit_codes(runs) -> None:
     assert _command("compare", str(runs[0]), str(runs[0])).returncode == 2
 
 
-def test_runs_without_a_cell_in_common_are_refused(make_run: Callable[..., Path], runs) -> None:
+def test_runs_without_a_cell_in_common_are_refused(make_run: Callable[..., Path], runs: Runs) -> None:
     other = make_run("other", models=[("densenet121", "cnn", None, 7_000_000, 3.0)])
     with pytest.raises(RunError, match="no cell in common"):
         compare_runs(runs[0], other)
 
 
 @pytest.mark.parametrize("status", ["unavailable", "interrupted"])
-def test_a_cell_that_was_not_tried_is_no_regression(runs, status: str) -> None:
+def test_a_cell_that_was_not_tried_is_no_regression(runs: Runs, status: str) -> None:
     error = {"kind": "x", "notice": verbatim("y").model_dump()}
     _change(runs[1], "resnet18", lambda s: s.update(status=status, error=error))
     compared = compare_runs(*runs)
@@ -159,7 +162,7 @@ def test_a_cell_that_was_not_tried_is_no_regression(runs, status: str) -> None:
     assert compared.regressions == []
 
 
-def test_machines_that_are_not_known_are_not_taken_for_one(runs) -> None:
+def test_machines_that_are_not_known_are_not_taken_for_one(runs: Runs) -> None:
     for run in runs:
         (run / "environment.json").unlink()
     _change(runs[1], "resnet18", lambda s: s["memory"].update(peak_ram_mib=9e5))
@@ -168,7 +171,7 @@ def test_machines_that_are_not_known_are_not_taken_for_one(runs) -> None:
     assert told["An epoch, median"] == told["Peak RAM"] == "unknown"
 
 
-def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> None:
+def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs: Runs) -> None:
     (stored,) = (r for r in load_results(runs[1]).results() if r.label == "resnet18" and r.cell.device == "cpu")
     stale = runs[1] / "cells" / ("f" * 12)
     shutil.copytree(runs[1] / "cells" / stored.id, stale)
@@ -181,7 +184,7 @@ def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> N
     assert compare_runs(*runs).regressions == []
 
 
-def test_cells_that_are_missing_after_are_reported_and_no_regression(make_run: Callable[..., Path], runs) -> None:
+def test_cells_that_are_missing_after_are_reported_and_no_regression(make_run: Callable[..., Path], runs: Runs) -> None:
     shorter = make_run("shorter", thumbnails=False, models=MODELS[:4])
     compared = compare_runs(runs[0], shorter)
     assert compared.regressions == []

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 from PIL import Image
 
 from bench.errors import DependencyError, RunError
@@ -79,7 +79,9 @@ def test_a_card_for_each_kept_model(full_run: Path, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     _empty, header, body = text.split("---\n", 2)
     facts = yaml.safe_load(header)
-    assert len(ModelCard(text).data.eval_results or []) == 3, "the hub's own reader takes it"
+    read = ModelCard(text).data
+    assert isinstance(read, ModelCardData), "the hub's own reader takes it"
+    assert len(read.eval_results or []) == 3
     (entry,) = facts["model-index"]
     assert entry["name"] == HOSTILE
     (result,) = entry["results"]

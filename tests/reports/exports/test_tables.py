@@ -77,7 +77,7 @@ def test_hostile_labels_are_no_formulas_and_turn_no_writing(make_run: Callable[.
 
 @pytest.mark.parametrize("label", ["*b", "[a] x", "[1ex]"])
 def test_no_label_is_read_as_an_option_of_the_latex_row_before(
-    make_run: Callable[..., Path], tmp_path: Path, label
+    make_run: Callable[..., Path], tmp_path: Path, label: str
 ) -> None:
     run = make_run(models=[(label, "cnn", None, 1_000_000, 3.0)] * 2, devices=("cpu",), images=80)
     lines = export(run, "latex", tmp_path / "out.tex").read_text(encoding="utf-8").splitlines()

@@ -35,7 +35,7 @@ TWO = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b", "cnn", None, 9_000_000, 2.0)]
         "%s {0} {x}",
     ],
 )
-def test_odd_names_of_classes_and_models(make_run: Callable[..., Path], odd) -> None:
+def test_odd_names_of_classes_and_models(make_run: Callable[..., Path], odd: str) -> None:
     classes = ["plain", odd]
     models = [(odd or "empty", "vit", 16, 9_000_000, 3.0), *TWO]
     page = render_report([make_run(models=models, classes=classes, devices=("cpu",), images=60)])

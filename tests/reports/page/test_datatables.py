@@ -39,13 +39,13 @@ def test_the_installed_bundle_is_as_expected() -> None:
         MODULE.replace("1", '"<script>"').replace("a=", "c='<!--',a="),
     ],
 )
-def test_another_text_is_refused(module) -> None:
+def test_another_text_is_refused(module: str) -> None:
     with pytest.raises(DependencyError, match=r"cannot stand in a page.*pip install"):
         datatables.as_script(module)
 
 
 def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name) -> Never:
+    def missing(name: str) -> Never:
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(datatables, "distribution", missing)
@@ -58,7 +58,7 @@ def test_a_damaged_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / "dt_bundle.js").write_bytes(b"var a=1;\xff\xfe")
 
     class Damaged:
-        def locate_file(self, _name):
+        def locate_file(self, _name: str) -> Path:
             return tmp_path / "dt_bundle.js"
 
     monkeypatch.setattr(datatables, "distribution", lambda _name: Damaged())

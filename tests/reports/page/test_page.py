@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from bench.results.notice import Notice
 from bench.results.run import load_results
 from bench.study.schema import PublishedRow
 from reports import render_report
+from tests.known import known
 from tests.reports.run_folder import change_results, change_stored, write_study
 
 
@@ -30,14 +31,14 @@ class Seen(HTMLParser):
         self._code = False
         self.feed(page)
 
-    def handle_starttag(self, tag, attrs) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
         self._code = tag in ("script", "style")
 
-    def handle_endtag(self, _tag) -> None:
+    def handle_endtag(self, _tag: str) -> None:
         self._code = False
 
-    def handle_data(self, data) -> None:
+    def handle_data(self, data: str) -> None:
         if not self._code:
             self.text.append(data)
 
@@ -48,7 +49,7 @@ def page(full_run: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def seen(page) -> Seen:
+def seen(page: str) -> Seen:
     return Seen(page)
 
 
@@ -58,7 +59,7 @@ def test_the_report_lands_in_the_run_and_opens_twice_the_same(full_run: Path, tm
     assert first.read_bytes() == render_report([str(full_run)], tmp_path / "again.html").read_bytes()
 
 
-def test_every_planned_cell_is_in_the_leaderboard(full_run: Path, page) -> None:
+def test_every_planned_cell_is_in_the_leaderboard(full_run: Path, page: str) -> None:
     board = page[page.index('<table id="board"') : page.index("</table>", page.index('<table id="board"'))]
     assert board.count('<th scope="row">') == len(load_results(full_run).plan()) == 24
     for status in ("ok", "timeout", "out of memory", "failed", "diverged", "not run"):
@@ -66,14 +67,14 @@ def test_every_planned_cell_is_in_the_leaderboard(full_run: Path, page) -> None:
     assert "not done after the study&#39;s time_limit of 21,600 s" in board
 
 
-def test_nothing_unmeasured_is_shown_as_zero(full_run: Path, page) -> None:
+def test_nothing_unmeasured_is_shown_as_zero(full_run: Path, page: str) -> None:
     board = page[page.index('<table id="board"') : page.index("</tbody>", page.index('<table id="board"'))]
     assert 'data-v="0"' not in board
     assert 'data-v="0.0"' not in board
     assert 'data-v=""' in board
 
 
-def test_hostile_names_are_text(seen) -> None:
+def test_hostile_names_are_text(seen: Seen) -> None:
     scripts = [a for tag, a in seen.elements if tag == "script"]
     assert len(scripts) == 8
     assert all("onerror" not in attributes for _, attributes in seen.elements)
@@ -84,44 +85,46 @@ def test_hostile_names_are_text(seen) -> None:
     assert "49" not in re.findall(r"\{\{ (\d+)", text)
 
 
-def test_the_policy_lets_nothing_in(page, seen) -> None:
-    policy = next(a["content"] for tag, a in seen.elements if a.get("http-equiv") == "Content-Security-Policy")
+def test_the_policy_lets_nothing_in(page: str, seen: Seen) -> None:
+    policy = next(known(a["content"]) for tag, a in seen.elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert "unsafe" not in policy
-    sources = [a[key] for _, a in seen.elements for key in ("src", "href", "srcset", "action") if a.get(key)]
+    keys = ("src", "href", "srcset", "action")
+    sources = [source for _, a in seen.elements for key in keys if (source := a.get(key))]
     assert all(source.startswith(("data:image/", "#")) for source in sources)
     assert not [a for _, a in seen.elements if "style" in a], "the policy would block style attributes"
     assert not [a for _, a in seen.elements if any(key.startswith("on") for key in a)]
 
 
-def test_ids_are_unique_and_references_resolve(page, seen) -> None:
+def test_ids_are_unique_and_references_resolve(page: str, seen: Seen) -> None:
     ids = [a["id"] for _, a in seen.elements if "id" in a]
     assert len(ids) == len(set(ids))
-    wanted = {a["href"][1:] for _, a in seen.elements if (a.get("href") or "").startswith("#")}
+    targets = [a.get("href") or "" for _, a in seen.elements]
+    wanted = {target[1:] for target in targets if target.startswith("#")}
     wanted |= set(re.findall(r"url\(#([\w-]+)\)", page))
     assert wanted <= set(ids)
 
 
-def test_published_rows_are_marked(page) -> None:
+def test_published_rows_are_marked(page: str) -> None:
     section = page[page.index('id="published"') : page.index('id="dataset"')]
     assert section.count(">reported</span>") == 2
     assert "96.84 %" in section
     assert "not measured here" in section
 
 
-def test_the_command_and_the_machine_are_reported(page) -> None:
+def test_the_command_and_the_machine_are_reported(page: str) -> None:
     assert "patchbench run blood-cells --data &#39;my images.zip&#39; --device cpu,cuda" in page
     assert "A CPU &lt;2 GHz&gt;" in page
 
 
-def test_the_parts_of_a_step_are_reported(page) -> None:
+def test_the_parts_of_a_step_are_reported(page: str) -> None:
     start = page.index("<summary>Inside a training step")
     told = page[start : page.index("</details>", start)].replace("\u202f", " ").replace("\u00a0", " ")
     for figure in (">40<", "100 ms", "5.00 %", "25.00 %", "50.00 %", "20.00 %"):
         assert figure in told
 
 
-def test_synthetic_data_is_marked(make_run: Callable[..., Path], page) -> None:
+def test_synthetic_data_is_marked(make_run: Callable[..., Path], page: str) -> None:
     synthetic = render_report([make_run(source="synthetic")]).read_text(encoding="utf-8")
     assert "Synthetic data" in synthetic
     assert "Synthetic data" not in page
@@ -163,9 +166,9 @@ def test_no_run_and_a_folder_that_is_none(tmp_path: Path) -> None:
         render_report([tmp_path])
 
 
-def test_the_data_inside_the_page_is_the_csv(page, full_run: Path) -> None:
+def test_the_data_inside_the_page_is_the_csv(page: str, full_run: Path) -> None:
     found = re.search(r'<script type="application/json" id="csv">(.*?)</script>', page, re.DOTALL)
-    text = json.loads(found.group(1))
+    text = json.loads(known(found).group(1))
     assert text.startswith("cell,model,family,regime,device,precision,seed,status,accuracy,")
     assert len(text.strip().splitlines()) == 24
 
@@ -174,7 +177,7 @@ def test_the_page_stays_small(full_run: Path) -> None:
     assert Path(full_run / "report.html").stat().st_size < 10 * 2**20
 
 
-def _publish(run: Path, rows: list[dict[str, object]]) -> None:
+def _publish(run: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Store these rows as what the study knows of others."""
     study = load_results(run).study
     write_study(run, study.model_copy(update={"published": tuple(map(PublishedRow.model_validate, rows))}))
@@ -229,13 +232,13 @@ ORDER = [
 ]
 
 
-def test_the_sections_come_in_their_order_and_stand_in_the_contents(page, seen) -> None:
+def test_the_sections_come_in_their_order_and_stand_in_the_contents(page: str, seen: Seen) -> None:
     assert [a["id"] for tag, a in seen.elements if tag == "section" and "id" in a] == ORDER
     contents = page[page.index('<nav class="contents"') : page.index("</nav>")]
     assert re.findall(r'href="#([\w-]+)"', contents) == ORDER
 
 
-def test_each_model_has_its_matrix_classes_confusions_and_reliability(page) -> None:
+def test_each_model_has_its_matrix_classes_confusions_and_reliability(page: str) -> None:
     model = page[page.index('<details class="model"') :]
     model = model[: model.index("</details>")]
     for title in ("Confusion matrix", "Commonest confusions", "Classes", "Reliability diagram", "Learning curves"):
@@ -317,7 +320,7 @@ def table_of(page: str, section: str, number: int = 0) -> str:
     return inside.split("<table")[number + 1].split("</table>")[0]
 
 
-def test_columns_that_nothing_was_measured_for_are_left_out(make_run: Callable[..., Path], page) -> None:
+def test_columns_that_nothing_was_measured_for_are_left_out(make_run: Callable[..., Path], page: str) -> None:
     assert "<th" in table_of(page, "cost", 1)
     assert ">Cost<" in table_of(page, "cost", 1)
     assert ">Energy<" not in table_of(page, "cost", 1)

@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from reports import render_report
-from tests.reports.browser import sortable, sorter, width
+from tests.reports.browser import log, sortable, sorter, width
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-def test_it_opens_from_disk_and_asks_for_nothing(page, address) -> None:
-    messages = [json.loads(line["message"])["message"] for line in page.get_log("performance")]
+def test_it_opens_from_disk_and_asks_for_nothing(page: Chrome, address: str) -> None:
+    messages = [json.loads(line["message"])["message"] for line in log(page, "performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert [url for url in asked if not url.startswith("data:") and url != address] == []
     assert "blood-cells" in page.title
 
 
-def test_the_theme_button_turns_the_page_dark_and_back(page) -> None:
-    def ground():
-        return page.execute_script("return getComputedStyle(document.body).backgroundColor")
+def test_the_theme_button_turns_the_page_dark_and_back(page: Chrome) -> None:
+    def ground() -> str:
+        return str(page.execute_script("return getComputedStyle(document.body).backgroundColor"))
 
     light = ground()
     page.find_element("id", "theme").click()
@@ -32,14 +36,14 @@ def test_the_theme_button_turns_the_page_dark_and_back(page) -> None:
     assert ground() == light
 
 
-def test_a_link_opens_the_model(page) -> None:
+def test_a_link_opens_the_model(page: Chrome) -> None:
     page.find_elements("css selector", "#board tbody a")[3].click()
     target = page.execute_script("return location.hash.slice(1)")
     assert page.find_element("id", target).get_attribute("open")
 
 
 @pytest.mark.parametrize("pixels", [360, 768, 1280, 1920])
-def test_the_page_is_never_wider_than_the_screen(page, pixels) -> None:
+def test_the_page_is_never_wider_than_the_screen(page: Chrome, pixels: int) -> None:
     width(page, pixels)
     try:
         page.find_element("css selector", "[data-open]").click()
@@ -48,7 +52,7 @@ def test_the_page_is_never_wider_than_the_screen(page, pixels) -> None:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_long_names_do_not_widen_the_page(browser, make_run: Callable[..., Path]) -> None:
+def test_long_names_do_not_widen_the_page(browser: Chrome, make_run: Callable[..., Path]) -> None:
     long = "long_name_" * 8
     run = make_run(models=[(long, "vit", 16, 9_000_000, 2.0), ("b", "cnn", None, 9_000_000, 2.0)],
                    classes=["plain", long], devices=("cpu",), images=60, bad={}, not_run=())  # fmt: skip
@@ -60,7 +64,7 @@ def test_long_names_do_not_widen_the_page(browser, make_run: Callable[..., Path]
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_print_opens_everything(page) -> None:
+def test_print_opens_everything(page: Chrome) -> None:
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         page.execute_script("dispatchEvent(new Event('beforeprint'))")
@@ -72,7 +76,7 @@ def test_print_opens_everything(page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(page, scheme) -> None:
+def test_axe_finds_nothing_serious(page: Chrome, scheme: str) -> None:
     import axe_selenium_python
 
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
@@ -89,7 +93,7 @@ def test_axe_finds_nothing_serious(page, scheme) -> None:
     assert [(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in serious] == []
 
 
-def test_it_reads_without_javascript(page, address) -> None:
+def test_it_reads_without_javascript(page: Chrome, address: str) -> None:
     page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.get(address)

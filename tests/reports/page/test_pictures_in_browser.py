@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-def test_the_gallery_opens_large_and_goes_on_by_keyboard(page) -> None:
+def test_the_gallery_opens_large_and_goes_on_by_keyboard(page: Chrome) -> None:
     from selenium.webdriver import ActionChains, Keys
 
     button = page.find_element("css selector", "#gallery .card button.open")
@@ -24,7 +29,7 @@ def test_the_gallery_opens_large_and_goes_on_by_keyboard(page) -> None:
     assert page.switch_to.active_element == button
 
 
-def test_the_gallery_is_filtered_by_model_and_kind(page) -> None:
+def test_the_gallery_is_filtered_by_model_and_kind(page: Chrome) -> None:
     from selenium.webdriver.support.select import Select
 
     Select(page.find_element("css selector", "[data-gallery=model]")).select_by_visible_text("resnet18 · cpu")
@@ -39,11 +44,11 @@ def test_the_gallery_is_filtered_by_model_and_kind(page) -> None:
     assert not page.find_element("css selector", "#gallery .disagreements").is_displayed()
 
 
-def test_the_explorer_draws_and_changes_its_axis(page) -> None:
+def test_the_explorer_draws_and_changes_its_axis(page: Chrome) -> None:
     from selenium.webdriver.support.select import Select
     from selenium.webdriver.support.ui import WebDriverWait
 
-    def drawn(title) -> None:
+    def drawn(title: str) -> None:
         script = "return document.querySelector('#explorer svg')?.textContent ?? ''"
         WebDriverWait(page, 60).until(lambda driver: title in driver.execute_script(script))
 
@@ -57,7 +62,7 @@ def test_the_explorer_draws_and_changes_its_axis(page) -> None:
     WebDriverWait(page, 60).until(lambda driver: driver.execute_script(ticks) not in ("", logarithmic))
 
 
-def test_pointing_at_a_cell_of_the_explorer_tells_its_figures(page) -> None:
+def test_pointing_at_a_cell_of_the_explorer_tells_its_figures(page: Chrome) -> None:
     from selenium.webdriver import ActionChains
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -70,14 +75,14 @@ def test_pointing_at_a_cell_of_the_explorer_tells_its_figures(page) -> None:
     assert "Time to train: " in told
 
 
-def test_the_learning_curves_draw_one_score_of_one_model(page) -> None:
+def test_the_learning_curves_draw_one_score_of_one_model(page: Chrome) -> None:
     from selenium.webdriver.support.select import Select
     from selenium.webdriver.support.ui import WebDriverWait
 
-    def lines():
+    def lines() -> int:
         return len(page.find_elements("css selector", "#curves-chart svg .mark-line path"))
 
-    def drawn(title) -> None:
+    def drawn(title: str) -> None:
         script = "return document.querySelector('#curves-chart svg')?.textContent ?? ''"
         WebDriverWait(page, 60).until(lambda driver: title in driver.execute_script(script))
 

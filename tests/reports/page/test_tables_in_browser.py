@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from reports import render_report
 from tests.reports.browser import column, sort, sortable, sorter
 
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page, full_run: Path) -> None:
+def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page: Chrome, full_run: Path) -> None:
     rows = "return [...new DOMParser().parseFromString(arguments[0], 'text/html').querySelectorAll('#board tbody tr')]"
     plain = (full_run / "report.html").read_text(encoding="utf-8")
     before = page.execute_script(f"{rows}.map(r => r.cells[0].textContent.trim())", plain)
@@ -26,7 +30,7 @@ def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page, full_run
 
 
 @pytest.mark.parametrize("key", ["\n", " "])
-def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key) -> None:
+def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page: Chrome, key: str) -> None:
     head = "#board th[data-column='train_seconds']"
     button = sorter(page, head)
     index = page.execute_script("return arguments[0].closest('th').cellIndex", button)
@@ -44,7 +48,7 @@ def test_sorting_by_keyboard_keeps_rows_without_a_figure_last(page, key) -> None
 
 
 @pytest.mark.parametrize("press", ["click", "\n", " "])
-def test_the_shift_key_adds_a_second_column(page, press) -> None:
+def test_the_shift_key_adds_a_second_column(page: Chrome, press: str) -> None:
     from selenium.webdriver import ActionChains, Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -67,13 +71,13 @@ def test_the_shift_key_adds_a_second_column(page, press) -> None:
     assert known == sorted(known)
 
 
-def test_names_are_sorted_as_one_counts(page) -> None:
+def test_names_are_sorted_as_one_counts(page: Chrome) -> None:
     assert sort(page, "#board th:first-child") == "ascending"
     names = [name for name in column(page, "#board", 0) if name.startswith("vit_small")]
     assert list(dict.fromkeys(name.split()[0] for name in names)) == [f"vit_small_p{n}" for n in (16, 32, 64, 128)]
 
 
-def test_a_table_that_is_not_near_is_left_alone(page) -> None:
+def test_a_table_that_is_not_near_is_left_alone(page: Chrome) -> None:
     table = "details.model:last-of-type table.sortable"
     assert not page.find_elements("css selector", f"{table} .dt-column-order")
     page.execute_script("document.querySelector('details.model:last-of-type').open = true")
@@ -83,7 +87,7 @@ def test_a_table_that_is_not_near_is_left_alone(page) -> None:
     assert len(shares) == 8
 
 
-def test_every_sortable_table_sorts(page) -> None:
+def test_every_sortable_table_sorts(page: Chrome) -> None:
     names = sortable(page)
     assert len(names) > 20
     for name in names:
@@ -92,7 +96,7 @@ def test_every_sortable_table_sorts(page) -> None:
         assert sorted(column(page, name, 0)) == before
 
 
-def test_filtering_by_device_and_by_name(page) -> None:
+def test_filtering_by_device_and_by_name(page: Chrome) -> None:
     from selenium.webdriver.support.select import Select
 
     Select(page.find_element("css selector", "[data-filter=device]")).select_by_visible_text("cuda")
@@ -105,7 +109,7 @@ def test_filtering_by_device_and_by_name(page) -> None:
     assert page.find_element("css selector", ".count").text == "0 of 24 shown"
 
 
-def test_filters_columns_and_order_go_together(page) -> None:
+def test_filters_columns_and_order_go_together(page: Chrome) -> None:
     from selenium.webdriver.support.select import Select
 
     head = "#board th[data-column=flops]"
@@ -126,8 +130,8 @@ def test_filters_columns_and_order_go_together(page) -> None:
     assert page.find_element("css selector", head).get_attribute("aria-sort") == "descending"
 
 
-def test_columns_can_be_chosen(page) -> None:
-    def shown():
+def test_columns_can_be_chosen(page: Chrome) -> None:
+    def shown() -> list[bool]:
         return [cell.is_displayed() for cell in page.find_elements("css selector", "#board [data-column=flops]")]
 
     sorter(page, "#board th:first-child")
@@ -140,7 +144,7 @@ def test_columns_can_be_chosen(page) -> None:
     assert shown() == []
 
 
-def test_spanish_heads_say_what_they_do_in_spanish(page, full_run: Path, tmp_path: Path) -> None:
+def test_spanish_heads_say_what_they_do_in_spanish(page: Chrome, full_run: Path, tmp_path: Path) -> None:
     page.get(render_report([full_run], tmp_path / "es.html", lang="es").as_uri())
     head = "#board th[data-column='train_seconds']"
     button = sorter(page, head)

@@ -9,10 +9,11 @@ import pytest
 from bench.results.notice import Notice
 from reports.inputs.load import load_report_data
 from reports.inputs.significance import compute_significance
-from reports.sections.claims import answers
+from reports.sections.claims import ClaimResult, answers
 from reports.text.i18n import ENGLISH
 from tests.reports.run_folder import change_results
 
+Json = dict[str, Any]
 FAST_VIT = [
     ("vit_p16", "vit", 16, 9_000_000, 4.0),
     ("vit_p64", "vit", 64, 8_000_000, 4.0),
@@ -20,24 +21,24 @@ FAST_VIT = [
 ]
 
 
-def answered(*runs) -> dict[str, object]:
+def answered(*runs: Path) -> dict[str, ClaimResult]:
     data = load_report_data(runs)
     return {answer.claim: answer for answer in answers(data, compute_significance(data), ENGLISH)}
 
 
-def outcomes(*runs) -> dict[str, str]:
+def outcomes(*runs: Path) -> dict[str, str]:
     return {claim: answer.outcome for claim, answer in answered(*runs).items()}
 
 
-def rewrite(run, change_of) -> None:
+def rewrite(run: Path, change_of: Callable[[Json], Json]) -> None:
     """Store ``change_of(result)`` in place of every cell's result."""
     change_results(run, lambda result: result.update(change_of(result)))
 
 
-def change(run, label, **memory_or_timings) -> None:
+def change(run: Path, label: str, **memory_or_timings: float) -> None:
     """Rewrite stored figures of one model's cells: ``peak_ram_mib`` or ``train_seconds``."""
 
-    def edit(result: dict[str, Any]) -> None:
+    def edit(result: Json) -> None:
         for part in ("memory", "timings"):
             known = {key: value for key, value in memory_or_timings.items() if key in result[part]}
             result[part] |= known if result["label"] == label else {}
@@ -50,7 +51,7 @@ def change(run, label, **memory_or_timings) -> None:
     [(500, 900, "supported"), (900, 500, "contradicted"), (900, 901, "not enough evidence")],
 )
 def test_ram_by_patch_is_read_from_pairs_that_differ_in_the_patch_alone(
-    make_run: Callable[..., Path], small, large, outcome
+    make_run: Callable[..., Path], small: int, large: int, outcome: str
 ) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     change(run, "vit_p16", peak_ram_mib=small)
@@ -59,7 +60,7 @@ def test_ram_by_patch_is_read_from_pairs_that_differ_in_the_patch_alone(
 
 
 @pytest.mark.parametrize(("seconds", "outcome"), [(1.0, "supported"), (1e6, "contradicted")])
-def test_vits_against_the_time_of_the_best_cnn(make_run: Callable[..., Path], seconds, outcome) -> None:
+def test_vits_against_the_time_of_the_best_cnn(make_run: Callable[..., Path], seconds: float, outcome: str) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     for label in ("vit_p16", "vit_p64"):
         change(run, label, train_seconds=seconds)
@@ -107,7 +108,9 @@ def test_patches_are_read_from_names_as_timm_writes_them(make_run: Callable[...,
     ("joules", "outcome"),
     [((80.0, 10.0), "supported"), ((10.0, 80.0), "contradicted"), ((10.0, None), "not enough evidence")],
 )
-def test_energy_of_a_result_on_both_devices(make_run: Callable[..., Path], joules, outcome) -> None:
+def test_energy_of_a_result_on_both_devices(
+    make_run: Callable[..., Path], joules: tuple[float, float | None], outcome: str
+) -> None:
     run = make_run(models=FAST_VIT, images=80)
     rewrite(run, lambda result: {"energy": {"joules": joules[result["cell"]["device"] == "cuda"]}})
     assert outcomes(run)["A result on a GPU takes less energy than on a CPU."] == outcome
@@ -125,8 +128,12 @@ def test_devices_are_compared_where_training_was_the_same(make_run: Callable[...
     claim = "A GPU trains faster than a CPU."
     assert outcomes(*runs)[claim] == "supported"
     for run, epochs in zip(runs, (20, 2), strict=True):
-        rewrite(run, lambda result, epochs=epochs: result | {"cell": result["cell"] | {"train": {"epochs": epochs}}})
+        rewrite(run, trained_for(epochs))
     assert "does not hold what it takes" in answered(*runs)[claim].figures
+
+
+def trained_for(epochs: int) -> Callable[[Json], Json]:
+    return lambda result: result | {"cell": result["cell"] | {"train": {"epochs": epochs}}}
 
 
 def test_cost_of_a_result_on_both_devices(make_run: Callable[..., Path]) -> None:
@@ -147,19 +154,21 @@ def test_cost_of_a_result_on_both_devices(make_run: Callable[..., Path]) -> None
         (6, 0.9, "not enough evidence"),
     ],
 )
-def test_quantized_vits_are_judged_on_the_same_test_images(make_run: Callable[..., Path], lost, same, outcome) -> None:
+def test_quantized_vits_are_judged_on_the_same_test_images(
+    make_run: Callable[..., Path], lost: int, same: float, outcome: str
+) -> None:
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), images=320)
     rewrite(run, lambda result: quantized(result, lost / 320, same))
     assert outcomes(run)["Low-bit quantized ViTs keep their accuracy."] == outcome
 
 
-def quantized(result, lost, same):
+def quantized(result: Json, lost: float, same: float) -> Json:
     profile = {"backend": "int8", "accuracy": result["metrics"]["accuracy"] - lost, "agreement": same}
     return result | {"profiles": [*result["profiles"], profile]}
 
 
 @pytest.mark.parametrize("full", [0.29, 0.57, 0.58, 0.93, 0.97])
-def test_a_loss_of_a_point_is_not_more_than_a_point(make_run: Callable[..., Path], full) -> None:
+def test_a_loss_of_a_point_is_not_more_than_a_point(make_run: Callable[..., Path], full: float) -> None:
     """10 of 1,000 are 0.01, or a little less or more in floating point, by what the accuracy is."""
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), images=1000, thumbnails=False)
     rewrite(run, lambda result: result | {"metrics": {"accuracy": full}})
@@ -178,11 +187,11 @@ def test_models_in_8_bits_are_counted_once_and_blind_ones_not_at_all(make_run: C
     assert answered(run)[claim].figures.startswith("1 ViTs in 8 bits")
 
 
-def is_frozen(result) -> bool:
-    return result["cell"]["regime"] == "frozen"
+def is_frozen(result: Json) -> bool:
+    return bool(result["cell"]["regime"] == "frozen")
 
 
-def blind(result):
+def blind(result: Json) -> Json:
     """With random weights."""
     return result | {"model": result["model"] | {"weights": {"source": "none"}}}
 
@@ -199,11 +208,13 @@ def test_overfitting_of_a_blind_model_says_nothing(make_run: Callable[..., Path]
     "differing",
     [{"image_size": {16: 224, 64: 384}}, {"feature_blocks": {16: 1, 64: 4}}, {"pooling": {16: "cls", 64: "mean"}}],
 )
-def test_vits_that_differ_in_more_than_the_patch_are_no_pair(make_run: Callable[..., Path], differing) -> None:
+def test_vits_that_differ_in_more_than_the_patch_are_no_pair(
+    make_run: Callable[..., Path], differing: dict[str, dict[int, object]]
+) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     (key, values), *_ = differing.items()
 
-    def built(result):
+    def built(result: Json) -> Json:
         model = {"name": result["label"]}
         if result["model"]["patch"]:
             model[key] = values[result["model"]["patch"]]
@@ -222,7 +233,7 @@ def test_vits_that_differ_in_more_than_the_patch_are_no_pair(make_run: Callable[
         ("torchvision:vit_b_16", "torchvision:vit_l_64", False),
     ],
 )
-def test_what_in_a_name_is_the_patch(make_run: Callable[..., Path], small, large, is_pair) -> None:
+def test_what_in_a_name_is_the_patch(make_run: Callable[..., Path], small: str, large: str, is_pair: bool) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
     names = {"vit_p16": small, "vit_p64": large, "cnn": "cnn"}
     rewrite(run, lambda result: result | {"cell": result["cell"] | {"model": {"name": names[result["label"]]}}})
@@ -246,7 +257,7 @@ def test_times_and_memory_are_compared_within_a_regime(make_run: Callable[..., P
     run = make_run(models=models, devices=("cpu",), regimes=("frozen", "finetune"), images=80)
     factor = {"frozen": 1.0, "finetune": 100.0}
 
-    def measured(result):
+    def measured(result: Json) -> Json:
         times, is_vit = factor[result["cell"]["regime"]], result["label"] == "vit_p16"
         timings = result["timings"] | {"train_seconds": (20.0 if is_vit else 10.0) * times}
         memory = result["memory"] | {"peak_ram_mib": (60.0 if is_vit else 50.0) * times}

@@ -20,7 +20,7 @@ VALIDATION = {"quick": (0.4, 0.72, 0.91), "slow": (0.3, 0.5, 0.75)}
 
 
 @pytest.fixture
-def run(make_run: Callable[..., Path]):
+def run(make_run: Callable[..., Path]) -> Path:
     folder = make_run(models=TWO, devices=("cpu",), images=80, bad={}, not_run=())
 
     def timed(result: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ def run(make_run: Callable[..., Path]):
     return folder
 
 
-def test_what_one_half_and_all_reached_the_quickest_first(run) -> None:
+def test_what_one_half_and_all_reached_the_quickest_first(run: Path) -> None:
     found = reaching(load_report_data([run]), ENGLISH)
     assert found is not None
     rows = [(row.level.raw, row.title.split(" ")[0], row.epoch.raw) for row in found["rows"]]
@@ -66,7 +66,7 @@ def test_nothing_trained_nothing_shown(make_run: Callable[..., Path]) -> None:
     assert reaching(load_report_data([run]), ENGLISH) is None
 
 
-def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run) -> None:
+def test_an_epoch_that_was_not_validated_takes_its_time_and_reaches_nothing(run: Path) -> None:
     for path in run.glob("cells/*/history.jsonl"):
         first, *rest = load_results(run).history(path.parent.name)
         skipped = first.model_copy(update={"validation": None, "validation_seconds": None})
