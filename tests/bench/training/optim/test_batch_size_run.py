@@ -48,7 +48,7 @@ def test_auto_is_found_once_recorded_and_kept(tmp_path: Path) -> None:
     assert "batch size: 2, as found before" in _run(tmp_path)
     results = load_results(run).results()
     assert {result.status.value for result in results} == {"ok"}
-    assert sorted(result.settings["batch_size"] for result in results) == [2, found]
+    assert sorted(result.settings.batch_size for result in results) == [2, found]
     (run / "batch_size.json").write_text("{")
     done = _start(tmp_path)
     assert done.returncode != 0
