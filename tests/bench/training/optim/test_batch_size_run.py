@@ -52,4 +52,4 @@ def test_auto_is_found_once_recorded_and_kept(tmp_path: Path) -> None:
     (run / "batch_size.json").write_text("{")
     done = _start(tmp_path)
     assert done.returncode != 0
-    assert "batch_size.json cannot be read" in " ".join((done.stderr + done.stdout).split())
+    assert "batch_size.json is damaged" in " ".join((done.stderr + done.stdout).split())
