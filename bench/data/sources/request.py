@@ -1,4 +1,4 @@
-"""What a source may ask of the study: sources lie below it, so they know the shape of what it says and not its class."""
+"""What a source may ask of the study. Sources lie below it: they know the shape of what it says and not its class."""
 
 from __future__ import annotations
 

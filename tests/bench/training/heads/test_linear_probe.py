@@ -92,7 +92,6 @@ def test_the_regression_takes_two_classes(conditions: TrainContext) -> None:
 def test_the_regression_takes_a_class_without_training_images(conditions: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=3)
     solved = fit_logistic(train, validation, TrainSpec(), conditions)
-
     assert set(solved.result.validation_logits.argmax(1)) == {0, 1}
 
 
