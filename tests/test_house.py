@@ -27,8 +27,8 @@ LAYERS = {
     ),
     "bench.data.audit": "bench.data bench.data.sources bench.data.split bench.results bench.study",
     "bench.data.pixels": "bench.data bench.data.audit bench.data.sources bench.results bench.study",
-    "bench.data.sources": "bench.data bench.isolated bench.results",
-    "bench.data.sources.synthetic": "bench.data bench.data.sources bench.results",
+    "bench.data.sources": "bench.data bench.isolated bench.results bench.study",
+    "bench.data.sources.synthetic": "bench.data bench.data.sources bench.results bench.study",
     "bench.data.split": "bench.data.sources bench.results bench.study",
     "bench.execution": (
         "bench.execution.messages bench.execution.process bench.execution.worker bench.measure bench.results "
@@ -49,7 +49,7 @@ LAYERS = {
         "bench.results bench.study bench.training.optim models_zoo"
     ),
     "bench.stats": "bench.stats.metrics",
-    "bench.study": "bench.data.sources models_zoo",
+    "bench.study": "models_zoo",
     "bench.training": (
         "bench.measure bench.results bench.stats.metrics bench.study bench.training.heads bench.training.inputs "
         "bench.training.optim models_zoo.networks"

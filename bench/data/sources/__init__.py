@@ -14,7 +14,7 @@ from bench.registry import Registry
 
 if TYPE_CHECKING:  # the processes that read images do without: building the specifications' checks takes 80 ms
     from bench.data.sources.base import Source, SourceKind
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["SOURCES", "open_source"]
 
@@ -34,7 +34,7 @@ SOURCES: Registry[SourceKind] = Registry(
 )
 
 
-def open_source(spec: SourceRequest, *, cache_dir: Path | None = None, group_column: str | None = None) -> Source:
+def open_source(spec: DatasetSpec, *, cache_dir: Path | None = None, group_column: str | None = None) -> Source:
     """List the images of the data set that ``spec`` describes; none is read yet.
 
     Args:

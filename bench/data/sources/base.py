@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from bench.errors import DataError
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
     from bench.results.dataset import DataCard, Split
     from bench.results.notice import Notice
+    from bench.study.dataset import DatasetSpec
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -90,11 +90,11 @@ class Source:
 class OpenSource(Protocol):
     """Lists the images of a data set; none is read yet."""
 
-    def __call__(self, spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:
+    def __call__(self, spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:
         """Return what was listed; arguments and errors are those of :func:`bench.data.sources.open_source`."""
 
 
-def _accept(spec: SourceRequest) -> None:
+def _accept(spec: DatasetSpec) -> None:
     """Whatever a study says is right."""
 
 
@@ -108,7 +108,7 @@ class SourceKind:
     help: str
     """One line for ``patchbench list sources``."""
     open: OpenSource
-    check: Callable[[SourceRequest], None] = _accept
+    check: Callable[[DatasetSpec], None] = _accept
     """Raises a ValueError ``key: what is wrong`` for what a study of this kind cannot say."""
     suffixes: tuple[str, ...] = ()
     """A path that ends like this, in lower case, is of this kind where the study names none."""
@@ -120,7 +120,7 @@ class SourceKind:
     """Keys of the study's data set that ``--data PATH`` drops, so that the kind is guessed from that path."""
 
 
-def path_of(spec: SourceRequest, hint: str = "") -> Path:
+def path_of(spec: DatasetSpec, hint: str = "") -> Path:
     """Return the path of a data set that is read from one; a DataError with ``hint`` where the study gives none."""
     if spec.path is None:
         raise DataError(f"The data set ({spec.kind}) has no path: give --data PATH, or dataset.path in the study{hint}")

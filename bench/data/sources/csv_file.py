@@ -17,7 +17,7 @@ from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["CSV", "open_csv"]
 
@@ -33,7 +33,7 @@ class _Line:
     cells: dict[str, str]
 
 
-def open_csv(path: Path, spec: SourceRequest, group_column: str | None = None) -> Source:
+def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> Source:
     """List the images of a CSV with a column of paths (relative to the CSV's folder) and one of labels.
 
     Args:
@@ -72,7 +72,7 @@ def open_csv(path: Path, spec: SourceRequest, group_column: str | None = None) -
     )
 
 
-def _read(path: Path, spec: SourceRequest, group_column: str | None) -> Iterator[_Line]:
+def _read(path: Path, spec: DatasetSpec, group_column: str | None) -> Iterator[_Line]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -111,7 +111,7 @@ def _read(path: Path, spec: SourceRequest, group_column: str | None) -> Iterator
         raise DataError(f"{path}, line {rows.line_num}: not a readable CSV: {error}") from error
 
 
-def _check(lines: list[_Line], path: Path, folder: Path, spec: SourceRequest) -> None:
+def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> None:
     blank = [f"line {line.number}" for line in lines if not line.name or not line.label]
     _refuse(path, "have no path or no label", blank, "fill them in or delete the lines")
     first: dict[str, int] = {}
@@ -149,7 +149,7 @@ def _refuse(path: Path, what: str, faults: list[str], advice: str) -> None:
         raise DataError(f"{path}: {len(faults):,} lines {what}: {', '.join(faults[:_LISTED])}{more}; {advice}")
 
 
-def _open(spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
     return open_csv(path_of(spec), spec, group_column)
 
 

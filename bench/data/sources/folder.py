@@ -17,7 +17,7 @@ from bench.results.dataset import DataCard, storable
 from bench.results.notice import Notice
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["FOLDER", "FolderReader", "open_folder", "read_file"]
 
@@ -113,7 +113,7 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, bool]]:
             yield below + name, found, False
 
 
-def _open(spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
     return open_folder(path_of(spec))
 
 

@@ -24,7 +24,7 @@ from bench.results.files import atomic_path
 from bench.results.notice import Notice, verbatim
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["HUGGINGFACE", "TORCHVISION", "open_hub"]
 
@@ -81,11 +81,11 @@ def _export(kind: str, name: str, path: Path) -> None:
         raise DataError(f"{path.parent}: cannot be written: {error.strerror or error}; set PATCHBENCH_CACHE") from error
 
 
-def _open(kind: str, spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+def _open(kind: str, spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
     return open_hub(kind, spec.name or "", cache_dir)
 
 
-def _check(spec: SourceRequest) -> None:
+def _check(spec: DatasetSpec) -> None:
     if spec.name is None:
         raise ValueError(f"name: a {spec.kind} data set is found by its name; add name: to the data set")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from bench.data.sources.base import Source, SourceKind
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["MEDMNIST_KIND"]
 
 
-def _open(spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
     from bench.data.sources.medmnist_arrays import open_medmnist
 
     return open_medmnist(spec.path, spec.name, spec.image_size, cache_dir)

@@ -14,7 +14,7 @@ from bench.results.dataset import DataCard
 from bench.results.notice import Notice
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["FOLDERS", "PBC", "PBC_CITATION", "PBC_LICENSE", "PREFIXES", "open_pbc"]
 
@@ -79,11 +79,11 @@ def _prefix(record: Sample) -> str:
     return prefix if prefix in PREFIXES else ""
 
 
-def _open(spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
     return open_pbc(path_of(spec, "; `patchbench data fetch pbc` says where to get it"), spec.classes or len(FOLDERS))
 
 
-def _check(spec: SourceRequest) -> None:
+def _check(spec: DatasetSpec) -> None:
     if spec.classes not in (None, len(FOLDERS), len(PREFIXES)):
         raise ValueError(
             f"classes: the pbc set is labeled with {len(FOLDERS)} classes (from its folders) or {len(PREFIXES)} (from "

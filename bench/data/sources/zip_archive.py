@@ -17,7 +17,7 @@ from bench.errors import DataError
 from bench.results.dataset import DataCard
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["ZIP", "ZipReader", "open_zip"]
 
@@ -144,7 +144,7 @@ def _check_content(info: zipfile.ZipInfo, path: Path) -> None:
         )
 
 
-def _open(spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
     return open_zip(path_of(spec))
 
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from bench.data.sources.base import Source, SourceKind
 
 if TYPE_CHECKING:
-    from bench.data.sources.request import SourceRequest
+    from bench.study.dataset import DatasetSpec
 
 __all__ = ["SYNTHETIC"]
 
 
-def _open(spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
     from bench.data.sources.synthetic.reader import open_synthetic
 
     return open_synthetic(spec.count, spec.image_size, spec.classes, spec.difficulty, spec.seed)
 
 
-def _check(spec: SourceRequest) -> None:
+def _check(spec: DatasetSpec) -> None:
     if spec.path is not None:
         raise ValueError(
             "path: synthetic images are drawn, not read; leave path out, or name the source of the path "
