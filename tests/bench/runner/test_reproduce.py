@@ -144,7 +144,7 @@ def test_scores_are_judged_on_the_same_test_images(
     _with_answers(again, labels, now)
     assert _verdicts(first, again) == [verdict]
     told = next(iter(agreement(first, again).lines()))[1]
-    assert ("kappa" in told) == (changed > 0)
+    assert ("Kappa" in told) == (changed > 0)
 
 
 def test_a_moved_data_set_may_be_given_as_a_zip(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:

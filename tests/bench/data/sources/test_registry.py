@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from bench.data.sources import SOURCES, open_source
 from bench.data.sources.base import Sample, Source, SourceKind
-from bench.data.sources.request import SourceRequest
 from bench.results.dataset import DataCard
 from bench.study.dataset import DatasetSpec
 
@@ -22,11 +21,11 @@ class _Reader:
         return name.encode()
 
 
-def _open(spec: SourceRequest, *, cache_dir: Path | None, group_column: str | None) -> Source:
+def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:
     return Source((Sample("1", "a"), Sample("2", "b")), _Reader(), DataCard(name=str(spec.path), source="slides"))
 
 
-def _check(spec: SourceRequest) -> None:
+def _check(spec: DatasetSpec) -> None:
     if spec.name is not None:
         raise ValueError("name: slides have none")
 
