@@ -55,14 +55,14 @@ def _goes_on(small_study: MakeStudy, child: Child, out: Path) -> None:
     assert _statuses(run) == ["ok"]
     for left in run.cell_folder(run.plan()[1].id).iterdir():
         left.unlink()
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(), out=out)
     assert _statuses(run) == ["ok"] * 3
 
 
 def test_a_disk_that_fills_up_in_the_parents_write(small_study: MakeStudy, child: Child, small_disk: Path) -> None:
     hold = "for name in os.listdir(folder): os.link(folder + '/' + name, folder + '/held-' + name)"
-    child(FILL + f"leave()\nif seed == 1:\n    {hold}\n    fill()")
+    child(FILL + f"write_outcome()\nif seed == 1:\n    {hold}\n    fill()")
     with pytest.raises(RunError, match=r"No space left on device.*intact"):
         run_study(small_study(), out=small_disk / "r")
     assert _no_half_files(small_disk / "r")
@@ -83,7 +83,7 @@ def test_a_disk_that_becomes_read_only(small_study: MakeStudy, child: Child, sma
         if isinstance(event, CellStarted) and event.cell.seed == 1:
             subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(cells)], check=True)
 
-    child("leave()")
+    child("write_outcome()")
     try:
         with pytest.raises(RunError, match="Read-only file system"):
             run_study(small_study(), out=small_disk / "r", on_event=spoil)

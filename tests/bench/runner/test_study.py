@@ -62,7 +62,7 @@ def _no_half_files(folder: Path) -> bool:
 def test_a_run_holds_everything_and_a_second_one_starts_nothing(
     small_study: MakeStudy, child: Child, tmp_path: Path
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run = run_study(small_study(), out=tmp_path / "r", on_event=events.append)
     assert _statuses(run) == ["ok"] * 3
@@ -87,10 +87,10 @@ def test_a_run_holds_everything_and_a_second_one_starts_nothing(
 
 
 def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave() if seed != 1 else sys.exit('no')")
+    child("write_outcome() if seed != 1 else sys.exit('no')")
     run = run_study(small_study(), out=tmp_path / "r")
     assert _statuses(run) == ["ok", "failed", "ok"]
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run_study(small_study(), out=tmp_path / "r", on_event=events.append)
     assert _started(events) == []
@@ -100,12 +100,12 @@ def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_p
 
 
 def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    missing = 'leave(status="unavailable", error=failure("DeviceError", "this machine has no cuda"))'
+    missing = 'write_outcome(status="unavailable", error=failure("DeviceError", "this machine has no cuda"))'
     child(missing)
     events: list[Event] = []
     run = run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r", on_event=events.append)
     assert _statuses(run) == ["unavailable"] * 2
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r")
     assert _statuses(run) == ["ok"] * 2
 
@@ -113,15 +113,15 @@ def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, ch
 @pytest.mark.parametrize(
     "script",
     [
-        "leave(); os.remove(folder + '/probabilities.npy')",
-        "leave(); open(folder + '/probabilities.npy', 'wb').write(b'broken')",
-        "leave(); open(folder + '/probabilities.npy', 'wb').close()",
-        "leave(); os.truncate(folder + '/probabilities.npy', 150)",
-        "leave(count=1)",
-        "leave(classes=3)",
-        "leave(value=float('nan'))",
-        "leave(value=0.9)",
-        "leave(value=-0.5)",
+        "write_outcome(); os.remove(folder + '/probabilities.npy')",
+        "write_outcome(); open(folder + '/probabilities.npy', 'wb').write(b'broken')",
+        "write_outcome(); open(folder + '/probabilities.npy', 'wb').close()",
+        "write_outcome(); os.truncate(folder + '/probabilities.npy', 150)",
+        "write_outcome(count=1)",
+        "write_outcome(classes=3)",
+        "write_outcome(value=float('nan'))",
+        "write_outcome(value=0.9)",
+        "write_outcome(value=-0.5)",
     ],
 )
 def test_predictions_that_cannot_be_make_a_failure(
@@ -138,7 +138,7 @@ def test_predictions_that_cannot_be_make_a_failure(
 
 
 def test_more_seeds_join_a_run_that_is_there(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(2), out=tmp_path / "r")
     events: list[Event] = []
     run = run_study(small_study(3), out=tmp_path / "r", on_event=events.append)
@@ -158,7 +158,7 @@ def test_more_seeds_join_a_run_that_is_there(small_study: MakeStudy, child: Chil
 def test_the_folder_of_another_study_is_refused_and_left_alone(
     small_study: MakeStudy, child: Child, tmp_path: Path, keys: dict[str, Any]
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(1), out=tmp_path / "r")
     before = _content(tmp_path / "r")
     with pytest.raises(RunError, match="belongs to another study or data set"):
@@ -184,7 +184,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(small_study: MakeS
 def test_results_of_another_schema_are_refused_and_left_alone(
     small_study: MakeStudy, child: Child, tmp_path: Path, version: object, message: str
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     run = run_study(small_study(2), out=tmp_path / "r")
     path = run.cell_folder(run.plan()[1].id) / "result.json"
     text = json.dumps({**json.loads(path.read_text()), "schema_version": version})
@@ -195,7 +195,7 @@ def test_results_of_another_schema_are_refused_and_left_alone(
 
 
 def test_a_damaged_result_is_told_with_its_path(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     run = run_study(small_study(1), out=tmp_path / "r")
     path = run.cell_folder(run.plan()[0].id) / "result.json"
     path.write_text(path.read_text()[:50])
@@ -249,7 +249,7 @@ def _wait_for(path: Path, parent: subprocess.Popen[str]) -> None:
 HANG = (
     "from ctypes import CDLL\n"
     "CDLL(None).prctl(1, 9)\n"  # what `die_with_parent` does in the real child
-    "leave()\n"
+    "write_outcome()\n"
     "if seed == 1:\n"
     "    os.remove(folder + '/outcome.json')\n"
     "    open({mark!r} + '.part', 'w').write(str(os.getpid())); os.rename({mark!r} + '.part', {mark!r})\n"
@@ -278,7 +278,7 @@ def test_kill_9_of_the_parent_then_resume(small_study: MakeStudy, child: Child, 
     assert _statuses(run) == ["ok"]
     assert [cell.seed for cell in run.missing()] == [1, 2]
     done = _content(run.cell_folder(run.plan()[0].id))
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
     assert _started(events) == [1, 2]
@@ -300,7 +300,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(child: Child, tmp_path:
     run = load_results(tmp_path / "r")
     assert _statuses(run) == ["ok", "interrupted"]
     assert _gone(int(mark.read_text()))
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
     assert _started(events) == [1, 2]
@@ -326,7 +326,7 @@ def test_a_finished_run_does_no_work_on_pixels(
     small_study: MakeStudy, child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither with its cache nor without one, where what the audit has found is known."""
-    child("leave()")
+    child("write_outcome()")
     study = small_study(2, dataset=_folder_of_images(tmp_path / "images"))
     run_study(study, out=tmp_path / "r")
 
@@ -434,7 +434,7 @@ pathlib.Path.replace = replace
 """
     parent = _start_parent_after(tmp_path, script)
     assert parent.returncode == 9
-    child("leave()")
+    child("write_outcome()")
     study = Study.model_validate({**STUDY, "seeds": [0, 1]})
     run = run_study(study, out=tmp_path / "r")
     assert _statuses(run) == ["ok"] * 2
@@ -446,7 +446,7 @@ def _start_parent_after(tmp_path: Path, preparation: str) -> subprocess.Complete
     study = tmp_path / "small.yaml"
     study.write_text(yaml.safe_dump({**STUDY, "seeds": [0, 1]}))
     places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE.parent / "conftest.py")}
-    code = preparation + PARENT.format(script="leave()", **places)
+    code = preparation + PARENT.format(script="write_outcome()", **places)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
 
 
@@ -466,7 +466,7 @@ def test_a_run_without_a_cache_takes_the_download_and_leaves_the_users_folder_al
         arrays[f"{part}_images"] = rng.integers(0, 256, (16, 28, 28, 3), dtype=np.uint8)
         arrays[f"{part}_labels"] = (np.arange(16, dtype=np.uint8) % 8)[:, None]
     np.savez(user / "downloads" / "bloodmnist_64.npz", allow_pickle=True, **arrays)
-    child("leave()")
+    child("write_outcome()")
     study = small_study(1, dataset={"source": "medmnist", "name": "bloodmnist", "image_size": 32})
     run = run_study(study, out=tmp_path / "run", cache=tmp_path / "once")
     assert [result.status for result in run.results()] == [Status.OK]
