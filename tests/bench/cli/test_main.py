@@ -109,7 +109,7 @@ def test_the_run_folder_holds_what_the_contract_says(finished: tuple[Path, objec
         predictions = load_results(run).predictions(result.id)
         assert predictions is not None
         manifest = json.loads((run / "dataset.json").read_text())
-        test = [n for n, side in zip(manifest["names"], manifest["splits"], strict=True) if side == "test"]
+        test = [n for n, split in zip(manifest["names"], manifest["splits"], strict=True) if split == "test"]
         assert predictions.images == test
         np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-5)
         assert (predictions.predicted == predictions.labels).mean() == pytest.approx(result.metrics["accuracy"])
@@ -238,7 +238,7 @@ def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["run", "quickstrat"], "Did you mean 'quickstart'"),
         (["run", "quickstart", "--set", "train.epoch=1"], "Did you mean 'epochs'"),
@@ -254,10 +254,10 @@ def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: 
         (["data", "fetch", "nothing"], "pbc"),
     ],
 )
-def test_wrong_use_is_one_message_and_exit_code_2(words: list[str], told: str, tmp_path: Path) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(words: list[str], message: str, tmp_path: Path) -> None:
     done = patchbench(*words, cwd=tmp_path)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("patchbench: ")
 
@@ -293,15 +293,15 @@ def _short_zip(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "suffix", "told"),
+    ("make", "suffix", "message"),
     [(_one_class, "", "class"), (_empty_class, "", "empty"), (_too_few, "", "image"), (_short_zip, ".zip", "zip")],
 )
-def test_unusable_data_is_told_before_training(make: object, suffix: str, told: str, tmp_path: Path) -> None:
+def test_unusable_data_is_told_before_training(make: object, suffix: str, message: str, tmp_path: Path) -> None:
     assert callable(make)
     make(tmp_path / "images")
     done = patchbench("run", "vit-vs-cnn", "--data", f"images{suffix}", cwd=tmp_path)
     assert done.returncode == 2, done.stdout
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
 

@@ -129,17 +129,17 @@ def test_too_little_is_told(make_folder: MakeFolder, per_class: int, classes: tu
 def test_groups_come_from_names_or_a_column(make_folder: MakeFolder) -> None:
     root = make_folder(30, ("a", "b"))
     by_name = prepare(DatasetSpec(path=root, image_size=16), SplitSpec(group=r"/(\d\d)\d"))
-    sides: dict[str, set[str]] = {}
-    for name, side in zip(by_name.names, by_name.splits, strict=True):
-        sides.setdefault(name[2:4], set()).add(side)
-    assert all(len(found) == 1 for found in sides.values())
+    splits: dict[str, set[str]] = {}
+    for name, split in zip(by_name.names, by_name.splits, strict=True):
+        splits.setdefault(name[2:4], set()).add(split)
+    assert all(len(found) == 1 for found in splits.values())
     assert by_name.split_method == "grouped"
     lines = [f"{label}/{i:03d}.png,{label},p{i // 5}" for label in "ab" for i in range(30)]
     (root / "list.csv").write_text("path,label,patient\n" + "\n".join(lines))
     by_column = prepare(DatasetSpec(path=root / "list.csv", image_size=16), SplitSpec(group_column="patient"))
     patients: dict[int, set[str]] = {}
-    for name, side in zip(by_column.names, by_column.splits, strict=True):
-        patients.setdefault(int(name[2:5]) // 5, set()).add(side)
+    for name, split in zip(by_column.names, by_column.splits, strict=True):
+        patients.setdefault(int(name[2:5]) // 5, set()).add(split)
     assert all(len(found) == 1 for found in patients.values())
     with pytest.raises(DataError, match="finds nothing in the name"):
         prepare(DatasetSpec(path=root, image_size=16), SplitSpec(group="zzz"))

@@ -134,10 +134,10 @@ def test_a_foreseen_ending_is_reported_as_it_is(run_script: RunScript) -> None:
 
 def test_what_a_killed_child_had_reported_is_kept(run_script: RunScript) -> None:
     result = run_script("""
-        told = {"timings": {"import_seconds": 1.5}, "memory": {"baseline_mib": 7.0}, "context": {"threads": 1},
+        facts = {"timings": {"import_seconds": 1.5}, "memory": {"baseline_mib": 7.0}, "context": {"threads": 1},
                 "settings": {}, "model": {}}
         open(folder + "/history.jsonl", "w").write('{"epoch": 1}\\n{"epoch": 2}\\n{"epo')
-        progress(phase="train", so_far=told)
+        progress(phase="train", so_far=facts)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     assert result.timings.import_seconds == 1.5

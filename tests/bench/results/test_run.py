@@ -50,7 +50,7 @@ def test_unknown_keys_of_a_newer_minor_release_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "damaged"),
         ("{}", "damaged"),
@@ -63,8 +63,8 @@ def test_unknown_keys_of_a_newer_minor_release_are_passed_over() -> None:
         (json.dumps({"schema_version": "2"}), "damaged"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place(text: str, told: str) -> None:
-    with pytest.raises(RunError, match=told) as caught:
+def test_what_cannot_be_read_is_told_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(RunError, match=message) as caught:
         CellResult.from_json(text, "runs/x/cells/y/result.json")
     assert "runs/x/cells/y/result.json" in str(caught.value)
 

@@ -122,10 +122,12 @@ def _made_twice(make: MakeStudy, child: Child, folder: Path, now: str) -> tuple[
     return first.path, reproduce(first.path, out=folder / "again").path
 
 
-def _with_answers(run: Path, labels: np.ndarray, said: np.ndarray) -> None:
+def _with_answers(run: Path, labels: np.ndarray, predicted: np.ndarray) -> None:
     names = [f"{n}.png" for n in range(len(labels))]
     for cell in run.glob("cells/*"):
-        write_predictions(cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[said], ["a", "b"])
+        write_predictions(
+            cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[predicted], ["a", "b"]
+        )
 
 
 @pytest.mark.parametrize(("changed", "verdict"), [(0, "identical"), (6, "within the interval"), (60, "differs")])
@@ -142,8 +144,8 @@ def test_scores_are_judged_on_the_same_test_images(
     _with_answers(first, labels, then)
     _with_answers(again, labels, now)
     assert _verdicts(first, again) == [verdict]
-    told = next(iter(agreement(first, again).lines()))[1]
-    assert ("kappa" in told) == (changed > 0)
+    line = next(iter(agreement(first, again).lines()))[1]
+    assert ("kappa" in line) == (changed > 0)
 
 
 def test_a_moved_data_set_may_be_given_as_a_zip(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:

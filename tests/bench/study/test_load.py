@@ -57,7 +57,7 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("name: mine\nmodels: [resnet18]\ntrain: {epoch: 3}\n", ["line 3", "train.epoch", "Did you mean 'epochs'"]),
         ("name: mine\nmodels: [resnet18]\nmodel: x\n", ["line 3", "Did you mean 'models'"]),
@@ -90,10 +90,10 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
         ("name: ../../etc\nmodels: [resnet18]\n", ["line 1", "name"]),
     ],
 )
-def test_a_mistake_is_told_by_line_and_key(tmp_path: Path, text: str, told: list[str]) -> None:
+def test_a_mistake_is_told_by_line_and_key(tmp_path: Path, text: str, message: list[str]) -> None:
     with pytest.raises(StudyError) as caught:
         load_study(_write(tmp_path, text))
-    for part in told:
+    for part in message:
         assert part in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def test_settings_reach_models_by_name_label_and_pattern(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("train.epochs", "key=value"),
         ("train.epoch=3", "Did you mean 'epochs'"),
@@ -139,10 +139,10 @@ def test_settings_reach_models_by_name_label_and_pattern(tmp_path: Path) -> None
         ("train.epochs=[", "invalid YAML"),
     ],
 )
-def test_a_wrong_setting_is_told(setting: str, told: str) -> None:
+def test_a_wrong_setting_is_told(setting: str, message: str) -> None:
     with pytest.raises(StudyError, match="--set") as caught:
         load_study("quickstart", settings=[setting])
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("number", ["²", "٠", "9" * 5000, "-1"])

@@ -43,17 +43,19 @@ def test_it_ends_with_the_same_numbers(images, model, conditions: TrainContext, 
 
     with pytest.raises(Killed):
         fit(killed, *batches, spec, conditions, _kill_at(3), Checkpoint(tmp_path / "checkpoint.pt", "k", 0))
-    told = []
-    found = fit(resumed, *batches, spec, conditions, TrainCallbacks(told.append, silent.on_progress), _again(tmp_path))
+    reported = []
+    found = fit(
+        resumed, *batches, spec, conditions, TrainCallbacks(reported.append, silent.on_progress), _again(tmp_path)
+    )
 
     assert found.resumed_after == 2
     assert np.array_equal(found.steps[:, 0], expected.steps[:, 0]), "the steps before the kill are there too"
     assert found.best_epoch == expected.best_epoch
-    assert [(e.epoch, e.lr, e.train, e.validation) for e in told] == [
+    assert [(e.epoch, e.lr, e.train, e.validation) for e in reported] == [
         (e.epoch, e.lr, e.train, e.validation) for e in expected.history
     ]
-    said = [predict(m, images.batches(48, 72), np.arange(24), 32, CPU, "fp32") for m in (whole, resumed)]
-    assert np.array_equal(*said)
+    predicted = [predict(m, images.batches(48, 72), np.arange(24), 32, CPU, "fp32") for m in (whole, resumed)]
+    assert np.array_equal(*predicted)
     assert np.array_equal(found.validation_logits, expected.validation_logits)
 
 

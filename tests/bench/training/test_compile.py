@@ -25,7 +25,7 @@ def test_a_compiled_model_learns_the_same(images, small, conditions: TrainContex
     spec = TrainSpec(epochs=1, batch_size=16, compile=True)
     compiled.backbone.compile()
     train, validation = images.batches(0, 40), images.batches(72, 96)
-    told: list[str] = []
+    reported: list[str] = []
     made = warm_up(
         compiled,
         train,
@@ -34,15 +34,15 @@ def test_a_compiled_model_learns_the_same(images, small, conditions: TrainContex
         precision="fp32",
         learns=True,
         inference_batch=32,
-        compiled=lambda: told.append("compiled"),
+        compiled=lambda: reported.append("compiled"),
     )
     seconds = made.compiling
-    assert told == ["compiled"]
+    assert reported == ["compiled"]
     found = fit(compiled, train, validation, spec, conditions)
     expected = fit(plain, train, validation, spec, conditions)
     assert seconds > 1
     assert seconds > found.history[0].train_seconds  # nothing is compiled in an epoch any more
     assert found.history[0].train.loss == pytest.approx(expected.history[0].train.loss, abs=1e-3)
-    said = [predict(module, validation, np.arange(24), 32, CPU, "fp32") for module in (plain, compiled)]
-    assert np.allclose(*said, atol=1e-2)
+    predicted = [predict(module, validation, np.arange(24), 32, CPU, "fp32") for module in (plain, compiled)]
+    assert np.allclose(*predicted, atol=1e-2)
     assert list(compiled.state_dict()) == list(plain.state_dict())

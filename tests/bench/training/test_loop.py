@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 SPEC = TrainSpec(epochs=3, batch_size=16, lr=1e-3, warmup_epochs=1, augment="light")
 
 
-def _said(module: nn.Module, batches) -> np.ndarray:
+def _predicted(module: nn.Module, batches) -> np.ndarray:
     return predict(module, batches, np.arange(len(batches.labels)), 32, CPU, "fp32")
 
 
@@ -36,9 +36,9 @@ def test_the_same_seed_gives_the_same_numbers(images, model, conditions: TrainCo
     for module in (model.module, copy.deepcopy(model.module)):
         torch.rand(5)  # whatever was drawn before does not matter
         fitted = fit(module, images.batches(0, 48, augmentation="light"), images.batches(72, 96), SPEC, conditions)
-        runs.append((fitted, _said(module, images.batches(48, 72))))
-    (one, said), (same, again) = runs
-    assert np.array_equal(said, again)
+        runs.append((fitted, _predicted(module, images.batches(48, 72))))
+    (one, predicted), (same, again) = runs
+    assert np.array_equal(predicted, again)
     assert [e.validation for e in one.history] == [e.validation for e in same.history]
     assert [e.train for e in one.history] == [e.train for e in same.history]
 
@@ -60,7 +60,7 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(
     fitted = fit(model.module, images.batches(0, 48), validation, spec, conditions)
     best = max(fitted.history, key=lambda epoch: rank(epoch.validation, spec))
     assert best.epoch == fitted.best_epoch
-    logits = _said(model.module, validation)
+    logits = _predicted(model.module, validation)
     assert np.allclose(logits, fitted.validation_logits, atol=1e-5)
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 

@@ -50,7 +50,7 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     process.wait()
     subprocess.run(_command(killed), check=True, capture_output=True, timeout=300)
 
-    expected, history, said = _result(whole)
+    expected, history, predicted = _result(whole)
     result, epochs, again = _result(killed)
     assert result["status"] == expected["status"] == "ok"
     assert 1 <= result["settings"]["resumed_after"] < 12
@@ -58,6 +58,6 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     assert [e["epoch"] for e in epochs] == list(range(1, 13))
     kept = ("lr", "train", "validation")
     assert [[e[key] for key in kept] for e in epochs] == [[e[key] for key in kept] for e in history]
-    assert np.array_equal(again, said)
+    assert np.array_equal(again, predicted)
     assert result["metrics"] == expected["metrics"]
     assert not list(killed.glob("cells/*/checkpoint.*"))

@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 def _made(module, batches, *, learns: bool = True) -> WarmUp:
-    said: list[str] = []
+    reported: list[str] = []
     made = warm_up(
         module,
         batches,
@@ -22,10 +22,10 @@ def _made(module, batches, *, learns: bool = True) -> WarmUp:
         precision="fp32",
         learns=learns,
         inference_batch=32,
-        compiled=lambda: said.append("compiled"),
+        compiled=lambda: reported.append("compiled"),
     )
     assert made.compiling == 0
-    assert said == []
+    assert reported == []
     return made
 
 

@@ -80,7 +80,7 @@ def test_stages_of_a_cnn(name: str, widths: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         ("vit_tiny_p16", {"feature_blocks": 0}, "at least 1"),
         ("vit_tiny_p16", {"feature_blocks": 13}, "more than the network's 12 blocks"),
@@ -92,6 +92,6 @@ def test_stages_of_a_cnn(name: str, widths: list[int]) -> None:
         ("torchvision:resnet18", {"pooling": "mean"}, "last features alone"),
     ],
 )
-def test_what_cannot_be_pooled_is_refused(name: str, options: dict[str, object], said: str) -> None:
-    with pytest.raises(ModelZooError, match=said):
+def test_what_cannot_be_pooled_is_refused(name: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelZooError, match=message):
         build(name, num_classes=3, image_size=64, **options)  # type: ignore[arg-type]

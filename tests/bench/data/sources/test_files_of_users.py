@@ -54,11 +54,11 @@ def test_other_files_are_told_and_litter_is_not(make_folder: MakeFolder) -> None
     (root / ".ipynb_checkpoints").mkdir()
     (root / ".ipynb_checkpoints" / "a.png").write_text("x")
     source = open_source(DatasetSpec(path=root))
-    told = dict(source.ignored)
-    assert set(told) == {"blue cell/notes.txt", "loose.png", ".ipynb_checkpoints/a.png"}
-    assert told["loose.png"].code == "outside_class_folders"
-    assert told["blue cell/notes.txt"].code == "suffix_unknown"
-    assert told[".ipynb_checkpoints/a.png"].code == "hidden_folder"
+    ignored = dict(source.ignored)
+    assert set(ignored) == {"blue cell/notes.txt", "loose.png", ".ipynb_checkpoints/a.png"}
+    assert ignored["loose.png"].code == "outside_class_folders"
+    assert ignored["blue cell/notes.txt"].code == "suffix_unknown"
+    assert ignored[".ipynb_checkpoints/a.png"].code == "hidden_folder"
     assert "blue cell/.hidden.jpg" in {record.name for record in source.records}
 
 

@@ -173,7 +173,7 @@ def test_torchvision_sets_are_exported_once(tmp_path: Path, monkeypatch: pytest.
 
 
 _LIBRARY = """
-from PIL import Image as Pictures
+from PIL import Image as Images
 
 class Image: pass
 
@@ -184,7 +184,7 @@ class Part(list):
     features = {"image": Image(), "label": ClassLabel()}
 
 def rows(labels, mode="RGB"):
-    return Part({"image": Pictures.new(mode, (8, 8)), "label": label} for label in labels)
+    return Part({"image": Images.new(mode, (8, 8)), "label": label} for label in labels)
 
 def load_dataset(name, cache_dir):
     if name == "bare":
@@ -211,7 +211,7 @@ def test_images_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
         source = open_source(DatasetSpec(source="huggingface", name="owner/set"), cache_dir=folder)
         assert len(source.records) == 26
         assert {(record.label, record.split) for record in source.records} == {
-            (label, side) for label in ("cat", "dog") for side in ("train", "validation")
+            (label, split) for label in ("cat", "dog") for split in ("train", "validation")
         }
         assert source.card.unknown[1:] == (
             Notice.of("images_without_labels", count=3, images=27, split="train"),

@@ -22,26 +22,26 @@ def _labels(counts: list[int]) -> list[str]:
 
 
 @given(COUNTS, st.floats(0.05, 0.45), st.floats(0.05, 0.45), st.integers(0, 9))
-def test_every_class_is_on_every_side_in_its_proportion(counts: list[int], test: float, val: float, seed: int) -> None:
+def test_every_class_is_in_every_split_in_its_proportion(counts: list[int], test: float, val: float, seed: int) -> None:
     labels = _labels(counts)
     names = [str(index) for index in range(len(labels))]
     spec = SplitSpec(test=test, validation=val, seed=seed)
-    sides = split(names, labels, range(len(labels)), spec, "stratified")
-    assert sides == split(names, labels, range(len(labels)), spec, "stratified")
-    held = Counter(zip(labels, sides, strict=True))
+    found = split(names, labels, range(len(labels)), spec, "stratified")
+    assert found == split(names, labels, range(len(labels)), spec, "stratified")
+    held = Counter(zip(labels, found, strict=True))
     for index, count in enumerate(counts):
-        for side, fraction in (("test", test), ("validation", val)):
-            assert held[f"c{index}", side] >= 1
-            assert abs(held[f"c{index}", side] - count * fraction) <= 1.01 or count < 6
+        for part, fraction in (("test", test), ("validation", val)):
+            assert held[f"c{index}", part] >= 1
+            assert abs(held[f"c{index}", part] - count * fraction) <= 1.01 or count < 6
         assert held[f"c{index}", "train"] >= 1
 
 
 def test_the_papers_split_has_its_size() -> None:
     counts = [1218, 3117, 1551, 2895, 1214, 1420, 3329, 2348]
     labels = _labels(counts)
-    sides = split(labels, labels, range(len(labels)), SplitSpec(), "stratified")
-    assert Counter(sides)["test"] == round(0.2 * 17092)
-    assert Counter(sides)["validation"] == round(0.1 * 17092)
+    found = split(labels, labels, range(len(labels)), SplitSpec(), "stratified")
+    assert Counter(found)["test"] == round(0.2 * 17092)
+    assert Counter(found)["validation"] == round(0.1 * 17092)
 
 
 def test_another_seed_is_another_split() -> None:
@@ -64,21 +64,21 @@ def test_units_are_never_divided(seed: int, method: str) -> None:
     units = rng.integers(0, 60, 400).tolist()
     labels = [f"c{unit % 3}" for unit in units]
     spec = SplitSpec(seed=seed, folds=4 if method == "kfold" else None, group="x" if method == "grouped" else None)
-    sides = split([str(i) for i in range(400)], labels, units, spec, method)  # type: ignore[arg-type]
+    found = split([str(i) for i in range(400)], labels, units, spec, method)  # type: ignore[arg-type]
     where: dict[int, set[str]] = {}
-    for unit, side in zip(units, sides, strict=True):
-        where.setdefault(unit, set()).add(side)
-    assert all(len(sides) == 1 for sides in where.values())
-    assert 0.1 < sides.count("test") / 400 < 0.35
-    assert sides.count("validation") > 10
+    for unit, part in zip(units, found, strict=True):
+        where.setdefault(unit, set()).add(part)
+    assert all(len(one) == 1 for one in where.values())
+    assert 0.1 < found.count("test") / 400 < 0.35
+    assert found.count("validation") > 10
 
 
 def test_folds_cover_everything_once() -> None:
     labels = _labels([30, 20, 17])
     tested: Counter[int] = Counter()
     for fold in range(5):
-        sides = split(labels, labels, range(67), SplitSpec(folds=5, fold=fold), "kfold")
-        tested.update(row for row, side in enumerate(sides) if side == "test")
+        found = split(labels, labels, range(67), SplitSpec(folds=5, fold=fold), "kfold")
+        tested.update(row for row, part in enumerate(found) if part == "test")
     assert tested == dict.fromkeys(range(67), 1)
 
 
@@ -108,8 +108,8 @@ def test_a_few_groups_a_class_are_enough(seed: int, groups: int, classes: int) -
     """Ten patients with two images each: a tenth of the images is one patient, who has one class only."""
     units = [unit for unit in range(groups * classes) for _ in range(2)]
     labels = [f"c{unit % classes}" for unit in units]
-    sides = split([str(i) for i in range(len(units))], labels, units, SplitSpec(seed=seed, group="x"), "grouped")
-    assert len({(unit, side) for unit, side in zip(units, sides, strict=True)}) == groups * classes
+    found = split([str(i) for i in range(len(units))], labels, units, SplitSpec(seed=seed, group="x"), "grouped")
+    assert len({(unit, part) for unit, part in zip(units, found, strict=True)}) == groups * classes
 
 
 def test_groups_that_are_too_few_are_told() -> None:
@@ -120,7 +120,7 @@ def test_groups_that_are_too_few_are_told() -> None:
         split(labels, labels, [i // 10 for i in range(40)], SplitSpec(folds=10), "kfold")
 
 
-def test_the_hash_tells_sides_apart_and_not_the_order() -> None:
+def test_the_hash_distinguishes_splits_and_not_the_order() -> None:
     assert split_hash(["a", "b"], ["train", "test"]) == split_hash(["b", "a"], ["test", "train"])
     assert split_hash(["a", "b"], ["train", "test"]) != split_hash(["a", "b"], ["test", "train"])
 
@@ -128,18 +128,18 @@ def test_the_hash_tells_sides_apart_and_not_the_order() -> None:
 def test_a_given_split_without_validation_takes_it_from_train() -> None:
     labels = _labels([40, 40])
     names = [str(i) for i in range(80)]
-    given_sides = {name: ("test" if int(name) % 4 == 0 else "train") for name in names}
-    sides = split(names, labels, range(80), SplitSpec(), "official", given_sides)  # type: ignore[arg-type]
-    assert sides.count("validation") == 8
-    assert [s == "test" for s in sides] == [given_sides[name] == "test" for name in names]
+    given_splits = {name: ("test" if int(name) % 4 == 0 else "train") for name in names}
+    found = split(names, labels, range(80), SplitSpec(), "official", given_splits)  # type: ignore[arg-type]
+    assert found.count("validation") == 8
+    assert [s == "test" for s in found] == [given_splits[name] == "test" for name in names]
 
 
 def test_a_class_that_a_given_split_leaves_out_is_told() -> None:
     names = [str(i) for i in range(8)]
     labels = ["a"] * 4 + ["b"] * 4
-    sides = dict(zip(names, ["train", "validation", "test", "test", "train", "train", "train", "train"], strict=True))
+    found = dict(zip(names, ["train", "validation", "test", "test", "train", "train", "train", "train"], strict=True))
     with pytest.raises(DataError, match="'b' without images for validation"):
-        split(names, labels, range(8), SplitSpec(), "file", sides)  # type: ignore[arg-type]
+        split(names, labels, range(8), SplitSpec(), "file", found)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ def _plan(train: FeatureBatches, validation: FeatureBatches) -> Plan:
 def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     spec = TrainSpec(epochs=4, lr=1e-6, weight_decay=0.0, select="loss", tune_head=True)
-    told = []
-    tuned = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
+    reported = []
+    tuned = learn(_plan(train, validation), spec, conditions, TrainCallbacks(reported.append, silent.on_progress), None)
     plain = learn(_plan(train, validation), spec.model_copy(update={"tune_head": False}), conditions, silent, None)
     chosen = tuned.settings
     assert chosen.head_candidates == 13
@@ -48,8 +48,8 @@ def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> Non
     assert chosen.head_lr > 1e-6
     assert chosen.head_tuning_seconds is not None
     assert chosen.head_tuning_seconds > 0
-    assert tuple(told) == tuned.result.history
-    assert told[tuned.result.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.result.history)
+    assert tuple(reported) == tuned.result.history
+    assert reported[tuned.result.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.result.history)
     again = spec.model_copy(update={"tune_head": False, "lr": chosen.head_lr, "weight_decay": chosen.head_weight_decay})
     alone = _plan(train, validation)
     learn(alone, again, conditions, silent, None)
@@ -59,12 +59,12 @@ def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> Non
 @pytest.mark.parametrize("head", ["knn", "logistic"])
 def test_a_baseline_takes_the_place_of_the_head(conditions: TrainContext, head: str) -> None:
     train, validation = _features(120, 0), _features(60, 1)
-    told = []
+    reported = []
     spec = TrainSpec(head=head)
-    found = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
-    assert (found.result.best_epoch, len(told)) == (1, 1)
+    found = learn(_plan(train, validation), spec, conditions, TrainCallbacks(reported.append, silent.on_progress), None)
+    assert (found.result.best_epoch, len(reported)) == (1, 1)
     assert found.settings.head == head
-    assert told[0].validation.accuracy > 0.6
+    assert reported[0].validation.accuracy > 0.6
     with torch.inference_mode():
         assert np.allclose(found.learner(validation.features[0]).numpy(), found.result.validation_logits)
 
@@ -170,8 +170,8 @@ def test_a_head_learned_on_standardized_features_takes_them_as_they_are(conditio
     spec = TrainSpec(epochs=3, lr=1e-2, standardize=True, tune_head=tune)
     found = learn(_plan(train, validation), spec, conditions, silent, None)
     with torch.inference_mode():
-        said = found.learner(as_they_are).numpy()
-    assert np.allclose(said, found.result.validation_logits, atol=1e-4)
+        predicted = found.learner(as_they_are).numpy()
+    assert np.allclose(predicted, found.result.validation_logits, atol=1e-4)
     assert train.features.flatten(0, 1).mean(0).abs().max() < 1e-5
     assert found.settings.standardized is True
 
