@@ -1,4 +1,4 @@
-"""Studies whose cells run in milliseconds: the child is a script that leaves a result without importing torch."""
+"""Studies whose cells run in milliseconds: the child is a script that writes a result without importing torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One side of the training benchmark, in a process of its own: a line on standard input, two steps, the second's time.
+"""One contender of the training benchmark, in a process of its own: a line on standard input, two steps, the second's time.
 
 python rate_worker.py harness|plain MODEL PRECISION PIXELS
 """

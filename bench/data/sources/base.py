@@ -95,12 +95,12 @@ class OpenSource(Protocol):
 
 
 def _accept(spec: DatasetSpec) -> None:
-    """Whatever a study says is right."""
+    """Whatever a study gives is right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKind:
-    """One kind of source: how it is opened, and what a study may say of it.
+    """One kind of source: how it is opened, and what a study may give for it.
 
     Its module is imported when a study is read. Import numpy, image libraries and the like inside ``open``.
     """
@@ -109,7 +109,7 @@ class SourceKind:
     """One line for ``patchbench list sources``."""
     open: OpenSource
     check: Callable[[DatasetSpec], None] = _accept
-    """Raises a ValueError ``key: what is wrong`` for what a study of this kind cannot say."""
+    """Raises a ValueError ``key: what is wrong`` for what a study of this kind cannot have."""
     suffixes: tuple[str, ...] = ()
     """A path that ends like this, in lower case, is of this kind where the study names none."""
     chooses_classes: bool = False

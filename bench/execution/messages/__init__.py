@@ -1,1 +1,1 @@
-"""What the parent and a cell's process tell each other."""
+"""What the parent and a cell's process send each other."""

@@ -24,7 +24,7 @@ __all__ = ["MemoryGroup"]
 
 @dataclass(frozen=True)
 class _Files:
-    """What the files of a memory group are called."""
+    """The names of a cgroup's files."""
 
     limit: str
     swap: str
@@ -135,7 +135,7 @@ def _sweep(base: Path) -> None:
 
 
 def _hands_down(base: Path) -> bool:
-    """Whether a group of version 2 lets those below it limit their memory; it is told to where it may be told."""
+    """Whether a group of version 2 lets those below it limit their memory; it is set to where that is permitted."""
     try:
         if "memory" not in (base / "cgroup.subtree_control").read_text().split():
             (base / "cgroup.subtree_control").write_text("+memory")

@@ -42,7 +42,7 @@ class Subject:
 def first_call(subject: Subject, spec: MeasureSpec) -> float | None:
     """Seconds of a pass over the smallest batch: a cold start, where it is the first that the process does.
 
-    None where that batch does not fit in memory, which is for the profile to tell, after the result.
+    None where that batch does not fit in memory, which the profile reports, after the result.
 
     Without inference mode: what a model keeps from its first call, such as a mask, has to serve its training too.
     """

@@ -1,4 +1,4 @@
-"""What else the machine did while a cell ran: others' use of the CPUs, stolen time, throttling."""
+"""What else the machine did while a cell ran: others' use of the CPUs, steal time, throttling."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_an_audit_of_odd_names_is_json(images: Path, tmp_path: Path) -> None:
     assert output["findings"]["class_counts"] == {"a\nb": 10, "\x1b[31mred": 10}
 
 
-def test_an_audit_tells_what_a_run_would_refuse(images: Path, tmp_path: Path) -> None:
+def test_an_audit_lists_what_a_run_would_refuse(images: Path, tmp_path: Path) -> None:
     (images / "bare").mkdir()
     output = _data("audit", images, cwd=tmp_path).stdout
     assert "classes without a readable image (a run refuses them): 1\n    bare\n" in output

@@ -140,7 +140,7 @@ def test_running_again_recomputes_nothing(finished: tuple[Path, object]) -> None
     assert before == {p: p.stat().st_mtime_ns for p in run.glob("cells/*/predictions.parquet")}
 
 
-def test_a_report_that_cannot_be_written_at_the_end_says_that_the_results_are_safe(
+def test_a_report_that_cannot_be_written_at_the_end_states_that_the_results_are_safe(
     finished: tuple[Path, object], tmp_path: Path
 ) -> None:
     run = tmp_path / "a run"
@@ -296,7 +296,7 @@ def _short_zip(folder: Path) -> None:
     ("make", "suffix", "message"),
     [(_one_class, "", "class"), (_empty_class, "", "empty"), (_too_few, "", "image"), (_short_zip, ".zip", "zip")],
 )
-def test_unusable_data_is_told_before_training(make: object, suffix: str, message: str, tmp_path: Path) -> None:
+def test_unusable_data_is_reported_before_training(make: object, suffix: str, message: str, tmp_path: Path) -> None:
     assert callable(make)
     make(tmp_path / "images")
     done = patchbench("run", "vit-vs-cnn", "--data", f"images{suffix}", cwd=tmp_path)
@@ -321,7 +321,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(running: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_ctrl_c_ends_cleanly_and_prints_how_to_resume(running: subprocess.Popen[str], tmp_path: Path) -> None:
     os.kill(running.pid, signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
@@ -341,7 +341,7 @@ def test_models_lists_and_filters(tmp_path: Path) -> None:
     assert "resnet18" not in done.stdout
 
 
-def test_doctor_tells_the_machine(tmp_path: Path) -> None:
+def test_doctor_describes_the_machine(tmp_path: Path) -> None:
     done = patchbench("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "cpu.model" in done.stdout

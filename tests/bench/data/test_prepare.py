@@ -65,7 +65,7 @@ def test_a_folder_and_its_zip_have_one_fingerprint(make_folder: MakeFolder, make
     assert one.split_hash == two.split_hash
 
 
-def test_the_fingerprint_tells_what_matters(make_folder: MakeFolder) -> None:
+def test_the_fingerprint_depends_on_what_matters(make_folder: MakeFolder) -> None:
     root = make_folder(8)
     spec = DatasetSpec(path=root, image_size=16)
     first = prepare(spec)
@@ -81,7 +81,7 @@ def test_the_fingerprint_tells_what_matters(make_folder: MakeFolder) -> None:
     assert len(prints) == 4
 
 
-def test_a_second_look_is_not_needed(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_second_scan_is_not_needed(make_folder: MakeFolder, tmp_path: Path) -> None:
     spec = DatasetSpec(path=make_folder(), image_size=16)
     seen: list[tuple[str, int, int]] = []
     first = prepare(spec, cache_dir=tmp_path / "c", progress=lambda *state: seen.append(state))
@@ -96,7 +96,7 @@ def test_a_second_look_is_not_needed(make_folder: MakeFolder, tmp_path: Path) ->
     assert seen
 
 
-def test_a_changed_file_is_looked_at_again(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_changed_file_is_scanned_again(make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder()
     spec = DatasetSpec(path=root, image_size=16)
     first = prepare(spec, cache_dir=tmp_path / "c")
@@ -105,7 +105,7 @@ def test_a_changed_file_is_looked_at_again(make_folder: MakeFolder, tmp_path: Pa
 
 
 @pytest.mark.parametrize("empty", ["folder", "zip", "unreadable"])
-def test_an_empty_class_is_told(make_folder: MakeFolder, tmp_path: Path, empty: str) -> None:
+def test_an_empty_class_is_reported(make_folder: MakeFolder, tmp_path: Path, empty: str) -> None:
     root = make_folder()
     (root / "empty one").mkdir()
     path = root
@@ -121,7 +121,7 @@ def test_an_empty_class_is_told(make_folder: MakeFolder, tmp_path: Path, empty: 
     ("per_class", "classes", "message"),
     [(9, ("only",), "only the class 'only'"), (2, ("a", "b"), "'a' has 2, 'b' has 2")],
 )
-def test_too_little_is_told(make_folder: MakeFolder, per_class: int, classes: tuple[str, ...], message: str) -> None:
+def test_too_little_is_reported(make_folder: MakeFolder, per_class: int, classes: tuple[str, ...], message: str) -> None:
     with pytest.raises(DataError, match=message):
         prepare(DatasetSpec(path=make_folder(per_class, classes), image_size=16))
 
@@ -197,7 +197,7 @@ def test_thumbnails_outlive_the_data(make_folder: MakeFolder, tmp_path: Path) ->
         read_thumbnails(path)
 
 
-def test_images_that_are_gone_are_told(make_folder: MakeFolder) -> None:
+def test_images_that_are_gone_are_reported(make_folder: MakeFolder) -> None:
     root = make_folder(6)
     spec = DatasetSpec(path=root, image_size=16)
     manifest = prepare(spec)
@@ -221,7 +221,7 @@ def test_synthetic_data_say_so() -> None:
     assert json.loads(manifest.to_json())["source"] == "synthetic"
 
 
-def test_files_that_are_left_aside_are_reported(make_folder: MakeFolder) -> None:
+def test_files_that_are_ignored_are_reported(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "blue cell" / "notes.txt").write_text("x")
     warnings = prepare(DatasetSpec(path=root, image_size=16)).warnings
@@ -229,7 +229,7 @@ def test_files_that_are_left_aside_are_reported(make_folder: MakeFolder) -> None
     assert warnings == [Notice.of("ignored_files", count=1, name="blue cell/notes.txt", reason=reason)]
 
 
-def test_a_class_whose_name_is_no_text_is_told(make_folder: MakeFolder) -> None:
+def test_a_class_whose_name_is_not_a_string_is_reported(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "blue cell").rename(os.fsdecode(os.fsencode(str(root)) + b"/cl\xe9"))
     with pytest.raises(DataError, match=r"cl.*udce9.* has no image .*its name is not valid UTF-8"):

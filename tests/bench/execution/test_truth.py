@@ -83,7 +83,7 @@ def test_memory_of_a_worker_counts(run_script: RunScript) -> None:
 
 
 def test_pages_that_forked_workers_share_count_once(run_script: RunScript) -> None:
-    """Four forked workers that only look at the parent's 150 MiB add little: RSS would say 750."""
+    """Four forked workers that only read the parent's 150 MiB add little: RSS would be 750."""
     result = run_script(f"""
         held = bytearray(b"x") * (150 * {MIB})
         pids = []
@@ -100,7 +100,7 @@ def test_pages_that_forked_workers_share_count_once(run_script: RunScript) -> No
 
 
 def test_the_parent_sleeps_while_the_child_runs(run_script: RunScript) -> None:
-    """Watching takes under 1 % of a core; the child works, holds memory and tells its progress meanwhile.
+    """Watching takes under 1 % of a core; the child works, holds memory and reports its progress meanwhile.
 
     What starting, ending and storing a cell takes is no part of that: a trivial cell's time is taken off.
     """

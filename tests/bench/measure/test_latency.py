@@ -42,7 +42,7 @@ def _profile(model: Model, reported: list[InferenceProfile] | None = None, **key
     )
 
 
-def test_the_cold_start_is_told_apart() -> None:
+def test_the_cold_start_is_reported_apart() -> None:
     found = _profile(Model())
     assert found.cold_start_seconds == pytest.approx(2.011)
     assert found.cold_start_batch == 1

@@ -1,4 +1,4 @@
-"""Further rounds of the inference profile, with children that leave profiles of known speed."""
+"""Further rounds of the inference profile, with children that write profiles of known speed."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_round_that_fails_leaves_the_result_and_is_noted(
     assert results["resnet34"].profiles[0].batches[0].rounds == (40, 40)
 
 
-def test_a_run_that_is_stopped_in_a_round_goes_on_with_it(
+def test_a_run_that_is_stopped_in_a_round_resumes_with_it(
     child: Child, tmp_path: Path, order: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child(_script(order, "write_outcome(**profile(0.01))"))

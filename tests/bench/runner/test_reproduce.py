@@ -88,7 +88,7 @@ def test_a_cell_that_fails_now_differs(small_study: MakeStudy, child: Child, tmp
     assert _verdicts(first.path, again.path) == ["differs"]
 
 
-def test_what_cannot_be_made_again_is_told(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+def test_what_cannot_be_made_again_is_reported(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run folder"):
         reproduce(tmp_path)
     child("write_outcome()")
@@ -131,7 +131,7 @@ def _with_answers(run: Path, labels: np.ndarray, predicted: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(("changed", "verdict"), [(0, "identical"), (6, "within the interval"), (60, "differs")])
-def test_scores_are_judged_on_the_same_test_images(
+def test_scores_are_compared_on_the_same_test_images(
     small_study: MakeStudy, child: Child, tmp_path: Path, changed: int, verdict: str
 ) -> None:
     """Of the changed images half go from right to wrong; the others did so before. 60 go all one way."""

@@ -194,7 +194,7 @@ def test_results_of_another_schema_are_refused_and_left_alone(
     assert path.read_text() == text
 
 
-def test_a_damaged_result_is_told_with_its_path(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+def test_a_damaged_result_is_reported_with_its_path(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
     child("write_outcome()")
     run = run_study(small_study(1), out=tmp_path / "r")
     path = run.cell_folder(run.plan()[0].id) / "result.json"
@@ -287,7 +287,7 @@ def test_kill_9_of_the_parent_then_resume(small_study: MakeStudy, child: Child, 
     assert _no_half_files(run.path)
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(child: Child, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_done_and_prints_how_to_resume(child: Child, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
     _wait_for(mark, parent)
@@ -307,7 +307,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(child: Child, tmp_path:
     assert _statuses(run) == ["ok"] * 3
 
 
-def test_a_second_run_on_the_same_folder_is_told(small_study: MakeStudy, tmp_path: Path) -> None:
+def test_a_second_run_on_the_same_folder_is_reported(small_study: MakeStudy, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
     try:

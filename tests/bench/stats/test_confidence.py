@@ -179,7 +179,7 @@ def test_seed_spread_agrees_with_scipy() -> None:
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
-def test_one_seed_tells_nothing_about_spread() -> None:
+def test_one_seed_shows_nothing_about_spread() -> None:
     found = intervals.seed_spread([0.9])
     assert (found.n, found.mean, found.sd, found.low, found.high) == (1, 0.9, None, None, None)
     assert intervals.seed_spread([]) is None
@@ -187,7 +187,7 @@ def test_one_seed_tells_nothing_about_spread() -> None:
 
 
 @pytest.mark.parametrize("n", [6, 7, 20, 21])
-def test_bootstrap_medians_are_those_of_drawn_samples(n) -> None:
+def test_bootstrap_medians_are_those_of_simulated_samples(n) -> None:
     samples = np.sort(np.random.default_rng(n).lognormal(size=n))
     quick = timings._bootstrap_medians(samples, 20_000, np.random.default_rng(0))
     drawn = np.median(np.random.default_rng(1).choice(samples, (20_000, n)), axis=1)
@@ -203,7 +203,7 @@ def test_speedup_intervals_hold_the_truth() -> None:
     assert 0.93 <= held / STUDIES <= 0.97
 
 
-def test_speedup_says_how_many_times_faster() -> None:
+def test_speedup_is_how_many_times_faster() -> None:
     found = timings.speedup([4.0] * 6, [2.0] * 6)
     assert (found.ratio, found.low, found.high, found.separated) == (2.0, 2.0, 2.0, True)
     same = timings.speedup([1.0, 1.1, 0.9, 1.2, 0.8, 1.0], [1.05, 1.0, 0.9, 1.1, 0.85, 1.15])

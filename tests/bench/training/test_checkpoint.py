@@ -1,4 +1,4 @@
-"""A training that is killed goes on from its last epoch and ends with the same numbers."""
+"""A training that is killed resumes from its last epoch and ends with the same numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop, on real models: it learns, repeats itself, keeps the best epoch, and tells when it diverges."""
+"""The loop, on real models: it learns, repeats itself, keeps the best epoch, and reports when it diverges."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_it_learns(images, model, conditions: TrainContext) -> None:
 def test_the_same_seed_gives_the_same_numbers(images, model, conditions: TrainContext) -> None:
     runs = []
     for module in (model.module, copy.deepcopy(model.module)):
-        torch.rand(5)  # whatever was drawn before does not matter
+        torch.rand(5)  # whatever was sampled before does not matter
         fitted = fit(module, images.batches(0, 48, augmentation="light"), images.batches(72, 96), SPEC, conditions)
         runs.append((fitted, _predicted(module, images.batches(48, 72))))
     (one, predicted), (same, again) = runs
@@ -65,10 +65,10 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 
 
-def test_the_parts_of_every_step_are_told_apart(images, model, conditions: TrainContext) -> None:
+def test_the_parts_of_every_step_are_timed_apart(images, model, conditions: TrainContext) -> None:
     spec = TrainSpec(epochs=2, batch_size=16, micro_batch=8)
     fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, conditions)
-    assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in pieces of 8
+    assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in micro-batches of 8
     assert (fitted.steps[:, 1:4] > 0).all()
     assert np.isnan(fitted.steps[:, 4]).tolist() == [True, False, True, False, False] * 2
     for epoch in fitted.history:
@@ -98,7 +98,7 @@ def test_a_loss_that_is_not_finite_ends_it(images, conditions: TrainContext, sma
         fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, conditions)
 
 
-def test_everyone_is_told(images, conditions: TrainContext, small) -> None:
+def test_the_callbacks_are_called(images, conditions: TrainContext, small) -> None:
     epochs, steps = [], []
     watcher = TrainCallbacks(epochs.append, lambda *facts: steps.append(facts[:3]))
     spec = TrainSpec(epochs=2, batch_size=20)
@@ -123,7 +123,7 @@ def _features(count: int = 60, width: int = 5) -> FeatureBatches:
 
 @pytest.mark.parametrize("balance", ["none", "weights"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_small_pieces_add_up_to_the_whole_batch(conditions: TrainContext, balance: str, smoothing: float) -> None:
+def test_micro_batches_add_up_to_the_whole_batch(conditions: TrainContext, balance: str, smoothing: float) -> None:
     spec = TrainSpec(epochs=3, batch_size=25, balance=balance, label_smoothing=smoothing)
     one, many = _linear(), _linear()
     whole = fit(one, _features(), _features(30), spec, conditions)

@@ -122,7 +122,7 @@ def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_features_that_find_no_room_on_the_disk_are_told(tmp_path: Path) -> None:
+def test_features_that_find_no_room_on_the_disk_are_reported(tmp_path: Path) -> None:
     """Under a limit of the kernel, which answers as a full disk does: when the room is asked for."""
     script = (
         "import resource, sys, torch\n"
@@ -142,7 +142,7 @@ def test_features_that_find_no_room_on_the_disk_are_told(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -1,4 +1,4 @@
-"""A cell whose process is killed goes on from its last epoch when the study is run again."""
+"""A cell whose process is killed resumes from its last epoch when the study is run again."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_it_ends_when_a_pass_takes_a_steady_time(
     assert made.passes == passes
 
 
-def test_it_gives_up_when_its_seconds_are_over_and_says_so(images, model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_gives_up_when_its_seconds_are_over_and_reports_it(images, model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warmup, "_SECONDS", 0)
     made = _made(model.module, images.batches(0, 60))
     assert not made.steady

@@ -63,7 +63,7 @@ def test_a_vit_follows_the_file(tmp_path: Path, options: dict[str, object]) -> N
     source.reset_classifier(0)
     with torch.no_grad():
         mine, theirs = built.module.eval().backbone(images), source.eval()(images)
-    if options == {"global_pool": "avg", "fc_norm": False}:  # tensors cannot tell the pooling of such a network
+    if options == {"global_pool": "avg", "fc_norm": False}:  # tensors do not show the pooling of such a network
         theirs = source.forward_features(images)[:, 0]
     torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
     json.dumps(built.provenance)
@@ -125,7 +125,7 @@ def test_what_the_project_saves_it_reads(tmp_path: Path) -> None:
     save_file(first.module.state_dict(), tmp_path / "model.safetensors")
     second = build("vit_tiny_p32", num_classes=4, image_size=64, weights=tmp_path / "model.safetensors", seed=1)
     assert torch.equal(second.module.backbone.net.norm.weight, first.module.backbone.net.norm.weight)  # type: ignore[union-attr]
-    assert second.provenance["notes"], "the file does not tell its normalization, and that is said"
+    assert second.provenance["notes"], "the file does not state its normalization, and that is noted"
 
 
 @needs_weights

@@ -178,7 +178,7 @@ def test_many_copies_of_one_image_are_counted_and_not_listed_pair_by_pair(copies
 
 
 @pytest.mark.parametrize("conflicting", ["drop", "keep"])
-def test_what_is_told_of_many_copies_is_short(copies: Path, conflicting: str) -> None:
+def test_what_is_reported_of_many_copies_is_short(copies: Path, conflicting: str) -> None:
     policy = DuplicatePolicy.model_validate({"conflicting": conflicting, "exact": "ignore"})
     manifest = prepare(DatasetSpec(path=copies, image_size=16, duplicates=policy))
     assert len(manifest.to_json()) < 700_000
@@ -261,7 +261,7 @@ def test_past_the_limit_the_closest_pairs_of_every_block_are_kept() -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 30))
-def test_the_hash_survives_compression_and_tells_cells_apart(seed: int) -> None:
+def test_the_hash_survives_compression_and_distinguishes_cells(seed: int) -> None:
     one, other = (draw_cell(KINDS[seed % 8], 120, np.random.default_rng([seed, k]), 0.5) for k in (0, 1))
     again = Image.open(io.BytesIO(_jpeg(one, 70)))
     smaller = Image.fromarray(one).resize((100, 100))

@@ -97,7 +97,7 @@ def test_three_images_a_class_are_enough_for_three_folds() -> None:
         (["a"] * 9 + ["b"] * 6, [*range(9), 10, 10, 10, 10, 11, 11], "'b' has 2"),
     ],
 )
-def test_too_few_images_are_told_before_any_training(labels: list[str], units: list[int], message: str) -> None:
+def test_too_few_images_are_reported_before_any_training(labels: list[str], units: list[int], message: str) -> None:
     with pytest.raises(DataError, match=message):
         split([str(i) for i in range(len(labels))], labels, units, SplitSpec(), "stratified")
 
@@ -112,7 +112,7 @@ def test_a_few_groups_a_class_are_enough(seed: int, groups: int, classes: int) -
     assert len({(unit, part) for unit, part in zip(units, found, strict=True)}) == groups * classes
 
 
-def test_groups_that_are_too_few_are_told() -> None:
+def test_groups_that_are_too_few_are_reported() -> None:
     labels = ["a", "b"] * 20
     with pytest.raises(DataError, match="'a' has 2"):
         split(labels, labels, [i // 20 for i in range(40)], SplitSpec(group="x"), "grouped")
@@ -134,7 +134,7 @@ def test_a_given_split_without_validation_takes_it_from_train() -> None:
     assert [s == "test" for s in found] == [given_splits[name] == "test" for name in names]
 
 
-def test_a_class_that_a_given_split_leaves_out_is_told() -> None:
+def test_a_class_that_a_given_split_leaves_out_is_reported() -> None:
     names = [str(i) for i in range(8)]
     labels = ["a"] * 4 + ["b"] * 4
     found = dict(zip(names, ["train", "validation", "test", "test", "train", "train", "train", "train"], strict=True))
@@ -151,7 +151,7 @@ def test_a_class_that_a_given_split_leaves_out_is_told() -> None:
         ("", "columns name and split"),
     ],
 )
-def test_faults_of_a_split_file_are_told(tmp_path: Path, text: str, message: str) -> None:
+def test_faults_of_a_split_file_are_reported(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "split.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=message):
@@ -173,6 +173,6 @@ def test_a_subset_has_its_size_and_balance(counts: list[int], limit: int, by: st
         assert all(held[f"c{i}"] in (count, full, full - 1) for i, count in enumerate(counts))
 
 
-def test_a_limit_that_is_too_small_is_told() -> None:
+def test_a_limit_that_is_too_small_is_reported() -> None:
     with pytest.raises(DataError, match=r"limit 5 is too small for 2 classes.*6 or more"):
         subset(_labels([10, 10]), [None] * 20, 5, "balanced", 0)

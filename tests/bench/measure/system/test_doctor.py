@@ -45,7 +45,7 @@ def test_a_quiet_machine_hinders_nothing() -> None:
         ({"gpus": [{"name": "G", "throttling": ["power cap"]}]}, "power cap"),
     ],
 )
-def test_each_hindrance_is_told_once(change: dict[str, Any], message: str) -> None:
+def test_each_problem_is_reported_once(change: dict[str, Any], message: str) -> None:
     (found,) = check_environment(Environment.model_validate({**QUIET, **change}))
     assert message in found
 

@@ -32,7 +32,7 @@ def _told(folder: Path) -> tuple[str, int]:
     return variable, faults
 
 
-def test_a_child_has_large_pages_unless_the_user_says_otherwise(
+def test_a_child_has_huge_pages_unless_the_user_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)

@@ -108,13 +108,13 @@ def test_votes_are_shares() -> None:
 
 
 def test_no_image_votes_on_itself(conditions: TrainContext) -> None:
-    """With labels drawn at random, neighbors are at chance on the training images too."""
+    """With random labels, neighbors are at chance on the training images too."""
     train, validation = _features(300, 0), _features(60, 1)
     shuffled = FeatureBatches(train.features, np.random.default_rng(5).integers(0, 3, 300), CPU)
     assert fit_knn(shuffled, validation, TrainSpec(), conditions).result.history[0].train.accuracy < 0.5
 
 
-def test_neighbors_in_parts_are_those_in_one_piece(conditions: TrainContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbors_in_parts_are_those_of_all_at_once(conditions: TrainContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.training.heads.baselines._ROWS", 32)
     train, validation = _features(150, 0, views=2), _features(70, 1)
     solved = fit_knn(train, validation, TrainSpec(), conditions)
@@ -128,7 +128,7 @@ def test_neighbors_in_parts_are_those_in_one_piece(conditions: TrainContext, mon
 
 
 def test_the_views_of_an_image_do_not_vote_on_each_other(conditions: TrainContext) -> None:
-    """With labels drawn at random: two views that are nearly the same would tell each other their label."""
+    """With random labels: two views that are nearly the same would give each other their label."""
     one, validation = _features(300, 0), _features(60, 1)
     views = torch.cat([one.features, one.features + 1e-4])
     shuffled = FeatureBatches(views, np.random.default_rng(5).integers(0, 3, 300), CPU)
