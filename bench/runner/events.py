@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DataProgress:
-    """A stage of preparing the data goes on, or ends where ``done`` is ``count``."""
+    """A stage of preparing the data has advanced, or ends where ``done`` is ``count``."""
 
     what: str
     """``audit``, ``pixels`` or ``batch size``."""

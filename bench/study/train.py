@@ -61,7 +61,7 @@ class TrainSpec(BaseModel):
     augment: Literal["none", "light", "full"] = "none"
     """``light``: flips, quarter turns and small shifts; ``full``: also brightness, contrast and color."""
     mixup: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
-    """Blend pairs of training images: alpha of the beta distribution that the share is drawn from; 0: off."""
+    """Blend pairs of training images: alpha of the beta distribution that the share is sampled from; 0: off."""
     cutmix: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
     """Paste a rectangle of one image into another, by the same rule; with mixup too, each batch gets one of the two."""
     balance: Literal["none", "weights", "sampling"] = "none"

@@ -128,7 +128,7 @@ def path_of(spec: DatasetSpec, hint: str = "") -> Path:
 
 
 def is_litter(path: PurePosixPath) -> bool:
-    """Whether ``path`` is what operating systems leave behind, of which nobody wants to hear."""
+    """Whether ``path`` is what operating systems leave behind, which is not reported."""
     name = path.name
     return (
         "__MACOSX" in path.parts
@@ -148,7 +148,7 @@ def check_path(path: Path) -> None:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return  # each kind of source has a better message
-    except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to look
+    except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to read
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise DataError(f"{path}: neither a file nor a folder but a pipe or device; give a file or folder")

@@ -121,7 +121,9 @@ def test_an_empty_class_is_reported(make_folder: MakeFolder, tmp_path: Path, emp
     ("per_class", "classes", "message"),
     [(9, ("only",), "only the class 'only'"), (2, ("a", "b"), "'a' has 2, 'b' has 2")],
 )
-def test_too_little_is_reported(make_folder: MakeFolder, per_class: int, classes: tuple[str, ...], message: str) -> None:
+def test_too_little_is_reported(
+    make_folder: MakeFolder, per_class: int, classes: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         prepare(DatasetSpec(path=make_folder(per_class, classes), image_size=16))
 

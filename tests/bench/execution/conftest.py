@@ -36,7 +36,7 @@ RunScript = Callable[..., CellResult]
 
 
 def child_of(script: str) -> tuple[str, ...]:
-    """A child's command line that runs a script; the job, its folder, write_outcome(), failure() and progress() are at hand."""
+    """A child's command line that runs a script with job, folder, write_outcome(), failure() and progress()."""
     return (sys.executable, "-I", "-S", "-c", PREAMBLE + textwrap.dedent(script))
 
 

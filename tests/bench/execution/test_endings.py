@@ -281,7 +281,9 @@ def test_a_child_that_eats_memory_and_ignores_the_warning(run_script: RunScript)
     assert result.timings.total_seconds < 10
 
 
-def test_the_kernels_own_kill_is_distinguished_from_others(run_script: RunScript, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernels_own_kill_is_distinguished_from_others(
+    run_script: RunScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counts = iter([4, 5])
     monkeypatch.setattr(local, "_oom_kills", lambda: next(counts))
     result = run_script("os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)")

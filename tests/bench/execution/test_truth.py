@@ -22,7 +22,8 @@ def test_the_total_is_what_the_child_took(run_script: RunScript, work: str) -> N
     result = run_script(f"""
         begun = time.monotonic()
         {work}
-        write_outcome(timings={{"train_seconds": time.monotonic() - begun, "import_seconds": begun - float(sys.argv[3])}})
+        before = begun - float(sys.argv[3])
+        write_outcome(timings={{"train_seconds": time.monotonic() - begun, "import_seconds": before}})
     """)
     timings = result.timings
     total, own, before = timings.total_seconds, timings.train_seconds, timings.import_seconds

@@ -57,7 +57,7 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "parts"),
     [
         ("name: mine\nmodels: [resnet18]\ntrain: {epoch: 3}\n", ["line 3", "train.epoch", "Did you mean 'epochs'"]),
         ("name: mine\nmodels: [resnet18]\nmodel: x\n", ["line 3", "Did you mean 'models'"]),
@@ -90,10 +90,10 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
         ("name: ../../etc\nmodels: [resnet18]\n", ["line 1", "name"]),
     ],
 )
-def test_a_mistake_is_reported_by_line_and_key(tmp_path: Path, text: str, message: list[str]) -> None:
+def test_a_mistake_is_reported_by_line_and_key(tmp_path: Path, text: str, parts: list[str]) -> None:
     with pytest.raises(StudyError) as caught:
         load_study(_write(tmp_path, text))
-    for part in message:
+    for part in parts:
         assert part in str(caught.value)
 
 

@@ -141,7 +141,7 @@ def test_files_that_differ_only_in_accent_encoding_are_refused(make_folder: Make
 def test_the_number_of_classes_is_checked(make_folder: MakeFolder) -> None:
     root = make_folder()
     assert open_source(DatasetSpec(path=root, classes=2))
-    with pytest.raises(DataError, match="says 3 classes, but there are 2"):
+    with pytest.raises(DataError, match=r"dataset\.classes is 3, but there are 2"):
         open_source(DatasetSpec(path=root, classes=3))
 
 

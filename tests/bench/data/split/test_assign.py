@@ -137,9 +137,9 @@ def test_a_given_split_without_validation_takes_it_from_train() -> None:
 def test_a_class_that_a_given_split_leaves_out_is_reported() -> None:
     names = [str(i) for i in range(8)]
     labels = ["a"] * 4 + ["b"] * 4
-    found = dict(zip(names, ["train", "validation", "test", "test", "train", "train", "train", "train"], strict=True))
+    given = dict(zip(names, ["train", "validation", "test", "test", "train", "train", "train", "train"], strict=True))
     with pytest.raises(DataError, match="'b' without images for validation"):
-        split(names, labels, range(8), SplitSpec(), "file", found)  # type: ignore[arg-type]
+        split(names, labels, range(8), SplitSpec(), "file", given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
