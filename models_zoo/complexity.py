@@ -60,7 +60,6 @@ class Parameters:
 
     @property
     def total(self) -> int:
-        """All of them."""
         return self.stem + self.backbone + self.head
 
 

@@ -78,7 +78,6 @@ class Display:
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
         match event:
             case DataProgress():
                 self._data(event)

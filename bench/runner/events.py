@@ -62,15 +62,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class CellStarted:
-    """A cell starts."""
-
     cell: Cell
 
 
 @dataclass(frozen=True)
 class CellProgress:
-    """A cell runs."""
-
     cell: Cell
     progress: Progress
 

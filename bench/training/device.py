@@ -1,4 +1,4 @@
-"""The device of a cell: whether it is here, its clock, its memory, and what makes its results repeatable."""
+"""The device of a cell: whether it is here, its clock, its memory, and what makes its results deterministic."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def describe(device: torch.device) -> str | None:
 
 
 def set_deterministic(seed: int) -> Determinism:
-    """Seed torch and choose repeatable algorithms where there are some; returns what was set, for the record."""
+    """Seed torch and choose deterministic algorithms where there are some; returns what was set, for the record."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)

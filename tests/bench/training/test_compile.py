@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
-def test_a_compiled_model_learns_the_same(images, small, conditions: TrainContext) -> None:
+def test_a_compiled_model_learns_the_same(images, small, context: TrainContext) -> None:
     plain = small("vit_tiny_p16").module
     compiled = copy.deepcopy(plain)
     spec = TrainSpec(epochs=1, batch_size=16, compile=True)
@@ -38,8 +38,8 @@ def test_a_compiled_model_learns_the_same(images, small, conditions: TrainContex
     )
     seconds = made.compiling
     assert reported == ["compiled"]
-    found = fit(compiled, train, validation, spec, conditions)
-    expected = fit(plain, train, validation, spec, conditions)
+    found = fit(compiled, train, validation, spec, context)
+    expected = fit(plain, train, validation, spec, context)
     assert seconds > 1
     assert seconds > found.history[0].train_seconds  # nothing is compiled in an epoch any more
     assert found.history[0].train.loss == pytest.approx(expected.history[0].train.loss, abs=1e-3)

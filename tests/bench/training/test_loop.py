@@ -24,18 +24,18 @@ def _predicted(module: nn.Module, batches) -> np.ndarray:
     return predict(module, batches, np.arange(len(batches.labels)), 32, CPU, "fp32")
 
 
-def test_it_learns(images, model, conditions: TrainContext) -> None:
+def test_it_learns(images, model, context: TrainContext) -> None:
     spec = TrainSpec(epochs=6, batch_size=16, lr=5e-4)
-    fitted = fit(model.module, images.batches(0, 72), images.batches(72, 96), spec, conditions)
+    fitted = fit(model.module, images.batches(0, 72), images.batches(72, 96), spec, context)
     assert fitted.history[-1].train.loss < 0.7 * fitted.history[0].train.loss
     assert fitted.history[fitted.best_epoch - 1].validation.accuracy > 0.6
 
 
-def test_the_same_seed_gives_the_same_numbers(images, model, conditions: TrainContext) -> None:
+def test_the_same_seed_gives_the_same_numbers(images, model, context: TrainContext) -> None:
     runs = []
     for module in (model.module, copy.deepcopy(model.module)):
         torch.rand(5)  # whatever was sampled before does not matter
-        fitted = fit(module, images.batches(0, 48, augmentation="light"), images.batches(72, 96), SPEC, conditions)
+        fitted = fit(module, images.batches(0, 48, augmentation="light"), images.batches(72, 96), SPEC, context)
         runs.append((fitted, _predicted(module, images.batches(48, 72))))
     (one, predicted), (same, again) = runs
     assert np.array_equal(predicted, again)
@@ -43,21 +43,19 @@ def test_the_same_seed_gives_the_same_numbers(images, model, conditions: TrainCo
     assert [e.train for e in one.history] == [e.train for e in same.history]
 
 
-def test_another_seed_gives_other_numbers(images, model, conditions: TrainContext) -> None:
+def test_another_seed_gives_other_numbers(images, model, context: TrainContext) -> None:
     other = copy.deepcopy(model.module)
-    one = fit(model.module, images.batches(0, 48), images.batches(72, 96), SPEC, conditions)
-    conditions = type(conditions)(**{**conditions.__dict__, "seed": 1})
-    two = fit(other, images.batches(0, 48), images.batches(72, 96), SPEC, conditions)
+    one = fit(model.module, images.batches(0, 48), images.batches(72, 96), SPEC, context)
+    context = type(context)(**{**context.__dict__, "seed": 1})
+    two = fit(other, images.batches(0, 48), images.batches(72, 96), SPEC, context)
     assert one.history[0].train.loss != two.history[0].train.loss
 
 
 @pytest.mark.parametrize("select", ["accuracy", "balanced_accuracy", "kappa", "loss"])
-def test_the_best_epoch_by_validation_is_left_in_the_module(
-    images, model, conditions: TrainContext, select: str
-) -> None:
+def test_the_best_epoch_by_validation_is_left_in_the_module(images, model, context: TrainContext, select: str) -> None:
     spec = SPEC.model_copy(update={"select": select, "epochs": 4, "lr": 3e-3})
     validation = images.batches(72, 96)
-    fitted = fit(model.module, images.batches(0, 48), validation, spec, conditions)
+    fitted = fit(model.module, images.batches(0, 48), validation, spec, context)
     best = max(fitted.history, key=lambda epoch: rank(epoch.validation, spec))
     assert best.epoch == fitted.best_epoch
     logits = _predicted(model.module, validation)
@@ -65,9 +63,9 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 
 
-def test_the_parts_of_every_step_are_timed_apart(images, model, conditions: TrainContext) -> None:
+def test_the_parts_of_every_step_are_timed_apart(images, model, context: TrainContext) -> None:
     spec = TrainSpec(epochs=2, batch_size=16, micro_batch=8)
-    fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, conditions)
+    fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, context)
     assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in micro-batches of 8
     assert (fitted.steps[:, 1:4] > 0).all()
     assert np.isnan(fitted.steps[:, 4]).tolist() == [True, False, True, False, False] * 2
@@ -76,33 +74,33 @@ def test_the_parts_of_every_step_are_timed_apart(images, model, conditions: Trai
         assert 0.8 * epoch.train_seconds < known < epoch.train_seconds
 
 
-def test_a_last_batch_of_one_image_is_no_trouble(images, conditions: TrainContext, small) -> None:
+def test_a_last_batch_of_one_image_is_no_trouble(images, context: TrainContext, small) -> None:
     module = small("resnet18").module
-    fitted = fit(module, images.batches(0, 33), images.batches(72, 73), SPEC, conditions)
+    fitted = fit(module, images.batches(0, 33), images.batches(72, 73), SPEC, context)
     assert len(fitted.history) == 3
 
 
-def test_the_validation_images_teach_nothing(images, model, conditions: TrainContext) -> None:
+def test_the_validation_images_teach_nothing(images, model, context: TrainContext) -> None:
     other = copy.deepcopy(model.module)
     spec = TrainSpec(epochs=1, batch_size=16)
-    fit(model.module, images.batches(0, 48), images.batches(48, 60), spec, conditions)
-    fit(other, images.batches(0, 48), images.batches(60, 96), spec, conditions)
+    fit(model.module, images.batches(0, 48), images.batches(48, 60), spec, context)
+    fit(other, images.batches(0, 48), images.batches(60, 96), spec, context)
     trainable_state_dict = other.state_dict()
     assert all(torch.equal(value, trainable_state_dict[name]) for name, value in model.module.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_p16", "resnet18"])
-def test_a_loss_that_is_not_finite_ends_it(images, conditions: TrainContext, small, name: str) -> None:
+def test_a_loss_that_is_not_finite_ends_it(images, context: TrainContext, small, name: str) -> None:
     spec = TrainSpec(epochs=3, batch_size=16, lr=100, optimizer="sgd", clip_norm=None, warmup_epochs=0)
     with pytest.raises(Diverged, match=r"loss of epoch \d.* is (nan|inf)"):
-        fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, conditions)
+        fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, context)
 
 
-def test_the_callbacks_are_called(images, conditions: TrainContext, small) -> None:
+def test_the_callbacks_are_called(images, context: TrainContext, small) -> None:
     epochs, steps = [], []
-    watcher = TrainCallbacks(epochs.append, lambda *facts: steps.append(facts[:3]))
+    callbacks = TrainCallbacks(epochs.append, lambda *facts: steps.append(facts[:3]))
     spec = TrainSpec(epochs=2, batch_size=20)
-    fitted = fit(small("vit_tiny_p16").module, images.batches(0, 48), images.batches(72, 96), spec, conditions, watcher)
+    fitted = fit(small("vit_tiny_p16").module, images.batches(0, 48), images.batches(72, 96), spec, context, callbacks)
     assert tuple(epochs) == fitted.history
     assert steps == [(e, done, 48) for e in (1, 2) for done in (20, 40, 48)]
 
@@ -123,22 +121,22 @@ def _features(count: int = 60, width: int = 5) -> FeatureBatches:
 
 @pytest.mark.parametrize("balance", ["none", "weights"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_micro_batches_add_up_to_the_whole_batch(conditions: TrainContext, balance: str, smoothing: float) -> None:
+def test_micro_batches_add_up_to_the_whole_batch(context: TrainContext, balance: str, smoothing: float) -> None:
     spec = TrainSpec(epochs=3, batch_size=25, balance=balance, label_smoothing=smoothing)
     one, many = _linear(), _linear()
-    whole = fit(one, _features(), _features(30), spec, conditions)
-    parts = fit(many, _features(), _features(30), spec.model_copy(update={"micro_batch": 4}), conditions)
+    whole = fit(one, _features(), _features(30), spec, context)
+    parts = fit(many, _features(), _features(30), spec.model_copy(update={"micro_batch": 4}), context)
     assert torch.allclose(one.weight, many.weight, atol=1e-5)
     assert whole.history[-1].train.loss == pytest.approx(parts.history[-1].train.loss, abs=1e-5)
 
 
-def test_patience_stops_early(conditions: TrainContext) -> None:
+def test_patience_stops_early(context: TrainContext) -> None:
     spec = TrainSpec(epochs=50, batch_size=20, lr=1e-9, select="accuracy", patience=3)
-    fitted = fit(_linear(), _features(), _features(30), spec, conditions)
+    fitted = fit(_linear(), _features(), _features(30), spec, context)
     assert len(fitted.history) == fitted.best_epoch + 3 < 50
 
 
-def test_a_step_by_hand(conditions: TrainContext) -> None:
+def test_a_step_by_hand(context: TrainContext) -> None:
     """One epoch of one batch with plain SGD is one step down the gradient of the mean loss."""
     module, data = _linear(), _features(24)
     spec = TrainSpec(epochs=1, batch_size=24, optimizer="sgd", momentum=0, lr=0.5, weight_decay=0, warmup_epochs=0)
@@ -149,7 +147,7 @@ def test_a_step_by_hand(conditions: TrainContext) -> None:
     gradient = shares.T @ inputs / 24
     bias = shares.mean(0)
     norm = (gradient.square().sum() + bias.square().sum()).sqrt()
-    fit(module, data, data, spec, conditions)
+    fit(module, data, data, spec, context)
     assert torch.allclose(module.weight.double(), start - 0.5 * gradient / max(1.0, norm), atol=1e-5)
 
 

@@ -38,22 +38,22 @@ def _plan(module: Classifier, images, cell: Cell, folder: Path) -> Plan:
     return plan(cell, module, train, images.batches(60, 80), device=CPU, inference_batch=7, folder=folder)
 
 
-def _run(module: Classifier, images, cell: Cell, conditions: TrainContext, folder: Path):
+def _run(module: Classifier, images, cell: Cell, context: TrainContext, folder: Path):
     found = _plan(module, images, cell, folder)
-    fitted = fit(found.learner, found.train, found.validation, cell.train, conditions)
+    fitted = fit(found.learner, found.train, found.validation, cell.train, context)
     test = images.batches(80, 96)
     return found, fitted, predict(module, test, np.arange(16), 32, CPU, "fp32")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_cached_features_give_what_the_slow_way_gives(
-    images, model, conditions: TrainContext, tmp_path: Path, precision: str
+    images, model, context: TrainContext, tmp_path: Path, precision: str
 ) -> None:
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3)
     slow_spec = spec.model_copy(update={"cache_features": False})
     slow_module = copy.deepcopy(model.module)
-    fast = _run(model.module, images, _cell(spec, precision=precision), conditions, tmp_path)
-    slow = _run(slow_module, images, _cell(slow_spec, precision=precision), conditions, tmp_path)
+    fast = _run(model.module, images, _cell(spec, precision=precision), context, tmp_path)
+    slow = _run(slow_module, images, _cell(slow_spec, precision=precision), context, tmp_path)
     assert (fast[0].settings.cached_features, slow[0].settings.cached_features) == (True, False)
     tolerance = 1e-4 if precision == "fp32" else 2e-2
     assert np.allclose(fast[2], slow[2], atol=tolerance, rtol=tolerance)
@@ -64,11 +64,11 @@ def test_cached_features_give_what_the_slow_way_gives(
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_a_frozen_backbone_stands_still(images, model, conditions: TrainContext, tmp_path: Path, cached: bool) -> None:
+def test_a_frozen_backbone_stands_still(images, model, context: TrainContext, tmp_path: Path, cached: bool) -> None:
     before = copy.deepcopy(model.module.backbone.state_dict())
     head = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, cache_features=cached, augment="light")
-    _run(model.module, images, _cell(spec), conditions, tmp_path)
+    _run(model.module, images, _cell(spec), context, tmp_path)
     after = model.module.backbone.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())  # batch statistics too

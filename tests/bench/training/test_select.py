@@ -35,11 +35,11 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METRICS.entries, "undefined", f"{__name__}:UNDEFINED")
 
 
-def test_a_registered_metric_picks_the_epoch(images, model, conditions: TrainContext) -> None:
+def test_a_registered_metric_picks_the_epoch(images, model, context: TrainContext) -> None:
     """The kept weights are those of the epoch with its best value, where lower is better."""
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3, select="worst_miss")
     validation = images.batches(72, 96)
-    fitted = fit(model.module, images.batches(0, 48), validation, spec, conditions)
+    fitted = fit(model.module, images.batches(0, 48), validation, spec, context)
     found = [epoch.validation.selected for epoch in fitted.history]
     assert len(set(found)) > 1
     assert found[fitted.best_epoch - 1] == min(value for value in found if value is not None)
@@ -62,12 +62,12 @@ def test_the_loss_breaks_a_tie_and_an_undefined_score_comes_last() -> None:
     assert score_logits(logits, np.arange(3), 3, "macro_f1").selected == 1.0
 
 
-def test_heads_that_are_solved_select_by_it_too(conditions: TrainContext) -> None:
+def test_heads_that_are_solved_select_by_it_too(context: TrainContext) -> None:
     draw = np.random.default_rng(0)
     labels = np.arange(60) % 3
     features = torch.from_numpy(draw.normal(size=(1, 60, 4)).astype(np.float32))
     batches = FeatureBatches(features, labels, torch.device("cpu"))
-    scores = fit_knn(batches, batches, TrainSpec(select="worst_miss"), conditions).result.history[0].validation
+    scores = fit_knn(batches, batches, TrainSpec(select="worst_miss"), context).result.history[0].validation
     assert scores.selected == 0.0  # the nearest neighbor of a training image is itself
 
 
