@@ -19,16 +19,28 @@ from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from bench.errors import DependencyError, StudyError, nearest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Registry"]
+__all__ = ["REGISTRIES", "Registry", "registry"]
 
 T = TypeVar("T")
+
+REGISTRIES = {
+    "sources": "bench.data.sources:SOURCES",
+    "metrics": "bench.stats.metrics:METRICS",
+    "executors": "bench.execution.executor:EXECUTORS",
+    "sections": "reports.sections:SECTIONS",
+    "exports": "reports.exports:EXPORTS",
+    "corruptions": "bench.data.corruptions:CORRUPTIONS",
+    "explanations": "bench.explanations:EXPLANATIONS",
+}
+"""Where the registry of each kind stands, for those who know a kind by its name alone: the command line, which lists
+them, and the study, which lies below what it names."""
 
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -164,3 +176,9 @@ def _docstring(tree: ast.Module, attribute: str) -> str | None:
 def _help(call: ast.Call) -> str | None:
     given = (word.value for word in call.keywords if word.arg == "help")
     return next((str(text.value) for text in given if isinstance(text, ast.Constant)), None)
+
+
+def registry(kind: str) -> Registry[Any]:
+    """Import the registry of one of `REGISTRIES` and return it."""
+    module, _, attribute = REGISTRIES[kind].partition(":")
+    return cast("Registry[Any]", getattr(import_module(module), attribute))

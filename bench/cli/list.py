@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from bench.cli.output import printable
 from bench.errors import StudyError, nearest
-from bench.registry import Registry
+from bench.registry import REGISTRIES, registry
 
-__all__ = ["KINDS", "list_kind"]
-
-KINDS = {
-    "sources": "bench.data.sources:SOURCES",
-    "metrics": "bench.stats.metrics:METRICS",
-    "executors": "bench.execution.executor:EXECUTORS",
-    "sections": "reports.sections:SECTIONS",
-    "exports": "reports.exports:EXPORTS",
-    "corruptions": "bench.data.corruptions:CORRUPTIONS",
-    "explanations": "bench.explanations:EXPLANATIONS",
-}
-"""The registry of each kind, imported when it is listed."""
+__all__ = ["list_kind"]
 
 _OTHERS = ("studies", "models")
 
 
-def list_kind(kind: Annotated[str, typer.Argument(help=f"{', '.join((*KINDS, *_OTHERS))}.")]) -> None:
+def list_kind(kind: Annotated[str, typer.Argument(help=f"{', '.join((*REGISTRIES, *_OTHERS))}.")]) -> None:
     """List what there is of a kind, with what installed packages add: a name and a line about it."""
     if kind == "models":
         typer.echo("`patchbench models` lists them with their sizes.")
@@ -39,14 +27,13 @@ def list_kind(kind: Annotated[str, typer.Argument(help=f"{', '.join((*KINDS, *_O
 
 
 def _registered(kind: str) -> dict[str, str]:
-    if kind not in KINDS:
-        known = (*KINDS, *_OTHERS)
+    if kind not in REGISTRIES:
+        known = (*REGISTRIES, *_OTHERS)
         raise StudyError(f"unknown kind {kind!r}; choose from {', '.join(known)}.{nearest(kind, known)}")
-    module, _, attribute = KINDS[kind].partition(":")
-    registry: Registry[object] = getattr(import_module(module), attribute)
-    lines = registry.describe()
+    found = registry(kind)
+    lines = found.describe()
     if not lines:
-        typer.echo(f"There are no {kind} yet. A package adds one by an entry point in the group {registry.group!r}.")
+        typer.echo(f"There are no {kind} yet. A package adds one by an entry point in the group {found.group!r}.")
     return lines
 
 

@@ -161,7 +161,7 @@ def _watch(
 
 
 def _oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since boot; 0 where it does not report it."""
+    """How many processes the kernel has killed for want of memory since boot; 0 where it does not say."""
     with suppress(OSError):
         for line in Path("/proc/vmstat").read_text().splitlines():
             if line.startswith("oom_kill "):

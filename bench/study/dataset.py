@@ -11,8 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from bench.data.sources import SOURCES
 from bench.errors import StudyError
+from bench.registry import registry
 
 __all__ = ["DatasetSpec", "DuplicatePolicy", "SplitMethod", "SplitSpec"]
 
@@ -23,7 +23,7 @@ LARGEST_SIDE = 4096
 
 def _known_source(name: str) -> str:
     try:
-        return SOURCES.check(name)
+        return registry("sources").check(name)
     except StudyError as error:
         raise ValueError(str(error)) from error
 
@@ -95,11 +95,12 @@ class DatasetSpec(_Frozen):
         if self.path is None:
             return "synthetic" if self.name is None else "medmnist"
         suffix = self.path.suffix.lower()
-        return next((name for name in SOURCES.names() if suffix in SOURCES.load(name).suffixes), "folder")
+        known = registry("sources").load_all()
+        return next((name for name, source in known.items() if suffix in source.suffixes), "folder")
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
-        kind = SOURCES.load(self.kind)
+        kind = registry("sources").load(self.kind)
         if self.labels is not None and not kind.takes_labels:
             raise ValueError(f"labels: only a csv source takes a list of labels, and this one is {self.kind}")
         if self.labels is not None and len(set(self.labels)) < 2:

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from bench.data.sources import SOURCES
 from bench.errors import DataError, StudyError, nearest
+from bench.registry import registry
 from bench.study.schema import absolute, is_file
 from bench.study.yaml_lines import Location, StrictLoader, kind_of
 
@@ -76,7 +76,7 @@ def point_at_data(tree: dict[str, Any], path: Path) -> None:
         raise StudyError(f"dataset: this is a mapping (source, path, image_size ...), not {kind_of(dataset)}.")
     dataset = {**dataset, "path": str(absolute(path, Path.cwd()))}
     source = dataset.get("source") or "synthetic"
-    if source in SOURCES.names():  # an unknown one is reported with its line
-        for key in SOURCES.load(source).dropped_by_data:
+    if source in registry("sources").names():  # an unknown one is reported with its line
+        for key in registry("sources").load(source).dropped_by_data:
             dataset.pop(key, None)
     tree["dataset"] = dataset

@@ -18,7 +18,7 @@ __all__ = ["lines", "outcome_words", "summary", "write_page"]
 
 def outcome_words(_: Translate) -> dict[str, str]:
     """How each outcome is called."""
-    return {"better": _("better"), "worse": _("worse"), "same": _("no difference"), "unknown": _("cannot be told")}
+    return {"better": _("better"), "worse": _("worse"), "same": _("no difference"), "unknown": _("cannot be decided")}
 
 
 def summary(compared: Compared, _: Translate) -> str:
@@ -29,7 +29,9 @@ def summary(compared: Compared, _: Translate) -> str:
     gone = compared.only_before
     if gone:
         names = ", ".join(pair.title for pair in gone[:4]) + (" …" if len(gone) > 4 else "")
-        missing = _("Missing from the run after, so not judged: {n} of {all} cells of the run before ({names}).")
+        missing = _(
+            "Missing from the run after, reported but not counted: {n} of {all} cells of the run before ({names})."
+        )
         before = sum(pair.before is not None for pair in compared.pairs)
         text += " " + missing.format(n=len(gone), all=before, names=names)
     return text

@@ -48,12 +48,12 @@ def alerts(data: ReportData, _: Translate) -> list[Alert]:
 def _of_data(data: ReportData, _: Translate) -> list[Alert]:
     found = []
     if data.is_synthetic:
-        text = _("The images were drawn by a program. The scores say nothing about real images.")
+        text = _("The images were made by a program. The scores say nothing about real images.")
         found.append(Alert("warning", _("Synthetic data"), text))
     found += [Alert("warning", _("Data"), word(warning, _)) for warning in data.dataset.warnings]
     leaks = data.dataset.leak_pairs or len(data.dataset.leaks)  # older runs list all of them
     if leaks:
-        text = _("{n} pairs of images that look alike lie on different sides of the split, so the scores may flatter.")
+        text = _("{n} pairs of images that look alike lie in different splits, so the scores may flatter.")
         found.append(Alert("warning", _("Leak between training and test"), text.format(n=leaks)))
     small = [name for name, count in _test_counts(data).items() if count < FEW_IMAGES]
     if small:

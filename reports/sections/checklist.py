@@ -1,4 +1,4 @@
-"""What it takes to repeat the run, and what differed between its configurations."""
+"""What it takes to repeat the run, and whether it is stored."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def checks(data: ReportData, _: Translate) -> list[Check]:
             _state(bool(dataset.split_hash)),
             dataset.split_hash[:16],
         ),
-        Check(_("No images that look alike lie on both sides of the split"), _state(not dataset.leaks)),
+        Check(_("No images that look alike lie in different splits"), _state(not dataset.leaks)),
         Check(
             _("Every planned cell has a result"),
             _state(all(entry.result for entry in data.entries)),

@@ -1,4 +1,4 @@
-"""Accuracy against cost."""
+"""Accuracy against cost, and what it took to reach an accuracy."""
 
 from __future__ import annotations
 

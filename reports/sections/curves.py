@@ -1,4 +1,4 @@
-"""Learning curves."""
+"""Scores by epoch."""
 
 from __future__ import annotations
 

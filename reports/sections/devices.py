@@ -1,4 +1,4 @@
-"""CPU beside GPU."""
+"""The same model on the CPU and on another device."""
 
 from __future__ import annotations
 

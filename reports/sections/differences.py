@@ -1,4 +1,4 @@
-"""Settings in which the cells differ."""
+"""Settings in which the configurations differ."""
 
 from __future__ import annotations
 

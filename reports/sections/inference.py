@@ -1,4 +1,4 @@
-"""Speed of inference from its raw samples, and memory phase by phase."""
+"""Speed of inference, from its raw samples."""
 
 from __future__ import annotations
 

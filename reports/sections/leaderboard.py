@@ -1,4 +1,4 @@
-"""The rows of the page's tables. Pure: from report data to plain values."""
+"""Every cell with its scores and costs, in a table that sorts and filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory by phase."""
+"""Peak memory of each phase of a cell."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def class_rows(counts: Matrix, classes: list[str]) -> list[ClassRow]:
     return [
         ClassRow(
             name,
-            percent(score.precision, N_("no image was said to be of this class"), 1),
+            percent(score.precision, N_("no image was predicted to be of this class"), 1),
             percent(score.recall, N_("no test image is of this class"), 1),
             number(score.f1, N_("neither there nor ever predicted")),
             score.support,

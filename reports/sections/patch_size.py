@@ -1,4 +1,4 @@
-"""What the patch size changes."""
+"""What the patch size of Vision Transformers changes."""
 
 from __future__ import annotations
 

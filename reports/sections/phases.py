@@ -1,4 +1,4 @@
-"""Where the time went."""
+"""Where the time of a cell and of a training step went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections that put models beside each other: what their templates need, as plain values."""
+"""Which differences between models are real: paired tests on the same test images."""
 
 from __future__ import annotations
 

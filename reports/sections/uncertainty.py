@@ -1,4 +1,4 @@
-"""How sure: intervals, and the spread of seeds."""
+"""Scores with their intervals, and how they spread from seed to seed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the parent and a cell's process send each other."""
+"""The messages between the parent and a cell's process."""

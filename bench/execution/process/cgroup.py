@@ -135,7 +135,7 @@ def _sweep(base: Path) -> None:
 
 
 def _hands_down(base: Path) -> bool:
-    """Whether a group of version 2 lets those below it limit their memory; it is set to where that is permitted."""
+    """Whether a group of version 2 lets those below it limit their memory; it is made to where that is allowed."""
     try:
         if "memory" not in (base / "cgroup.subtree_control").read_text().split():
             (base / "cgroup.subtree_control").write_text("+memory")

@@ -74,7 +74,7 @@ class Child:
     def end(self, grace: float) -> int:
         """End what is left of it and of all that it started: first asked to, then made to. Returns its exit code.
 
-        grace: seconds between SIGTERM and SIGKILL. A Ctrl-C meanwhile shortens it and is reported in `interrupted`.
+        grace: seconds between SIGTERM and SIGKILL. A Ctrl-C meanwhile shortens it and sets `interrupted`.
         """
         try:
             if not self.wait(0):  # which leaves it unreaped, so that its number is nobody else's yet

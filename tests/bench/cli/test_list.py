@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli.list import KINDS
 from bench.cli.main import app
 from bench.errors import StudyError
-from bench.registry import Registry
+from bench.registry import REGISTRIES, Registry, registry
 from bench.study.load import shipped_studies
 
 
@@ -21,19 +19,18 @@ def _listed(kind: str) -> str:
 
 
 def _registry(kind: str) -> Registry[object]:
-    module, _, attribute = KINDS[kind].partition(":")
-    found = getattr(import_module(module), attribute)
+    found = registry(kind)
     assert isinstance(found, Registry)
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", REGISTRIES)
 def test_every_entry_of_a_kind_is_listed_with_a_line_about_it(kind: str) -> None:
-    registry = _registry(kind)
-    assert registry.group == f"patchbench.{kind}"
+    found = _registry(kind)
+    assert found.group == f"patchbench.{kind}"
     rows = [line.split(maxsplit=1) for line in _listed(kind).splitlines()]
-    if registry.names():
-        assert tuple(row[0] for row in rows) == registry.names()
+    if found.names():
+        assert tuple(row[0] for row in rows) == found.names()
         assert all(len(row) == 2 for row in rows)
     else:
         assert _listed(kind) == (
@@ -41,16 +38,16 @@ def test_every_entry_of_a_kind_is_listed_with_a_line_about_it(kind: str) -> None
         )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", REGISTRIES)
 def test_what_is_registered_is_there(kind: str) -> None:
-    registry = _registry(kind)
-    assert list(registry.load_all()) == list(registry.names())
+    found = _registry(kind)
+    assert list(found.load_all()) == list(found.names())
 
 
 def test_listing_imports_no_torch() -> None:
     code = (
-        "import sys; from bench.cli.list import KINDS, list_kind;"
-        "[list_kind(kind) for kind in KINDS];"
+        "import sys; from bench.cli.list import list_kind; from bench.registry import REGISTRIES;"
+        "[list_kind(kind) for kind in REGISTRIES];"
         "sys.exit(bool({'torch', 'timm', 'torchvision', 'matplotlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL).returncode == 0

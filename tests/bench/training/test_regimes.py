@@ -16,7 +16,8 @@ import torch
 from bench.errors import RunError
 from bench.study.schema import Cell, ModelEntry
 from bench.study.train import TrainSpec
-from bench.training.heads.plan import Plan, allocate_features, extract
+from bench.training.heads.features import allocate_features, extract
+from bench.training.heads.plan import Plan
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import TrainContext, fit
 from bench.training.predict import predict
@@ -128,10 +129,10 @@ def test_features_that_find_no_room_on_the_disk_are_reported(tmp_path: Path) -> 
         "import resource, sys, torch\n"
         "from pathlib import Path\n"
         "from bench.errors import RunError\n"
-        "from bench.training.heads.features import room_for\n"
+        "from bench.training.heads.features import allocate_features\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6))\n"
         "try:\n"
-        "    room_for((300, 1000), torch.device('cpu'), Path(sys.argv[1]), large=100)\n"
+        "    allocate_features((300, 1000), torch.device('cpu'), Path(sys.argv[1]), large=100)\n"
         "except RunError as error:\n"
         "    print(error)\n"
     )

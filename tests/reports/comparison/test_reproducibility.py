@@ -54,7 +54,7 @@ def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(twic
     assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
 
 
-def test_it_is_told_in_spanish_too(twice) -> None:
+def test_it_is_reported_in_spanish_too(twice) -> None:
     runs = twice(2)
     (changed, lost) = sorted(runs[1].glob("cells/*"))
     labels = np.arange(8) % 2

@@ -60,7 +60,7 @@ def test_a_run_and_its_copy_do_not_differ(runs) -> None:
     assert compared.regressions == []
 
 
-def test_slower_larger_and_broken_cells_are_told(runs) -> None:
+def test_slower_larger_and_broken_cells_are_reported(runs) -> None:
     def slower(stored) -> None:
         stored["timings"]["epoch_seconds"] = [1.5 * s for s in stored["timings"]["epoch_seconds"]]
         stored["memory"]["peak_ram_mib"] *= 1.3
@@ -87,7 +87,7 @@ def test_a_small_change_of_time_is_no_regression(runs) -> None:
     assert compare_runs(*runs).regressions == []
 
 
-def test_accuracy_is_judged_by_a_test_on_the_same_images(runs) -> None:
+def test_accuracy_is_decided_by_a_test_on_the_same_images(runs) -> None:
     """A model's predictions exchanged for those of one that is clearly worse."""
     ids = {r.label: r.id for r in load_results(runs[1]).results() if r.cell.device == "cpu"}
     good, bad = ("cells/" + ids[name] + "/predictions.parquet" for name in ("vit_small_p16", "vit_small_p128"))
@@ -181,10 +181,10 @@ def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs) -> N
     assert compare_runs(*runs).regressions == []
 
 
-def test_cells_that_are_missing_after_are_told_and_no_regression(make_run: Callable[..., Path], runs) -> None:
+def test_cells_that_are_missing_after_are_reported_and_no_regression(make_run: Callable[..., Path], runs) -> None:
     shorter = make_run("shorter", thumbnails=False, models=MODELS[:4])
     compared = compare_runs(runs[0], shorter)
     assert compared.regressions == []
     assert len(compared.only_before) == 2
     told = list(lines(compared, ENGLISH))[-1][1]
-    assert "Missing from the run after, so not judged: 2 of 10 cells of the run before (</script>" in told
+    assert "Missing from the run after, reported but not counted: 2 of 10 cells of the run before (</script>" in told

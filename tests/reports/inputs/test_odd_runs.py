@@ -55,7 +55,7 @@ def test_one_class_is_never_predicted_and_one_is_absent(make_run: Callable[..., 
     change_results(run, edit)
     text = render_report([run]).read_text(encoding="utf-8")
     assert "no test image is of this class" in text
-    assert "no image was said to be of this class" in text
+    assert "no image was predicted to be of this class" in text
 
 
 def test_a_result_that_is_damaged_is_named(make_run: Callable[..., Path]) -> None:
@@ -68,11 +68,11 @@ def test_a_result_that_is_damaged_is_named(make_run: Callable[..., Path]) -> Non
 
 def test_without_pictures_the_answers_are_still_shown(make_run: Callable[..., Path]) -> None:
     text = render_report([make_run(models=TWO, images=60, thumbnails=False)]).read_text(encoding="utf-8")
-    assert "no picture stored" in text
+    assert "no image stored" in text
     assert "data:image" not in text
 
 
-def test_a_backbone_frozen_at_random_is_told_and_judged_by_no_claim(make_run: Callable[..., Path]) -> None:
+def test_a_backbone_frozen_at_random_is_reported_and_counted_by_no_claim(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60)
     change_results(run, lambda result: result["cell"]["model"].update(weights="none"))
     text = render_report([run]).read_text(encoding="utf-8")

@@ -35,7 +35,7 @@ def test_one_model_is_compared_with_nothing(make_run: Callable[..., Path]) -> No
     assert "no other model" in sentences(make_run(models=FAR[:1], devices=("cpu",), images=80))
 
 
-def test_without_predictions_only_the_range_is_told(make_run: Callable[..., Path]) -> None:
+def test_without_predictions_only_the_range_is_reported(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAR, devices=("cpu",), images=80)
     for path in run.glob("cells/*/predictions.parquet"):
         path.unlink()

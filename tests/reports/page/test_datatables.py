@@ -44,7 +44,7 @@ def test_another_text_is_refused(module) -> None:
         datatables.as_script(module)
 
 
-def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name) -> Never:
         raise PackageNotFoundError(name)
 
@@ -54,7 +54,7 @@ def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         datatables.datatables()
 
 
-def test_a_damaged_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "dt_bundle.js").write_bytes(b"var a=1;\xff\xfe")
 
     class Damaged:

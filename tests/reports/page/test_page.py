@@ -109,12 +109,12 @@ def test_published_rows_are_marked(page) -> None:
     assert "not measured here" in section
 
 
-def test_the_command_and_the_machine_are_told(page) -> None:
+def test_the_command_and_the_machine_are_reported(page) -> None:
     assert "patchbench run blood-cells --data &#39;my images.zip&#39; --device cpu,cuda" in page
     assert "A CPU &lt;2 GHz&gt;" in page
 
 
-def test_the_parts_of_a_step_are_told(page) -> None:
+def test_the_parts_of_a_step_are_reported(page) -> None:
     start = page.index("<summary>Inside a training step")
     told = page[start : page.index("</details>", start)].replace("\u202f", " ").replace("\u00a0", " ")
     for figure in (">40<", "100 ms", "5.00 %", "25.00 %", "50.00 %", "20.00 %"):
@@ -289,7 +289,7 @@ def test_a_temperature_is_fitted_on_validation_and_applied_to_the_test_images(ma
         render_report([run])
 
 
-def test_what_disturbed_the_measuring_is_told(make_run: Callable[..., Path]) -> None:
+def test_what_disturbed_the_measuring_is_reported(make_run: Callable[..., Path]) -> None:
     run = make_run(images=80)
     numbers = itertools.count()
 

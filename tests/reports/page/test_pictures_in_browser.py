@@ -86,7 +86,7 @@ def test_the_learning_curves_draw_one_score_of_one_model(page) -> None:
     everything = lines()
     assert everything > 10
     Select(page.find_element("id", "curves-score")).select_by_value("loss")
-    Select(page.find_element("id", "curves-side")).select_by_value("train")
+    Select(page.find_element("id", "curves-split")).select_by_value("train")
     drawn("Loss (train)")
     Select(page.find_element("id", "curves-model")).select_by_index(1)
     WebDriverWait(page, 60).until(lambda _: lines() == 1)

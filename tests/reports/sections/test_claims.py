@@ -49,7 +49,7 @@ def change(run, label, **memory_or_timings) -> None:
     ("small", "large", "outcome"),
     [(500, 900, "supported"), (900, 500, "contradicted"), (900, 901, "not enough evidence")],
 )
-def test_ram_by_patch_is_told_from_pairs_that_differ_in_the_patch_alone(
+def test_ram_by_patch_is_read_from_pairs_that_differ_in_the_patch_alone(
     make_run: Callable[..., Path], small, large, outcome
 ) -> None:
     run = make_run(models=FAST_VIT, devices=("cpu",), images=80)
@@ -73,7 +73,7 @@ def test_a_vit_that_the_test_places_below_does_not_count(make_run: Callable[...,
     assert outcomes(run)["ViTs reach the accuracy of CNNs in less time."] == "contradicted"
 
 
-def test_freezing_is_judged_on_pairs_of_regimes(make_run: Callable[..., Path]) -> None:
+def test_freezing_is_decided_on_pairs_of_regimes(make_run: Callable[..., Path]) -> None:
     run = make_run(models=FAST_VIT[:1], devices=("cpu",), regimes=("frozen", "finetune"), images=80)
     seconds = {"frozen": 10.0, "finetune": 80.0}
     change_results(run, lambda result: result["timings"].update(train_seconds=seconds[result["cell"]["regime"]]))
@@ -93,7 +93,7 @@ def test_every_claim_is_answered_where_the_run_holds_something(make_run: Callabl
     assert (robust.outcome, "occluded, shuffled or corrupted" in robust.figures) == ("not enough evidence", True)
 
 
-def test_patches_are_told_from_names_as_timm_writes_them(make_run: Callable[..., Path]) -> None:
+def test_patches_are_read_from_names_as_timm_writes_them(make_run: Callable[..., Path]) -> None:
     models = [("small", "vit", 16, 9_000_000, 3.0), ("large", "vit", 32, 9_000_000, 3.0)]
     run = make_run(models=models, devices=("cpu",), images=80)
     name = "timm:vit_small_patch{}_224"

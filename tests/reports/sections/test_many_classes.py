@@ -25,7 +25,7 @@ def test_the_classes_with_most_errors_stay_in_their_order() -> None:
     assert [cell.is_right for cell in first[1]] == [True, False, False, False]
 
 
-def test_images_said_to_be_of_a_class_that_is_not_shown_are_counted() -> None:
+def test_images_predicted_to_be_of_a_class_that_is_not_shown_are_counted() -> None:
     found = confusion([[0, 1, 0, 1], [1, 2, 0, 3], [0, 0, 9, 0], [0, 3, 0, 2]], ["a", "b", "c", "d"], most=2)
     assert [(name, [cell.count for cell in row]) for name, row in found.rows] == [("b", [2, 3, 1]), ("d", [3, 2, 0])]
     assert found.rows[0][1][2].share == 1 / 6, "of all images of the class"

@@ -104,7 +104,7 @@ REASONS = {
     "not measured on both devices",
     "too few samples",
     "the study names no price for this device",
-    "no image was said to be of this class",
+    "no image was predicted to be of this class",
     "no test image is of this class",
     "neither there nor ever predicted",
 }

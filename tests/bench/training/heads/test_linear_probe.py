@@ -78,20 +78,20 @@ def test_the_regression_is_scikit_learns(context: TrainContext) -> None:
     model.fit((inputs - mean) / deviation, train.labels)
     expected = model.predict_proba((checked - mean) / deviation)
     with torch.inference_mode():
-        found = solved.head(validation.features[0]).softmax(1).numpy()
+        found = solved.learner(validation.features[0]).softmax(1).numpy()
     assert np.allclose(found, expected, atol=0.01)
 
 
 def test_the_regression_takes_two_classes(context: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=2)
     context = type(context)(**{**context.__dict__, "classes": 2})
-    assert fit_logistic(train, validation, TrainSpec(), context).epoch.validation.accuracy > 0.7
+    assert fit_logistic(train, validation, TrainSpec(), context).result.history[0].validation.accuracy > 0.7
 
 
 def test_the_regression_takes_a_class_without_training_images(context: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=3)
     solved = fit_logistic(train, validation, TrainSpec(), context)
-    assert set(solved.validation_logits.argmax(1)) == {0, 1}
+    assert set(solved.result.validation_logits.argmax(1)) == {0, 1}
 
 
 def test_one_neighbor_is_scikit_learns(context: TrainContext) -> None:
@@ -118,7 +118,7 @@ def test_neighbors_in_parts_are_those_of_all_at_once(context: TrainContext, monk
     monkeypatch.setattr("bench.training.heads.baselines._ROWS", 32)
     train, validation = _features(150, 0, views=2), _features(70, 1)
     solved = fit_knn(train, validation, TrainSpec(), context)
-    assert np.allclose(solved.validation_logits, solved.head(validation.features[0]), atol=1e-5)
+    assert np.allclose(solved.result.validation_logits, solved.learner(validation.features[0]), atol=1e-5)
     head = KnnHead(train.features.flatten(0, 1), torch.from_numpy(np.tile(train.labels, 2)), 3, 10)
     likeness = head.features @ head.features.T
     of_one_image = torch.arange(300)[:, None] % 150 == torch.arange(300) % 150

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
@@ -18,6 +18,7 @@ from bench.training.step import Step
 LABELS = np.repeat([0, 1, 2], [900, 90, 10])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=200))
 def test_weights_are_those_of_scikit_learn(values: list[int]) -> None:
     labels = np.array(values)
