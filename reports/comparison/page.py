@@ -11,17 +11,17 @@ from bench.results.files import write_atomic
 from reports.comparison.runs import Compared, MetricChange
 from reports.page.render import environment
 from reports.text.csp import policy
-from reports.text.i18n import TEMPLATES, Translate
+from reports.text.i18n import TEMPLATES, Translator
 
 __all__ = ["lines", "outcome_words", "summary", "write_page"]
 
 
-def outcome_words(_: Translate) -> dict[str, str]:
+def outcome_words(_: Translator) -> dict[str, str]:
     """How each outcome is called."""
     return {"better": _("better"), "worse": _("worse"), "same": _("no difference"), "unknown": _("cannot be decided")}
 
 
-def summary(compared: Compared, _: Translate) -> str:
+def summary(compared: Compared, _: Translator) -> str:
     """What came of all cells, and which are missing from the run after."""
     text = _("{better} figures became better beyond noise, {worse} became worse, {same} did not change.").format(
         **{outcome: compared.count(outcome) for outcome in ("better", "worse", "same")}
@@ -37,7 +37,7 @@ def summary(compared: Compared, _: Translate) -> str:
     return text
 
 
-def lines(compared: Compared, _: Translate) -> Iterator[tuple[str, str]]:
+def lines(compared: Compared, _: Translator) -> Iterator[tuple[str, str]]:
     """Lines for the terminal with their kind: title, better, worse, same or unknown."""
     words = outcome_words(_)
     for pair in compared.pairs:
@@ -58,7 +58,7 @@ def _line(item: MetricChange, words: dict[str, str]) -> str:
     return f"{item.measure}: {item.before.text} → {item.after.text}{change}, {words[item.outcome]}{why}"
 
 
-def write_page(compared: Compared, out: Path, _: Translate, lang: str) -> Path:
+def write_page(compared: Compared, out: Path, _: Translator, lang: str) -> Path:
     """Write the comparison as one self-contained HTML file without scripts; `RunError` where it cannot be written."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     first, second = compared.data.run_names

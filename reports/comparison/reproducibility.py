@@ -18,7 +18,7 @@ from reports.inputs.load import load_report_data
 from reports.inputs.metrics import compared_metrics
 from reports.inputs.significance import paired
 from reports.text.formatting import duration, percent, points
-from reports.text.i18n import ENGLISH, Translate
+from reports.text.i18n import ENGLISH, Translator
 
 __all__ = ["LEVEL", "Agreement", "CellAgreement", "agreement"]
 
@@ -63,7 +63,7 @@ class Agreement:
         """Whether both runs only measured the inference of every cell, so that there is no score to disagree on."""
         return bool(self.cells) and all(cell.verdict == "not trained" for cell in self.cells)
 
-    def lines(self, _: Translate = ENGLISH) -> Iterator[tuple[str, str]]:
+    def lines(self, _: Translator = ENGLISH) -> Iterator[tuple[str, str]]:
         """Lines for the terminal with their kind."""
         for cell in self.cells:
             yield "same" if cell.agrees else "worse", f"{cell.title}: {_(cell.verdict)}{cell.detail}{cell.times}"
@@ -78,7 +78,7 @@ class Agreement:
         yield "title", text.format(good=good, all=len(self.cells), n=rest)
 
 
-def agreement(first: Run | str | Path, second: Run | str | Path, _: Translate = ENGLISH) -> Agreement:
+def agreement(first: Run | str | Path, second: Run | str | Path, _: Translator = ENGLISH) -> Agreement:
     """Compare a run with its repetition, cell by cell.
 
     A cell is ``identical`` when every test image got the same class. Otherwise the metrics that tables
@@ -103,7 +103,7 @@ def agreement(first: Run | str | Path, second: Run | str | Path, _: Translate = 
     return Agreement(tuple(_cell(entry, other, level, _) for entry, other in pairs))
 
 
-def _cell(before: Entry, after: Entry | None, level: float, _: Translate) -> CellAgreement:
+def _cell(before: Entry, after: Entry | None, level: float, _: Translator) -> CellAgreement:
     title = " · ".join([*filter(None, before.configuration), f"{_('seed')} {before.seed}"])
     if before.result is None:
         return CellAgreement(title, "no scores to compare", f": {_('the first run has no result')}", "")
@@ -117,7 +117,7 @@ def _cell(before: Entry, after: Entry | None, level: float, _: Translate) -> Cel
     return CellAgreement(title, verdict, detail, _times(before, after, _))
 
 
-def _scores(before: Entry, after: Entry, level: float, _: Translate) -> tuple[Verdict, str]:
+def _scores(before: Entry, after: Entry, level: float, _: Translator) -> tuple[Verdict, str]:
     assert before.result is not None  # both are ok
     assert after.result is not None
     old, new = before.result.metrics.get("accuracy"), after.result.metrics.get("accuracy")
@@ -139,7 +139,7 @@ def _scores(before: Entry, after: Entry, level: float, _: Translate) -> tuple[Ve
 
 
 def _paired_scores(
-    labels: np.ndarray, then: np.ndarray, now: np.ndarray, level: float, text: str, _: Translate
+    labels: np.ndarray, then: np.ndarray, now: np.ndarray, level: float, text: str, _: Translator
 ) -> tuple[Verdict, str]:
     """Compare two runs' predictions on the same test images."""
     changed = int((then != now).sum())
@@ -165,7 +165,7 @@ def _resamples(level: float) -> int:
     return min(_MOST_RESAMPLES, max(RESAMPLES, math.ceil(20 / (1 - level))))
 
 
-def _times(before: Entry, after: Entry, _: Translate) -> str:
+def _times(before: Entry, after: Entry, _: Translator) -> str:
     assert before.result is not None
     assert after.result is not None
     ratios = []

@@ -21,7 +21,7 @@ from reports.inputs.load import load_report_data
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, paired
 from reports.text.formatting import Value, duration, memory, percent, points
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 from reports.text.messages import word
 
 __all__ = ["Compared", "MetricChange", "Outcome", "Pair", "compare"]
@@ -94,7 +94,7 @@ class Compared:
         return sum(item.outcome == outcome for pair in self.pairs for item in pair.changes)
 
 
-def compare(before: Run | str | Path, after: Run | str | Path, _: Translate, tolerance: float = TOLERANCE) -> Compared:
+def compare(before: Run | str | Path, after: Run | str | Path, _: Translator, tolerance: float = TOLERANCE) -> Compared:
     """Compare two runs on the same test images, cell by cell (label, regime, device, precision and seed).
 
     tolerance: the share by which a time or a memory peak has to differ. Raises `RunError` where the runs do not hold
@@ -130,7 +130,7 @@ def _key(entry: Entry) -> tuple[str, ...]:
     return (*entry.configuration, str(entry.seed))
 
 
-def _hardware(data: ReportData, index: int, _: Translate) -> str:
+def _hardware(data: ReportData, index: int, _: Translator) -> str:
     """The CPU, its cores, and the GPUs of a run's machine."""
     environment = data.environments[index]
     cpu = environment.cpu
@@ -141,7 +141,7 @@ def _hardware(data: ReportData, index: int, _: Translate) -> str:
 
 
 def _pair(
-    key: tuple[str, ...], before: Entry | None, after: Entry | None, same: bool, tolerance: float, _: Translate
+    key: tuple[str, ...], before: Entry | None, after: Entry | None, same: bool, tolerance: float, _: Translator
 ) -> Pair:
     label, *rest, seed = key
     title = " · ".join([label, *(part for part in rest if part), f"{_('seed')} {seed}"])
@@ -153,7 +153,7 @@ def _pair(
     return Pair(title, before, after, tuple(changes))
 
 
-def _ending(before: Entry, after: Entry, _: Translate) -> MetricChange:
+def _ending(before: Entry, after: Entry, _: Translator) -> MetricChange:
     old, new = (Value(_(entry.status.replace("_", " ")), 1.0 if entry.is_ok else 0.0) for entry in (before, after))
     outcome: Outcome = "same"
     if before.status != after.status:
@@ -163,7 +163,7 @@ def _ending(before: Entry, after: Entry, _: Translate) -> MetricChange:
     return MetricChange(_("Status"), old, new, "", outcome, word(after.reason, _))
 
 
-def _accuracy(before: Entry, after: Entry, _: Translate) -> MetricChange:
+def _accuracy(before: Entry, after: Entry, _: Translator) -> MetricChange:
     """The outcome stands for this cell alone until `_corrected` has seen all of them."""
     old, new = (percent(entry.result.metrics.get("accuracy") if entry.result else None) for entry in (before, after))
     labels, predicted = paired([before, after])
@@ -175,7 +175,7 @@ def _accuracy(before: Entry, after: Entry, _: Translate) -> MetricChange:
     return _Tested(_("Accuracy"), old, new, points(found.difference.estimate), "same", "", found)
 
 
-def _corrected(pairs: list[Pair], _: Translate) -> list[Pair]:
+def _corrected(pairs: list[Pair], _: Translator) -> list[Pair]:
     """Decide the accuracies by their tests, corrected over all cells (Holm)."""
     tested = [item.comparison for pair in pairs for item in pair.changes if isinstance(item, _Tested)]
     adjusted = iter(holm([found.p_value for found in tested]).tolist() if tested else [])
@@ -186,7 +186,7 @@ def _corrected(pairs: list[Pair], _: Translate) -> list[Pair]:
     return decided
 
 
-def _decided(item: _Tested, p: float, _: Translate) -> MetricChange:
+def _decided(item: _Tested, p: float, _: Translator) -> MetricChange:
     span = item.comparison.difference
     outcome: Outcome = "same" if p >= ALPHA else "better" if span.estimate > 0 else "worse"
     why = _("95 % interval {low} to {high} points, p = {p} after correction (McNemar, Holm)").format(
@@ -195,7 +195,7 @@ def _decided(item: _Tested, p: float, _: Translate) -> MetricChange:
     return MetricChange(item.measure, item.before, item.after, item.change, outcome, why)
 
 
-def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[MetricChange]:
+def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translator) -> list[MetricChange]:
     times = [
         (_("An epoch, median"), before.timings.epoch_seconds, after.timings.epoch_seconds),
         (_("Latency, median"), _latencies(before), _latencies(after)),
@@ -216,7 +216,7 @@ def _latencies(result: CellResult) -> tuple[float, ...]:
 
 
 def _time(
-    name: str, before: tuple[float, ...], after: tuple[float, ...], same: bool, tolerance: float, _: Translate
+    name: str, before: tuple[float, ...], after: tuple[float, ...], same: bool, tolerance: float, _: Translator
 ) -> MetricChange:
     found = speedup(before, after)
     old, new = duration(median(before)), duration(median(after))
@@ -238,7 +238,7 @@ def _time(
     return MetricChange(name, old, new, change, outcome, why)
 
 
-def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translate) -> list[MetricChange]:
+def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _: Translator) -> list[MetricChange]:
     found = []
     for name, key in ((_("Peak RAM"), "peak_ram_mib"), (_("Peak GPU memory"), "peak_vram_mib")):
         a, b = (getattr(result.memory, key) for result in (before, after))

@@ -13,7 +13,7 @@ from reports.inputs.entry import Entry
 from reports.inputs.metrics import compared_metrics
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["forest"]
 
@@ -21,7 +21,7 @@ MOST_ROWS = 60
 MARKERS = {"vit": "o", "cnn": "s"}
 
 
-def forest(data: ReportData, significance: Significance, _: Translate) -> Markup | None:
+def forest(data: ReportData, significance: Significance, _: Translator) -> Markup | None:
     """Every compared metric of every tested model with its 95 % interval; other seeds as small rings."""
     rows = [entry for entry in data.ok if significance.interval(entry) and _leads(entry, significance)][:MOST_ROWS]
     if not rows:

@@ -16,7 +16,7 @@ from reports.inputs.columns import COSTS, Cost, columns
 from reports.inputs.entry import Entry
 from reports.inputs.pareto import cost_points, front
 from reports.inputs.report_data import ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["explorer"]
 
@@ -24,7 +24,7 @@ __all__ = ["explorer"]
 _KINDS = ("vit", "cnn", "other")
 
 
-def explorer(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def explorer(data: ReportData, _: Translator) -> dict[str, Any] | None:
     """The data of the explorer: costs that two cells or more have, the cells, the cells (by index) on the front of each
     cost and device, and the specification to draw."""
     found = [entry for entry in data.ok if entry.accuracy is not None]
@@ -53,7 +53,7 @@ def explorer(data: ReportData, _: Translate) -> dict[str, Any] | None:
     }
 
 
-def _cell(entry: Entry, result: CellResult, costs: Sequence[Cost], data: ReportData, _: Translate) -> dict[str, Any]:
+def _cell(entry: Entry, result: CellResult, costs: Sequence[Cost], data: ReportData, _: Translator) -> dict[str, Any]:
     shown = {"accuracy", *(cost.key for cost in costs)}
     return {
         "title": f"{data.title(entry)} · {_('seed')} {entry.seed}",
@@ -65,7 +65,7 @@ def _cell(entry: Entry, result: CellResult, costs: Sequence[Cost], data: ReportD
     }
 
 
-def _specification(_: Translate) -> dict[str, Any]:
+def _specification(_: Translator) -> dict[str, Any]:
     """Points over a front line; the script sets the field, the title and the scale of the x axis."""
     import altair as alt
 

@@ -8,14 +8,14 @@ from typing import Any
 from reports.inputs.curves import SPLITS, curve, curve_scores, seeds_of
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["curves_chart"]
 
 _IN_LEGEND = 12
 
 
-def curves_chart(entries: Sequence[Entry], data: ReportData, _: Translate) -> dict[str, Any] | None:
+def curves_chart(entries: Sequence[Entry], data: ReportData, _: Translator) -> dict[str, Any] | None:
     """The data of the chart: scores by epoch of each configuration, the mean over its seeds with lowest and highest.
 
     entries: the first seed of each configuration. None where no epoch was finished.
@@ -47,7 +47,7 @@ def _rows(entry: Entry, data: ReportData) -> list[dict[str, Any]]:
     return [rows[epoch] for epoch in sorted(rows)]
 
 
-def _specification(_: Translate, *, legend: bool) -> dict[str, Any]:
+def _specification(_: Translator, *, legend: bool) -> dict[str, Any]:
     """Lines over bands; the script sets the data and the title of the y axis. Pointing at a line names it."""
     import altair as alt
 

@@ -15,14 +15,14 @@ from reports.figures.svg import MUTED, VIT, Names, family_color, inline, setting
 from reports.inputs.curves import CurveSplit, curve, curve_scores, seeds_of
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["all_curves", "learning_curves"]
 
 _ACROSS = 4
 
 
-def learning_curves(entry: Entry, _: Translate) -> Markup | None:
+def learning_curves(entry: Entry, _: Translator) -> Markup | None:
     """Loss and scores by epoch on train (gray, dashed) and validation; None where no epoch was finished."""
     if not entry.history:
         return None
@@ -42,7 +42,7 @@ def learning_curves(entry: Entry, _: Translate) -> Markup | None:
         return inline(figure, f"lc-{entry.key}", text)
 
 
-def all_curves(entries: Sequence[Entry], data: ReportData, _: Translate) -> Markup | None:
+def all_curves(entries: Sequence[Entry], data: ReportData, _: Translator) -> Markup | None:
     """Validation and training accuracy by epoch, a small panel for each configuration, with a band over its seeds."""
     seeds = {entry.key: seeds_of(entry, data) for entry in entries}
     shown = [entry for entry in entries if curve(seeds[entry.key], "validation", "accuracy")]

@@ -16,12 +16,12 @@ from reports.inputs.columns import Cost
 from reports.inputs.pareto import CostPoint, cost_points, front
 from reports.inputs.report_data import ReportData
 from reports.text.formatting import amount, duration, plain
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["pareto"]
 
 
-def pareto(data: ReportData, cost: Cost, _: Translate) -> Markup | None:
+def pareto(data: ReportData, cost: Cost, _: Translator) -> Markup | None:
     """Accuracy against a cost on a log axis, with the front line; the image behind the explorer."""
     points = cost_points(data.ok, cost)
     if len(points) < 2:

@@ -13,12 +13,12 @@ from matplotlib.ticker import NullFormatter
 from bench.results.schema import CellResult
 from reports.figures.svg import VIT, inline, settings
 from reports.inputs.report_data import ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["patch_sizes"]
 
 
-def patch_sizes(data: ReportData, _: Translate) -> Markup | None:
+def patch_sizes(data: ReportData, _: Translator) -> Markup | None:
     """Accuracy, time to train and peak RAM of the ViTs against their patch, a line for each device and size."""
     found = [
         (entry, entry.result.model.patch)

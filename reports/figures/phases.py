@@ -13,7 +13,7 @@ from reports.figures.svg import CNN, MUTED, OTHER, VIT, Names, inline, settings
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
 from reports.text.formatting import duration
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["PHASES", "phases"]
 
@@ -28,7 +28,7 @@ PHASES = (
 )
 
 
-def phases(data: ReportData, _: Translate) -> Markup | None:
+def phases(data: ReportData, _: Translator) -> Markup | None:
     """Seconds of each phase of the first seed of every configuration, at most `MOST_ROWS` of them."""
     rows = [e for e in data.leading if e.result and e.result.timings.train_seconds is not None][:MOST_ROWS]
     if not rows:

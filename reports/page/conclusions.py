@@ -9,12 +9,12 @@ from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA, Significance
 from reports.sections.devices import device_pairs
 from reports.text.formatting import duration, percent, points
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["verdict"]
 
 
-def verdict(data: ReportData, significance: Significance, _: Translate) -> list[str]:
+def verdict(data: ReportData, significance: Significance, _: Translator) -> list[str]:
     """Return the sentences, the most important first."""
     if not data.ok:
         return [_("No cell ended with scores, so nothing can be compared yet. The leaderboard says why.")]
@@ -30,7 +30,7 @@ def verdict(data: ReportData, significance: Significance, _: Translate) -> list[
     return [sentence for sentence in sentences if sentence]
 
 
-def _best(data: ReportData, significance: Significance, _: Translate) -> str:
+def _best(data: ReportData, significance: Significance, _: Translator) -> str:
     """The winner where the tests name one, otherwise who is tied for the first place."""
     order = [significance.by_key[key] for key in significance.groups.order]
     if len(order) < 2:
@@ -51,7 +51,7 @@ def _best(data: ReportData, significance: Significance, _: Translate) -> str:
     return text.format(**values, tied=_listed(tied, data, _))
 
 
-def _alone(data: ReportData, significance: Significance, _: Translate) -> str:
+def _alone(data: ReportData, significance: Significance, _: Translator) -> str:
     """What can be said where no two models were tested on the same images."""
     scored = [entry for entry in data.ok if _accuracy(entry) is not None]
     if not scored:
@@ -67,7 +67,7 @@ def _alone(data: ReportData, significance: Significance, _: Translate) -> str:
     return text.format(low=percent(_accuracy(scored[-1])).text, high=percent(_accuracy(scored[0])).text)
 
 
-def _below(data: ReportData, significance: Significance, _: Translate) -> str:
+def _below(data: ReportData, significance: Significance, _: Translator) -> str:
     """Who is behind the first beyond chance."""
     tied = set(significance.groups.tied_with_best)
     behind = [significance.by_key[key] for key in significance.groups.order if key not in tied]
@@ -77,7 +77,7 @@ def _below(data: ReportData, significance: Significance, _: Translate) -> str:
     return text.format(models=_listed(behind, data, _), alpha=ALPHA, pairs=len(significance.comparisons))
 
 
-def _seeds(data: ReportData, significance: Significance, _: Translate) -> str:
+def _seeds(data: ReportData, significance: Significance, _: Translator) -> str:
     """That one seed of each model was tested, and how far its others lie from it."""
     tested = {entry.configuration for entry in significance.tested}
     scores: dict[tuple[str, ...], list[float]] = {}
@@ -94,7 +94,7 @@ def _seeds(data: ReportData, significance: Significance, _: Translate) -> str:
     return text.format(d=f"{spread * 100:.1f}")
 
 
-def _incomplete(data: ReportData, _: Translate) -> str:
+def _incomplete(data: ReportData, _: Translator) -> str:
     """What the verdict cannot speak of."""
     scored = {entry.label for entry in data.ok}
     absent = list(dict.fromkeys(entry.label for entry in data.entries if entry.label not in scored))
@@ -104,7 +104,7 @@ def _incomplete(data: ReportData, _: Translate) -> str:
     return _("Nothing can be said of {models}: no cell of these has scores.").format(models=names)
 
 
-def _families(data: ReportData, significance: Significance, _: Translate) -> str:
+def _families(data: ReportData, significance: Significance, _: Translator) -> str:
     """The most accurate ViT beside the most accurate CNN."""
     order = [significance.by_key[key] for key in significance.groups.order]
     vit = next((entry for entry in order if entry.group == "vit"), None)
@@ -134,7 +134,7 @@ def _families(data: ReportData, significance: Significance, _: Translate) -> str
     )
 
 
-def _cheapest(data: ReportData, significance: Significance, _: Translate) -> str:
+def _cheapest(data: ReportData, significance: Significance, _: Translator) -> str:
     """On each device, who trained fastest among those that are tied for the first place: measured once, not tested."""
     tied = {_kind(significance.by_key[key]) for key in significance.groups.tied_with_best}
     parts = []
@@ -160,7 +160,7 @@ def _kind(entry: Entry) -> tuple[str, str, str]:
     return (entry.label, entry.regime, entry.precision)
 
 
-def _speedup(data: ReportData, _: Translate) -> str:
+def _speedup(data: ReportData, _: Translator) -> str:
     """Over how wide a range the other device was faster than the CPU."""
     pairs = device_pairs(data)
     parts = []
@@ -178,7 +178,7 @@ def _accuracy(entry: Entry) -> float | None:
     return entry.result.metrics.get("accuracy") if entry.result else None
 
 
-def _with_interval(entry: Entry, significance: Significance, _: Translate) -> str:
+def _with_interval(entry: Entry, significance: Significance, _: Translator) -> str:
     text = percent(_accuracy(entry)).text
     span = significance.interval(entry)
     if span is None:
@@ -187,7 +187,7 @@ def _with_interval(entry: Entry, significance: Significance, _: Translate) -> st
     return f"{text} ({ends})"
 
 
-def _listed(entries: Sequence[Entry], data: ReportData, _: Translate, most: int = 6) -> str:
+def _listed(entries: Sequence[Entry], data: ReportData, _: Translator, most: int = 6) -> str:
     names = [data.title(entry) for entry in entries]
     if len(names) > most:
         return ", ".join(names[:most]) + _(" and {n} more").format(n=len(names) - most)

@@ -8,12 +8,12 @@ from typing import get_args
 
 from bench.results.dataset import Split
 from reports.inputs.report_data import ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["facts"]
 
 
-def facts(data: ReportData, _: Translate) -> list[tuple[str, str]]:
+def facts(data: ReportData, _: Translator) -> list[tuple[str, str]]:
     """Pairs of a name and a text: models, regimes, devices, seeds, cells, data, split, training."""
     entries = data.entries
     models = list(dict.fromkeys(entry.label for entry in entries))
@@ -33,12 +33,12 @@ def _short(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(names[:most]) + (f" … (+{len(names) - most})" if len(names) > most else "")
 
 
-def _setting(data: ReportData, _: Translate) -> str:
+def _setting(data: ReportData, _: Translator) -> str:
     found = (dict.fromkeys(getattr(e, key) for e in data.entries) for key in ("regime", "device", "precision"))
     return " · ".join(" + ".join(value for value in values if value) for values in found)
 
 
-def _data(data: ReportData, _: Translate) -> str:
+def _data(data: ReportData, _: Translator) -> str:
     dataset = data.dataset
     counts = Counter(dataset.splits)
     text = ", ".join(f"{counts[split]} {_(split)}" for split in get_args(Split))
@@ -46,7 +46,7 @@ def _data(data: ReportData, _: Translate) -> str:
     return f"{dataset.card.name or dataset.source}{synthetic}: {text}"
 
 
-def _training(data: ReportData, _: Translate) -> str:
+def _training(data: ReportData, _: Translator) -> str:
     train = data.study.train
     epochs, batch = _("{n} epochs").format(n=train.epochs), _("batch {n}").format(n=train.batch_size)
     return f"{epochs}, {batch}, {train.optimizer}, lr {train.lr:g}"

@@ -24,7 +24,7 @@ from reports.sections import fill_sections
 from reports.sections.base import FilledSection, Page
 from reports.text.csp import json_for_script, policy
 from reports.text.formatting import visible
-from reports.text.i18n import TEMPLATES, Translate, translator
+from reports.text.i18n import TEMPLATES, Translator, translator
 from reports.text.messages import word
 
 __all__ = ["environment", "render"]
@@ -71,7 +71,7 @@ def _scripts(sections: Sequence[FilledSection]) -> list[str]:
     return [*libraries, datatables(), _asset("tables.js"), _asset("report.js")]
 
 
-def _words(data: ReportData, _: Translate) -> dict[str, object]:
+def _words(data: ReportData, _: Translator) -> dict[str, object]:
     """What the scripts write into the page; ``tables`` is DataTables' option ``language``."""
     return {
         "dark": _("Dark"),
@@ -91,7 +91,7 @@ def _words(data: ReportData, _: Translate) -> dict[str, object]:
     }
 
 
-def environment(_: Translate, loaders: Iterable[BaseLoader | None] = ()) -> Environment:
+def environment(_: Translator, loaders: Iterable[BaseLoader | None] = ()) -> Environment:
     """The templates in a language, with everything escaped and an unknown name an error.
 
     loaders: of sections whose templates lie in other packages; a name of this package's templates stays its own.

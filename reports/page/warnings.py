@@ -9,7 +9,7 @@ from bench.results.environment import Environment, SystemLoad
 from bench.results.notice import Notice
 from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 from reports.text.messages import word
 
 __all__ = ["Alert", "alerts"]
@@ -34,7 +34,7 @@ class Alert:
     detail: str
 
 
-def alerts(data: ReportData, _: Translate) -> list[Alert]:
+def alerts(data: ReportData, _: Translator) -> list[Alert]:
     """Return the alerts, warnings first."""
     found = [
         *_of_data(data, _),
@@ -45,7 +45,7 @@ def alerts(data: ReportData, _: Translate) -> list[Alert]:
     return sorted(found, key=lambda alert: alert.level != "warning")
 
 
-def _of_data(data: ReportData, _: Translate) -> list[Alert]:
+def _of_data(data: ReportData, _: Translator) -> list[Alert]:
     found = []
     if data.is_synthetic:
         text = _("The images were made by a program. The scores say nothing about real images.")
@@ -70,7 +70,7 @@ def _test_counts(data: ReportData) -> dict[str, int]:
     return {}
 
 
-def _of_cells(data: ReportData, _: Translate) -> list[Alert]:
+def _of_cells(data: ReportData, _: Translator) -> list[Alert]:
     found = []
     by_status = Counter(entry.status for entry in data.not_ok)
     missing = by_status.pop("not_run", 0)
@@ -98,7 +98,7 @@ def _of_cells(data: ReportData, _: Translate) -> list[Alert]:
     return found
 
 
-def _of_notices(data: ReportData, _: Translate) -> list[Alert]:
+def _of_notices(data: ReportData, _: Translator) -> list[Alert]:
     """What cells have to say of themselves: one of each kind, with the cells that say it."""
     first: dict[str, Notice] = {}
     titles: dict[str, dict[str, None]] = {}
@@ -121,7 +121,7 @@ def _is_busy(environment: Environment) -> bool:
     return load is not None and cores is not None and load > cores / 2
 
 
-def _of_machine(data: ReportData, _: Translate) -> list[Alert]:
+def _of_machine(data: ReportData, _: Translator) -> list[Alert]:
     found = []
     if any(environment.git and environment.git.dirty for environment in data.environments):
         text = _("The code had changes that no revision holds, so this revision alone does not repeat the run.")
@@ -138,7 +138,7 @@ def _of_machine(data: ReportData, _: Translate) -> list[Alert]:
     return found
 
 
-def _of_load(data: ReportData, _: Translate) -> list[Alert]:
+def _of_load(data: ReportData, _: Translator) -> list[Alert]:
     """Whether others took the machine's time, when the run began or while a cell ran."""
     parts = []
     if any(_is_busy(environment) for environment in data.environments):
@@ -160,7 +160,7 @@ def _load(result: CellResult) -> SystemLoad:
     return result.context.system_load or SystemLoad()
 
 
-def _of_hardware(data: ReportData, _: Translate) -> list[Alert]:
+def _of_hardware(data: ReportData, _: Translator) -> list[Alert]:
     """Whether figures of one device come from different hardware."""
     found = []
     if len({environment.cpu.model for environment in data.environments}) > 1:

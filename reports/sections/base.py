@@ -10,7 +10,7 @@ from jinja2 import BaseLoader
 
 from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["FilledSection", "Page", "Section"]
 
@@ -21,7 +21,7 @@ class Page:
 
     data: ReportData
     significance: Significance
-    translate: Translate
+    translate: Translator
 
 
 @dataclass(frozen=True)

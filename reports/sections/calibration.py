@@ -14,7 +14,7 @@ from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.formatting import Value, number
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["MOST", "SECTION", "Bar", "CalibrationRow", "diagram", "fitted_temperature"]
 
@@ -93,7 +93,7 @@ def fitted_temperature(entry: Entry, data: ReportData) -> Temperature | None:
         raise RunError(f"{path} is damaged ({error}). Delete that cell's folder and run the study again.") from error
 
 
-def diagram(entry: Entry, _: Translate) -> list[Bar]:
+def diagram(entry: Entry, _: Translator) -> list[Bar]:
     """The bars of the reliability diagram; empty where no predictions are stored."""
     found = entry.predictions
     if found is None:

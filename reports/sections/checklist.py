@@ -9,7 +9,7 @@ from typing import Any
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["SECTION", "Check", "checks"]
 
@@ -23,7 +23,7 @@ class Check:
     detail: str = ""
 
 
-def checks(data: ReportData, _: Translate) -> list[Check]:
+def checks(data: ReportData, _: Translator) -> list[Check]:
     """Answer each point from what the run stores."""
     environments, dataset = data.environments, data.dataset
     git = [environment.git for environment in environments]

@@ -11,7 +11,7 @@ from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.sections.time_to_accuracy import reaching
 from reports.text.csp import json_for_script
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["SECTION", "cost"]
 
@@ -22,7 +22,7 @@ def build(page: Page) -> dict[str, Any] | None:
     return found and {**found, "data": json_for_script(found["explorer"]), "reached": reached}
 
 
-def cost(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def cost(data: ReportData, _: Translator) -> dict[str, Any] | None:
     """The explorer of accuracy against cost, with a static image behind it and its fronts in words."""
     found = explorer(data, _)
     if found is None:

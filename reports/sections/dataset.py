@@ -8,7 +8,7 @@ from bench.results.dataset import AuditFindings, Split
 from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.formatting import DASH
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 from reports.text.messages import word
 
 __all__ = ["SECTION"]
@@ -31,7 +31,7 @@ def build(page: Page) -> dict[str, Any]:
     }
 
 
-def _card_rows(data: ReportData, _: Translate) -> list[tuple[str, str]]:
+def _card_rows(data: ReportData, _: Translator) -> list[tuple[str, str]]:
     """Where the images come from and how they were split; what is not stored is left out."""
     dataset, card = data.dataset, data.dataset.card
     split = data.study.split

@@ -12,7 +12,7 @@ from reports.inputs.entry import NOT_RUN, Entry
 from reports.inputs.report_data import ReportData
 from reports.sections.base import Page, Section
 from reports.text.formatting import Value
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["SECTION", "PairRow", "device_pairs"]
 
@@ -31,7 +31,7 @@ class PairRow:
     epoch_speedup: Speedup | None
     """The same from the raw samples of the epochs, with its interval; None where either has none."""
 
-    def setting(self, data: ReportData, _: Translate) -> str:
+    def setting(self, data: ReportData, _: Translator) -> str:
         """The devices, and what else tells this pair from the others."""
         varied = [key for key in ("regime", "precision", "seed") if data.same_everywhere(key) is None]
         named = [f"{_('seed')} {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]

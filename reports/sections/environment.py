@@ -9,7 +9,7 @@ from bench.results.environment import Clock, Confinement, Cpu, Environment, Gpu
 from bench.results.settings import CellContext
 from reports.inputs.entry import Entry
 from reports.sections.base import Page, Section
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 from reports.text.messages import word
 
 __all__ = ["SECTION", "environment_rows"]
@@ -31,7 +31,7 @@ def build(page: Page) -> dict[str, Any]:
     return {"runs": runs, "settings": data.study.train.model_dump(mode="json")}
 
 
-def environment_rows(environment: Environment, entries: list[Entry], _: Translate) -> list[tuple[str, str]]:
+def environment_rows(environment: Environment, entries: list[Entry], _: Translator) -> list[tuple[str, str]]:
     """Machine, versions, and what its cells say of their own surroundings, as pairs of a name and a text.
 
     What is not stored is left out.
@@ -61,13 +61,13 @@ def environment_rows(environment: Environment, entries: list[Entry], _: Translat
     return [(name, text) for name, text in rows if text]
 
 
-def _cpu(cpu: Cpu, _: Translate) -> str:
+def _cpu(cpu: Cpu, _: Translator) -> str:
     usable = None if cpu.usable == cpu.threads else cpu.usable
     counts = ((cpu.cores, _("cores")), (cpu.threads, _("threads")), (usable, _("usable")))
     return ", ".join([cpu.model or "", *(f"{count} {what}" for count, what in counts if count), *cpu.instructions])
 
 
-def _clock(clock: Clock, cpu: Cpu, _: Translate) -> str:
+def _clock(clock: Clock, cpu: Cpu, _: Translator) -> str:
     parts = [
         clock.governor and _("governor {name}").format(name=clock.governor),
         cpu.clock_highest_mhz and _("at most {mhz} MHz").format(mhz=f"{cpu.clock_highest_mhz:.0f}"),
@@ -78,7 +78,7 @@ def _clock(clock: Clock, cpu: Cpu, _: Translate) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _memory(environment: Environment, _: Translate) -> str:
+def _memory(environment: Environment, _: Translator) -> str:
     if environment.memory_gib is None:
         return ""
     free = environment.memory_available_gib
@@ -86,7 +86,7 @@ def _memory(environment: Environment, _: Translate) -> str:
     return whole if free is None else whole + ", " + _("{gib} GiB free when it began").format(gib=f"{free:.3g}")
 
 
-def _confinement(limits: Confinement, _: Translate) -> str:
+def _confinement(limits: Confinement, _: Translator) -> str:
     parts = [
         limits.container,
         limits.cpu_quota is not None and _("{n} cores at once").format(n=f"{limits.cpu_quota:g}"),
@@ -96,7 +96,7 @@ def _confinement(limits: Confinement, _: Translate) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _gpus(environment: Environment, _: Translate) -> str:
+def _gpus(environment: Environment, _: Translator) -> str:
     if environment == Environment():
         return ""  # nothing is stored, so it is not known that there was none
     return "; ".join(_gpu(gpu) for gpu in environment.gpus) or _("none")

@@ -13,7 +13,7 @@ from bench.results.schema import BatchTiming, InferenceProfile, Round
 from bench.stats.timings import median_interval
 from reports.sections.base import Page, Section
 from reports.text.formatting import Value, duration, percent, plain
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 from reports.text.messages import word
 
 __all__ = ["SECTION", "BackendRow"]
@@ -55,7 +55,7 @@ def build(page: Page) -> dict[str, Any] | None:
     return {"rows": rows, "has_scores": has_scores} if rows else None
 
 
-def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -> list[str]:
+def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translator) -> list[str]:
     """In how many rounds a backend was measured, and why some were lost."""
     count = max((len(batch.rounds) for batch in profile.batches), default=0)
     notes = [_("{n} rounds, each in a new process").format(n=count)] if count > 1 else []
@@ -63,7 +63,7 @@ def _rounds(further: Sequence[Round], profile: InferenceProfile, _: Translate) -
     return notes + [_("a round was lost: {why}").format(why=word(why, _)) for why in lost]
 
 
-def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translate) -> BackendRow:
+def _backend_row(title: str, profile: InferenceProfile, rounds: Sequence[str], _: Translator) -> BackendRow:
     why = word(profile.not_measured or N_("not measured"), _)
     timed = [batch for batch in profile.batches if batch.seconds]
     batches = [(batch.batch_size, _call(batch), _rate(batch)) for batch in sorted(timed, key=lambda b: b.batch_size)]
@@ -96,7 +96,7 @@ def _call(batch: BatchTiming) -> Value:
     return Value(value.text, value.raw, f"{value.title}{ends}, n = {len(batch.seconds)}")
 
 
-def _cold(profile: InferenceProfile, why: str, _: Translate) -> Value:
+def _cold(profile: InferenceProfile, why: str, _: Translator) -> Value:
     """The first call of all; those of further rounds, which find warm caches, in its title."""
     value = duration(profile.cold_start_seconds, why)
     if value.is_missing or not profile.later_cold_starts:

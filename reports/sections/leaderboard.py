@@ -7,7 +7,7 @@ from typing import Any
 from reports.inputs.columns import LeaderRow, columns, leader_row
 from reports.inputs.report_data import ReportData, detailed
 from reports.sections.base import Page, Section
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["SECTION", "leaderboard"]
 
@@ -43,7 +43,7 @@ def build(page: Page) -> dict[str, Any]:
     }
 
 
-def _named(key: str, value: Any, _: Translate) -> str:
+def _named(key: str, value: Any, _: Translator) -> str:
     """What a filter calls a value."""
     if key == "group":
         return {"vit": "ViT", "cnn": "CNN"}.get(value, _("other"))

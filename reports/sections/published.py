@@ -12,7 +12,7 @@ from reports.inputs.report_data import ReportData
 from reports.inputs.significance import Significance
 from reports.sections.base import Page, Section
 from reports.text.formatting import duration, number, percent
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["SECTION"]
 
@@ -27,7 +27,7 @@ def build(page: Page) -> dict[str, Any] | None:
     return {"rows": [_row(row, data, significance, _) for row in data.published]}
 
 
-def _row(row: PublishedRow, data: ReportData, significance: Significance, _: Translate) -> dict[str, Any]:
+def _row(row: PublishedRow, data: ReportData, significance: Significance, _: Translator) -> dict[str, Any]:
     scores = _from_matrix(row.confusion)
     score = _first(row.accuracy, scores, "accuracy")
     return {
@@ -66,7 +66,7 @@ def _from_matrix(matrix: list[list[int]] | None) -> dict[str, float | None]:
         return {}
 
 
-def _split(row: PublishedRow, data: ReportData, _: Translate) -> str:
+def _split(row: PublishedRow, data: ReportData, _: Translator) -> str:
     """Whether the reported test images are those of this run, as far as their number tells."""
     tested, ours = _tested_images(row), data.test_images
     differ = _("no: {theirs} test images there, {ours} here")
@@ -88,7 +88,7 @@ def _tested_images(row: PublishedRow) -> int | None:
         return None
 
 
-def _standing(score: float | None, data: ReportData, significance: Significance, _: Translate) -> str:
+def _standing(score: float | None, data: ReportData, significance: Significance, _: Translator) -> str:
     """Which of the measured intervals hold the reported figure, and which lie above or below it."""
     if score is None:
         return ""

@@ -9,7 +9,7 @@ from reports.inputs.entry import Entry
 from reports.inputs.significance import ALPHA, Significance
 from reports.sections.base import Page, Section
 from reports.text.formatting import points
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["SECTION"]
 
@@ -43,7 +43,7 @@ def build(page: Page) -> dict[str, Any] | None:
     return {"rows": rows, "titles": [data.title(entry) for entry in order], "cochran": text, "left_out": left_out}
 
 
-def _test_cell(a: Entry, b: Entry, significance: Significance, _: Translate) -> TestCell | None:
+def _test_cell(a: Entry, b: Entry, significance: Significance, _: Translator) -> TestCell | None:
     found = significance.pair(a, b)
     if found is None:
         return None

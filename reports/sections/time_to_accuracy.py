@@ -10,7 +10,7 @@ from bench.results.time_to_accuracy import TimeToAccuracy, reach, validated
 from reports.inputs.entry import Entry
 from reports.inputs.report_data import ReportData
 from reports.text.formatting import Value, duration, percent, plain
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["LEVELS", "reaching"]
 
@@ -32,7 +32,7 @@ class ReachedRow:
     energy: Value
 
 
-def reaching(data: ReportData, _: Translate) -> dict[str, Any] | None:
+def reaching(data: ReportData, _: Translator) -> dict[str, Any] | None:
     """The rows, the highest accuracy first and the quickest first within it; None where no history reaches any."""
     trained = [entry for entry in data.leading if entry.result and entry.history]
     rows = []
@@ -60,7 +60,7 @@ def _levels(trained: Sequence[Entry]) -> list[float]:
     return sorted({level for level in highest if level is not None}, reverse=True)
 
 
-def _row(title: str, level: float, at: TimeToAccuracy | None, _: Translate) -> ReachedRow:
+def _row(title: str, level: float, at: TimeToAccuracy | None, _: Translator) -> ReachedRow:
     why = _("not reached")
     epoch, seconds, cost, joules = (at.epoch, at.seconds, at.cost_usd, at.joules) if at else (None,) * 4
     return ReachedRow(

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from bench.errors import RunError, nearest
 
-__all__ = ["ENGLISH", "LANGUAGES", "LOCALE", "N_", "TEMPLATES", "Plural", "Translate", "Translator", "translator"]
+__all__ = ["ENGLISH", "LANGUAGES", "LOCALE", "N_", "TEMPLATES", "Plural", "Translator", "translator"]
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 LOCALE = Path(__file__).parents[1] / "locale"
@@ -49,7 +49,6 @@ class Translator:
         return self._catalog.ngettext(singular, plural, count)
 
 
-Translate = Translator
 ENGLISH = Translator("en", NullTranslations())
 
 

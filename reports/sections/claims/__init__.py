@@ -21,7 +21,7 @@ from reports.sections.claims.devices import device_cases
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.sections.claims.vit import patch_ram, quantized
 from reports.text.formatting import amount, duration, memory
-from reports.text.i18n import N_, Translate
+from reports.text.i18n import N_, Translator
 
 __all__ = ["SECTION", "ClaimResult", "answers"]
 
@@ -35,7 +35,7 @@ class ClaimResult:
     figures: str
 
 
-def answers(data: ReportData, significance: Significance, _: Translate) -> list[ClaimResult]:
+def answers(data: ReportData, significance: Significance, _: Translator) -> list[ClaimResult]:
     """Answer every claim, with what it takes where the run holds nothing on it; empty where it holds nothing at all."""
     cases = (
         (_("A larger patch needs more RAM."), patch_ram(data, _), _("ViTs that differ in the patch alone")),
@@ -82,7 +82,7 @@ def answers(data: ReportData, significance: Significance, _: Translate) -> list[
     ]
 
 
-def _vit_time(data: ReportData, significance: Significance, _: Translate) -> Finding | None:
+def _vit_time(data: ReportData, significance: Significance, _: Translator) -> Finding | None:
     """Claim 2, for each regime, precision and device: the fastest ViT and the fastest CNN that reach the best CNN."""
     order = [
         entry for key in significance.groups.order if not (entry := significance.by_key[key]).has_random_frozen_backbone
@@ -132,7 +132,7 @@ def _fastest(data: ReportData, level: list[Entry], kind: str, device: str) -> tu
     return min(known, key=lambda item: item[0], default=None)
 
 
-def _cnn_compact(data: ReportData, _: Translate) -> Finding | None:
+def _cnn_compact(data: ReportData, _: Translator) -> Finding | None:
     """Claim 3, by the medians of the models: parameters, and peak RAM where nothing but the model differs."""
     sizes = {kind: _per_model(data.leading, kind, lambda r: r.model.parameters) for kind in ("vit", "cnn")}
     if not all(sizes.values()):
@@ -180,7 +180,7 @@ def _regime_pairs(data: ReportData) -> list[tuple[CellResult, CellResult, Entry,
     return [(a.result, b.result, a, b) for a, b in pairs if a.result and b.result]
 
 
-def _frozen_faster(data: ReportData, _: Translate) -> Finding | None:
+def _frozen_faster(data: ReportData, _: Translator) -> Finding | None:
     """Claim 6, first half."""
     ratios = [
         tuned.timings.train_seconds / frozen.timings.train_seconds
@@ -194,7 +194,7 @@ def _frozen_faster(data: ReportData, _: Translate) -> Finding | None:
     return outcome(more(ratio, 1.0) for ratio in ratios), figures
 
 
-def _frozen_overfits_less(data: ReportData, _: Translate) -> Finding | None:
+def _frozen_overfits_less(data: ReportData, _: Translator) -> Finding | None:
     """Claim 6, second half, by the gap between training and validation accuracy at the tested epoch."""
     gaps = [
         (_gap(frozen), _gap(tuned))

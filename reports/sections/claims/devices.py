@@ -8,12 +8,12 @@ from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.sections.devices import device_pairs
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["device_cases"]
 
 
-def device_cases(data: ReportData, _: Translate) -> tuple[tuple[str, Finding | None, str], ...]:
+def device_cases(data: ReportData, _: Translator) -> tuple[tuple[str, Finding | None, str], ...]:
     """The claim in three parts, each with what the run says on it (None: nothing) and what it takes to say more."""
     return (
         (
@@ -47,7 +47,7 @@ def _whole_energy(result: CellResult) -> float | None:
     return None if result.energy.not_measured else result.energy.joules
 
 
-def _faster(data: ReportData, _: Translate) -> Finding | None:
+def _faster(data: ReportData, _: Translator) -> Finding | None:
     ratios = [pair.train_speedup.raw for pair in device_pairs(data) if pair.train_speedup.raw is not None]
     return _finding(ratios, _("{n} pairs of cells: the other device trained {low} to {high} times as fast as the CPU."))
 

@@ -14,7 +14,7 @@ from reports.inputs.report_data import ReportData
 from reports.inputs.significance import ALPHA
 from reports.sections.claims.rules import Finding, more, outcome
 from reports.text.formatting import points
-from reports.text.i18n import Translate
+from reports.text.i18n import Translator
 
 __all__ = ["KEPT", "patch_ram", "quantized"]
 
@@ -28,7 +28,7 @@ _BUILT = ("image_size", "feature_blocks", "pooling")
 """What a study may change in a model beside its name."""
 
 
-def patch_ram(data: ReportData, _: Translate) -> Finding | None:
+def patch_ram(data: ReportData, _: Translator) -> Finding | None:
     """Claim 1. A transformer's tokens fall with the square of the patch, so the opposite is expected."""
     groups: dict[tuple[object, ...], list[tuple[int, float]]] = {}
     for entry in data.ok:
@@ -62,7 +62,7 @@ def _without_patch(result: CellResult, patch: int) -> tuple[object, ...]:
     return (stem, result.model.image_size, *(getattr(model, key) for key in _BUILT))
 
 
-def quantized(data: ReportData, _: Translate) -> Finding | None:
+def quantized(data: ReportData, _: Translator) -> Finding | None:
     """Claim 7, from the int8 backend beside the eager one on the same test images."""
     pairs = [
         (entry.label, found)

@@ -85,7 +85,7 @@ def test_a_card_for_each_kept_model(full_run: Path, tmp_path: Path) -> None:
     (result,) = entry["results"]
     assert {m["type"]: m["value"] for m in result["metrics"]}["accuracy"] == pytest.approx(kept.metrics["accuracy"])
     assert "</script><img" not in body
-    assert "| accuracy | " in body
+    assert "| Accuracy | " in body
     assert "## Limits" in body
     assert "\\<script\\>alert(1)\\</script\\>" in body, "a class name is text"
 
