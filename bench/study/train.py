@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bench.errors import StudyError, nearest
+from bench.registry import registry
 from bench.study.units import parse_seconds
 
 __all__ = ["Head", "TrainSpec"]
@@ -16,9 +17,8 @@ Pause = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_n
 
 
 def _known_score(name: str) -> str:
-    from bench.stats.metrics import formulas  # numpy, which a study that keeps the default does without
-
-    choices = ("loss", *formulas())
+    metrics = registry("metrics").load_all()  # imports numpy, which a study that keeps the default does without
+    choices = ("loss", *(key for key, metric in metrics.items() if metric.of_matrices is not None))
     if name not in choices:
         raise ValueError(f"unknown score {name!r}; choose from {', '.join(choices)}.{nearest(name, choices)}")
     return name
