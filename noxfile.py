@@ -47,7 +47,7 @@ def shared(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; what takes longer than a minute is left to `nox -s tests -- -m slow`.
 
-    Benchmarks judge ratios of times, for which nothing else may run: `nox -s bench`.
+    Benchmarks assert ratios of times, for which nothing else may run: `nox -s bench`.
     """
     shared(session)
     session.run(
@@ -90,7 +90,7 @@ def report(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def reproduce(session: nox.Session) -> None:
-    """Run a stored study again and tell whether its scores and times agree: nox -s reproduce -- RUN."""
+    """Run a stored study again and report whether its scores and times agree: nox -s reproduce -- RUN."""
     shared(session)
     session.run(str(BIN / "patchbench"), "reproduce", *(session.posargs or ["runs/quickstart"]))
 

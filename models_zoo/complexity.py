@@ -60,7 +60,6 @@ class Parameters:
 
     @property
     def total(self) -> int:
-        """All of them."""
         return self.stem + self.backbone + self.head
 
 
@@ -146,7 +145,7 @@ def count_layers(module: nn.Module) -> int:
 def measure_activations(module: nn.Module, image_size: int, precision: str = "fp32") -> Activations:
     """Measure what a forward pass in training keeps for the backward one, with torch's saved-tensor hooks.
 
-    Every storage counts once, parameters and buffers not at all. Two batch sizes tell what grows with the batch
+    Every storage counts once, parameters and buffers not at all. Two batch sizes show what grows with the batch
     from what does not. On the CPU attention runs fused, as in training; on the meta device it does not, so that
     there the attention matrices count as well. Of a frozen backbone nothing is kept but what the head reads.
 

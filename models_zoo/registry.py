@@ -41,7 +41,7 @@ def build_registry(builtin: Iterable[ModelSpec], plugins: Iterable[EntryPoint]) 
     A plug-in's entry point is ``name = "package.module:function"``; only its value is read here.
 
     Raises:
-        ModelZooError: for a name that two of them claim, or an entry point that names no function.
+        ModelZooError: for a name that two of them take, or an entry point that names no function.
     """
     specs: dict[str, ModelSpec] = {}
     origin: dict[str, str] = {}

@@ -13,7 +13,7 @@ from bench.cli.output import printable
 
 __all__ = ["data_app"]
 
-data_app = typer.Typer(help="Look at a data set before anything is trained on it.", no_args_is_help=True)
+data_app = typer.Typer(help="Inspect a data set before anything is trained on it.", no_args_is_help=True)
 
 
 @data_app.command("audit")

@@ -40,7 +40,7 @@ def models(
 
 
 def show_models(family: str | None, text: str | None, image_size: int | None = None, classes: int = 1000) -> None:
-    """Print the table of models, or those of a family or with a text in their name or notes.
+    """Print the table of models, or those of a family or with a string in their name or notes.
 
     At another size or with another head than published figures have, they are counted in a child process, which
     takes a fraction of a second for each model.

@@ -33,7 +33,7 @@ __all__ = ["Display", "failure_text"]
 _STYLES = {"ok": "green", "waiting": "dim", "running": "bold cyan", "unavailable": "yellow", "interrupted": "yellow"}
 _ROWS = 30
 _REPEATED_AFTER = 5.0
-"""Seconds after which a stage of the data that goes on is shown again."""
+"""Seconds after which a stage of the data that is still running is shown again."""
 
 
 def failure_text(result: CellResult) -> str:
@@ -59,7 +59,7 @@ class Display:
     """Takes the events of a run. On a terminal it draws a table of the cells; elsewhere it prints a line an event."""
 
     def __init__(self, console: Console | None = None, *, live: bool = True) -> None:
-        """live: whether a table may be drawn on a terminal."""
+        """live: whether a table may be displayed on a terminal."""
         self._console = console or Console(highlight=False)
         self._draws = live and self._console.is_terminal
         self._live: Live | None = None
@@ -78,7 +78,6 @@ class Display:
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
         match event:
             case DataProgress():
                 self._data(event)
@@ -173,7 +172,7 @@ class Display:
 
 
 def _outcome(result: CellResult) -> str:
-    """What the line of a cell that has ended says."""
+    """The text of the line of a cell that has ended."""
     if result.status is not Status.OK:
         return failure_text(result)
     peak, seconds = result.memory.peak_ram_mib, result.timings.total_seconds

@@ -69,7 +69,7 @@ def export(
         typer.Option(
             "--format",
             metavar="|".join(EXPORTS.entries),
-            help="The form; 'patchbench list exports' says what each is, with those of installed packages.",
+            help="The form; 'patchbench list exports' describes each, with those of installed packages.",
         ),
     ] = "csv",
     out: Annotated[

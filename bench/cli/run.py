@@ -36,7 +36,7 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the command line says of a run."""
+    """What the command line gives for a run."""
 
     study: str
     data: Path | None
@@ -68,7 +68,7 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key: --set train.epochs=5.")
     ] = None,
-    retry: Annotated[Retry, typer.Option(help="Run again what is not ok, or leave it.")] = Retry.NONE,
+    retry: Annotated[Retry, typer.Option(help="Run again what is not ok, or do not.")] = Retry.NONE,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, list the cells and what is left to run; write nothing.")
     ] = False,

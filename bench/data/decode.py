@@ -1,4 +1,4 @@
-"""Bytes that claim to be an image -> pixels, or an `ImageError` that says why not.
+"""Bytes of an image file -> pixels, or an `ImageError` with the reason.
 
 Every image becomes 8-bit RGB. Transparency is laid on white (the background of a microscope's field), gray is
 repeated, 16 bits keep their upper 8, CMYK and palettes are converted, and the EXIF rotation is applied. Of an
@@ -58,7 +58,7 @@ _BROKEN = (
 
 
 class ImageError(DataError):
-    """An image that cannot be used; ``notice`` says why, for the record of the run."""
+    """An image that cannot be used; ``notice`` has the reason, for the record of the run."""
 
     def __init__(self, message: str, notice: Notice) -> None:
         super().__init__(message)

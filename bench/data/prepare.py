@@ -1,4 +1,4 @@
-"""From what a study says about its data to the images, labels and split that every one of its cells uses."""
+"""From a study's data set to the images, labels and split that every one of its cells uses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def prepare(
     keep: bool = True,
     progress: Progress | None = None,
 ) -> DatasetManifest:
-    """Audit a data set, leave out what its policy says, take the subset, and split it.
+    """Audit a data set, drop what its policy names, take the subset, and split it.
 
     The pixel cache for ``dataset.image_size`` is filled on the way, so that no image is decoded twice.
 
@@ -227,14 +227,14 @@ def _check_classes(source: Source, records: Sequence[Sample]) -> None:
     left = {record.label for record in records}
     empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
     if empty:
-        aside = _left_aside(*source.ignored[0]) if source.ignored else ""
+        aside = _ignored_hint(*source.ignored[0]) if source.ignored else ""
         raise DataError(
             f"{source.card.path or source.card.name}: the class {empty[0]!r} has no image that can be used; add "
             f"images, or remove the class{aside}"
         )
 
 
-def _left_aside(name: str, notice: Notice) -> str:
+def _ignored_hint(name: str, notice: Notice) -> str:
     reason = _ASIDE.get(notice.code, "patchbench data audit prints why")
     return f"; {name} was not taken for an image ({reason})"
 

@@ -42,7 +42,7 @@ class Executor(Protocol):
     ) -> CellResult:
         """Run a cell and return its result, whatever became of it.
 
-        job: its files are in folders that the cell and this process both see; the cell leaves there what `Job.folder`
+        job: its files are in folders that the cell and this process both see; the cell writes there what `Job.folder`
         holds of a finished cell. budget: the limits of time and memory. price_per_hour: of the device, for the record.
 
         Raises:

@@ -1,6 +1,6 @@
 """Run a cell in this process, for debugging a model: ``breakpoint()`` works, and an unforeseen exception is raised.
 
-Nothing is isolated or limited, so nothing is measured: the row says so. A study's limits of time and memory do not
+Nothing is isolated or limited, so nothing is measured: the row shows it. A study's limits of time and memory do not
 apply here.
 """
 

@@ -71,17 +71,17 @@ class LocalExecutor:
         monitor = Monitor(job.cell.device)
         child = _start(job, self._command or CHILD)
         monitor.follow(lambda: descendants(child.pid))
-        ending = _wait(child, monitor, job, budget, on_progress)
-        ending.killed_by_kernel = ending.code == -_SIGKILL and _oom_kills() > kills
-        if ending.code == DISK_EXIT and ending.limit is None:
+        exit_info = _wait(child, monitor, job, budget, on_progress)
+        exit_info.killed_by_kernel = exit_info.code == -_SIGKILL and _oom_kills() > kills
+        if exit_info.code == DISK_EXIT and exit_info.limit is None:
             raise RunError(
                 f"{job.cell.title} could not write its files ({log_tail(job.folder)[-1000:] or job.folder}). What was "
                 f"stored before is intact; make room, then run the same command again."
             )
-        result = _result(job, monitor, ending, began, price_per_hour)
+        result = _result(job, monitor, exit_info, began, price_per_hour)
         for used in ("outcome.json", "progress.json", "job.json"):
             (job.folder / used).unlink(missing_ok=True)
-        if ending.limit is Status.INTERRUPTED or child.interrupted:
+        if exit_info.limit is Status.INTERRUPTED or child.interrupted:
             raise CellInterrupted(result)
         return result
 
@@ -97,23 +97,23 @@ def _wait(
     child: Child, monitor: Monitor, job: Job, budget: Budget, on_progress: Callable[[Progress], None]
 ) -> ExitInfo:
     """Wait until the child ends or has to be ended, and end all that it started."""
-    ending, progress = ExitInfo(), ProgressFile(job.folder / "progress.json")
+    exit_info, progress = ExitInfo(), ProgressFile(job.folder / "progress.json")
     group = _limit_by_kernel(job, budget, child.pid)
     try:
-        _watch(child, monitor, budget, progress, on_progress, ending, group)
+        _watch(child, monitor, budget, progress, on_progress, exit_info, group)
     except KeyboardInterrupt:
-        ending.limit, ending.why = Status.INTERRUPTED, Notice.of("interrupted")
+        exit_info.limit, exit_info.why = Status.INTERRUPTED, Notice.of("interrupted")
     finally:
-        ending.phase = progress.read().phase
-        ending.code = child.end(_SHORT_GRACE_SECONDS if ending.limit is Status.OUT_OF_MEMORY else _GRACE_SECONDS)
-        ending.seconds = time.monotonic() - child.started
+        exit_info.phase = progress.read().phase
+        exit_info.code = child.end(_SHORT_GRACE_SECONDS if exit_info.limit is Status.OUT_OF_MEMORY else _GRACE_SECONDS)
+        exit_info.seconds = time.monotonic() - child.started
         monitor.close()
         if group is not None:
-            if ending.limit is None and group.kills():
-                ending.limit = Status.OUT_OF_MEMORY
-                ending.why = Notice.of("memory_limit_by_kernel", mib=int(budget.memory_limit or 0) / 2**20)
+            if exit_info.limit is None and group.kills():
+                exit_info.limit = Status.OUT_OF_MEMORY
+                exit_info.why = Notice.of("memory_limit_by_kernel", mib=int(budget.memory_limit or 0) / 2**20)
             group.close()
-    return ending
+    return exit_info
 
 
 def _limit_by_kernel(job: Job, budget: Budget, pid: int) -> MemoryGroup | None:
@@ -132,7 +132,7 @@ def _watch(
     budget: Budget,
     progress: ProgressFile,
     on_progress: Callable[[Progress], None],
-    ending: ExitInfo,
+    exit_info: ExitInfo,
     group: MemoryGroup | None,
 ) -> None:
     """Sleep, sample and compare with the limits until the child ends or has to be ended."""
@@ -144,14 +144,14 @@ def _watch(
         used = monitor.poll(progress.read().phase, limit_mib)
         now = time.monotonic()
         if limit_mib is not None and used is not None and used > limit_mib:
-            ending.limit = Status.OUT_OF_MEMORY
-            ending.why = Notice.of("memory_limit", mib=limit_mib, used=used)
+            exit_info.limit = Status.OUT_OF_MEMORY
+            exit_info.why = Notice.of("memory_limit", mib=limit_mib, used=used)
             return
         if group is not None and group.kills():
             return  # a worker it was, and the child may wait for it for ever
         if deadline is not None and now >= deadline:
-            ending.limit = Status.TIMEOUT
-            ending.why = Notice.of("time_limit", seconds=float(budget.time_limit or 0.0))
+            exit_info.limit = Status.TIMEOUT
+            exit_info.why = Notice.of("time_limit", seconds=float(budget.time_limit or 0.0))
             return
         if now - reported >= _REPORTED_EVERY:
             reported = now
@@ -169,16 +169,16 @@ def _oom_kills() -> int:
     return 0
 
 
-def _result(job: Job, monitor: Monitor, ending: ExitInfo, began: datetime, price: float | None) -> CellResult:
+def _result(job: Job, monitor: Monitor, exit_info: ExitInfo, began: datetime, price: float | None) -> CellResult:
     left = read_outcome(job.folder)
-    status, error = classify_exit(job.folder, ending, left)
+    status, error = classify_exit(job.folder, exit_info, left)
     known = left if isinstance(left, Outcome) else ProgressFile(job.folder / "progress.json").so_far(status)
-    late = late_notice(ending) if status is Status.OK else None
+    late = late_notice(exit_info) if status is Status.OK else None
     around = Surroundings(
         began=began,
-        seconds=ending.seconds,
+        seconds=exit_info.seconds,
         price_per_hour=price,
-        timings=_timings(known, ending),
+        timings=_timings(known, exit_info),
         memory=monitor.memory(known.memory),
         energy=monitor.energy(),
         context=_context(known.context, monitor, late),
@@ -191,11 +191,11 @@ def _context(inside: CellContext, monitor: Monitor, late: Notice | None) -> Cell
     return inside.model_copy(update={"system_load": monitor.system_load(), "notices": notices, "executor": "local"})
 
 
-def _timings(known: Outcome, ending: ExitInfo) -> Timings:
+def _timings(known: Outcome, exit_info: ExitInfo) -> Timings:
     """The child's phases and the whole; an inference profile after the result counts apart."""
-    if known.ended_after is None or ending.phase != APART:
-        return known.timings.model_copy(update={"total_seconds": ending.seconds})
-    profiling = ending.seconds - known.ended_after
+    if known.ended_after is None or exit_info.phase != APART:
+        return known.timings.model_copy(update={"total_seconds": exit_info.seconds})
+    profiling = exit_info.seconds - known.ended_after
     return known.timings.model_copy(update={"total_seconds": known.ended_after, "inference_seconds": profiling})
 
 

@@ -1,6 +1,6 @@
-"""Maps of what in an image a model's answer rests on; none is shipped yet.
+"""Maps of what in an image a model's prediction rests on; none is shipped yet.
 
-To add one, write a function as `Explanation` says and register it below, or in the entry-point group
+To add one, write a function of the form of `Explanation` and register it below, or in the entry-point group
 ``patchbench.explanations`` of a package.
 """
 

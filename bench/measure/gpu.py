@@ -1,4 +1,4 @@
-"""What the driver says of a GPU while a cell runs on it: memory, clocks, heat, throttling."""
+"""What the driver reports of a GPU while a cell runs on it: memory, clocks, heat, throttling."""
 
 from __future__ import annotations
 

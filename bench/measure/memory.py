@@ -3,7 +3,7 @@
 Peak memory is the highest sum of proportional set sizes (PSS) of the process tree: each process's private pages, and
 its share of those it has in common with others, so that nothing is counted twice. `ru_maxrss` is not used: it
 survives exec and so begins at the parent's peak. Where /proc is missing, psutil's resident set (RSS) takes the place
-of PSS, and the method says so.
+of PSS, and the method records it.
 
 Reading PSS makes the kernel walk all pages. So the watch reads the resident set, which costs nothing, ten times a
 second, and reads PSS when the resident set has reached a new height, and from time to time, as far as its allowance

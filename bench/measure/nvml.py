@@ -1,4 +1,4 @@
-"""NVIDIA's management library: what the driver says of a GPU, without a CUDA context.
+"""NVIDIA's management library: what the driver reports of a GPU, without a CUDA context.
 
 The one place that calls it. A missing driver, an old one or a GPU that does not report something is a notice.
 """

@@ -15,7 +15,7 @@ __all__ = ["ENOUGH", "Sampled", "is_narrow", "is_steady", "sample", "warm_up_unt
 
 _WINDOW = 3
 ENOUGH = 2 * _WINDOW
-"""Samples below which nothing can be said of steadiness."""
+"""Samples below which steadiness is unknown."""
 _FEWEST = 6
 """A 95 % interval of a median needs six samples."""
 _MOST = 1000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from bench.results.stored import Stored
 
@@ -22,6 +22,8 @@ class PassScores(Stored):
     """Mean over the classes of the share of each that is right, 0 to 1."""
     kappa: float | None = None
     """Cohen's kappa, -1 to 1; None where it is not defined."""
+    selected: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The metric that ``train.select`` names, where it is none of the above; left out where it is, or is undefined."""
 
 
 class EpochRecord(Stored):

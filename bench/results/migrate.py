@@ -133,7 +133,7 @@ def _context(raw: Json) -> Json:
 
 
 def _late_failure(text: str) -> Notice:
-    """What went wrong after the result; further rounds are not made where its code says so."""
+    """What went wrong after the result; further rounds are not made where its code requires it."""
     cut = text.removeprefix("the inference profile was cut short: ")
     if cut != text:
         return Notice.of("profile_cut_short", reason=verbatim(cut))

@@ -29,7 +29,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DataProgress:
-    """A stage of preparing the data goes on, or ends where ``done`` is ``count``."""
+    """A stage of preparing the data has advanced, or ends where ``done`` is ``count``."""
 
     what: str
     """``audit``, ``pixels`` or ``batch size``."""
@@ -62,15 +62,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class CellStarted:
-    """A cell starts."""
-
     cell: Cell
 
 
 @dataclass(frozen=True)
 class CellProgress:
-    """A cell runs."""
-
     cell: Cell
     progress: Progress
 

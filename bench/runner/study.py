@@ -168,7 +168,7 @@ class _Cells:
 
 
 def _keep(run: Run, result: CellResult, manifest: DatasetManifest) -> CellResult:
-    """Store a result and return it. The predictions go first: a result that says ok has them."""
+    """Store a result and return it. The predictions go first: a result that is ok has them."""
     folder = run.cell_folder(result.id)
     raw = folder / "probabilities.npy"
     if result.status is Status.OK and result.cell.training:

@@ -2,7 +2,7 @@
 
 The public face of :mod:`bench.stats.confidence` (one figure), :mod:`bench.stats.paired_tests`,
 :mod:`bench.stats.paired_bootstrap` and :mod:`bench.stats.letters` (models against each other),
-:mod:`bench.stats.timings` (samples of time) and :mod:`bench.stats.calibration` (probabilities). Nothing here looks at
+:mod:`bench.stats.timings` (samples of time) and :mod:`bench.stats.calibration` (probabilities). Nothing here reads
 images or models, and nothing here needs more than labels, predictions and samples as a run stores them.
 """
 

@@ -5,7 +5,7 @@ resampled by the Bayesian bootstrap (Rubin 1981): each resample draws the cells'
 distribution whose parameters are the counts plus a weak prior, worth one and a half images, half of it on right
 answers. The plain multinomial bootstrap knows nothing of errors that did not happen to occur: with 224 images and
 a model that is right in 99 % of cases its 95 % intervals held the truth in 84 to 87 % of simulated studies, and
-of a model without an error it says that it is certain. With the prior, chosen among several for its coverage, it
+of a model without an error it claims certainty. With the prior, chosen among several for its coverage, it
 was 93 to 97 % for 224 to 3,419 images and accuracies of 84 to 99 % (the tests repeat a part of this).
 
 These intervals speak of *sampling error*: other test images of the same kind, the same trained model. What
@@ -82,7 +82,7 @@ class SeedSpread:
     n: int
     mean: float
     sd: float | None
-    """Standard deviation with ``n - 1``; ``None`` from one seed, which says nothing about spread."""
+    """Standard deviation with ``n - 1``; ``None`` from one seed, which shows no spread."""
     low: float | None
     high: float | None
     """Student's t interval for the mean over seeds at ``level``; ``None`` from one seed."""
@@ -254,14 +254,14 @@ def _intervals(
 
 
 def seed_spread(values: Sequence[float | None], level: float = 0.95) -> SeedSpread | None:
-    """Describe one figure over seeds; ``None`` entries (unmeasured) are left out, and ``n`` says what was counted.
+    """Describe one figure over seeds; ``None`` entries (unmeasured) are left out, and ``n`` is how many were counted.
 
     Returns ``None`` when nothing was measured. The interval is Student's (1908), for the mean over all seeds.
     """
     numbers = np.array([value for value in values if value is not None], dtype=np.float64)
     checked_level(level)
     if not np.all(np.isfinite(numbers)):
-        raise DataError("A figure that is not finite stands among those of the seeds; leave failed cells out.")
+        raise DataError("A figure that is not finite stands among those of the seeds; exclude failed cells.")
     n = numbers.size
     if n == 0:
         return None

@@ -38,7 +38,7 @@ def speedup(
     """Return how many times faster ``b`` is than ``a``: the ratio of medians, with a bootstrap interval.
 
     ``samples_a``, ``samples_b``: raw timings in one unit, each above 0, taken independently of each other. With
-    fewer samples on a side than can hold a median (6 for 95 %) the ratio comes without an interval.
+    fewer samples in either than can hold a median (6 for 95 %) the ratio comes without an interval.
     """
     a, b = _checked_samples(samples_a), _checked_samples(samples_b)
     ratio = float(np.median(a) / np.median(b))
@@ -84,7 +84,7 @@ def _enough(n: int, level: float) -> bool:
 
 
 def _bootstrap_medians(ordered: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Medians of bootstrap samples of ``ordered``, without drawing the samples.
+    """Medians of bootstrap samples of ``ordered``, without simulating the samples.
 
     The k-th smallest of n uniforms is Beta(k, n + 1 - k), and the next one lies a Beta(1, n - k) share of the way
     from there to 1; their quantiles among the samples are the middle of a bootstrap sample, exactly.

@@ -1,1 +1,1 @@
-"""What a study says: its schema, its units, and how its file is read."""
+"""What a study holds: its schema, its units, and how its file is read."""

@@ -1,4 +1,4 @@
-"""What a study says about its data: where the images are, and how they are split.
+"""A study's data: where the images are, and how they are split.
 
 Nothing heavier than pydantic is imported here, so that a study can be read without the weight of an image library.
 """
@@ -42,7 +42,7 @@ class DuplicatePolicy(_Frozen):
     split, or do nothing."""
     conflicting: Literal["drop", "keep"] = "drop"
     """Images with the same pixels and different labels: drop them all (no one knows which label is right),
-    or keep them (they then fall under ``exact: same_side``, whatever ``exact`` says)."""
+    or keep them (they then fall under ``exact: same_side``, whatever ``exact`` is)."""
     near: Literal["same_side", "report"] = "same_side"
     """Images whose perceptual hashes nearly agree: keep them in one split, or just report."""
     near_threshold: int = Field(default=4, ge=0, le=16)
@@ -67,7 +67,7 @@ class DatasetSpec(_Frozen):
     limit_by: Literal["balanced", "proportional"] = "balanced"
     """Take the same number from every class, or keep the proportions of the classes."""
     image_size: int = Field(default=224, ge=8, le=LARGEST_SIDE)
-    """The width and height in pixels that a model is given, unless the model says otherwise."""
+    """The width and height in pixels that a model is given, unless the model has a size of its own."""
     resize: Literal["squash", "crop"] = "squash"
     """Resize without regard to the shape of the image, or resize the shorter side and cut the middle out."""
     seed: int = Field(default=0, ge=0)
@@ -115,7 +115,7 @@ class SplitSpec(_Frozen):
     test: float = Field(default=0.2, gt=0.0, lt=1.0)
     """The fraction of the whole set that is held out for the test."""
     validation: float = Field(default=0.1, gt=0.0, lt=1.0)
-    """The fraction of the whole set (not of what the test leaves) that picks the best epoch."""
+    """The fraction of the whole set (not of what remains beside the test) that picks the best epoch."""
     seed: int = Field(default=0, ge=0)
     """The seed of the shuffle."""
     method: SplitMethod = "auto"

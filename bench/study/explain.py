@@ -49,7 +49,7 @@ def explain(
     elif detail["type"] == "too_short":
         message = "the list is empty; name one at least"
     shown = repr(detail["input"])
-    got = f" (it says {shown[:80]})" if detail["type"] != "value_error" and detail["input"] is not None else ""
+    got = f" (found {shown[:80]})" if detail["type"] != "value_error" and detail["input"] is not None else ""
     return f"{prefix}{message}{got}"
 
 

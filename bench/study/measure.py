@@ -27,8 +27,8 @@ class MeasureSpec(BaseModel):
     (dynamic quantization of the linear layers, CPU only). With others than eager, the accuracy that each keeps
     is measured on the test images."""
     batch_sizes: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(default=(1, 4, 16, 64, 256), min_length=1)
-    """Images in one call. Sizes for which memory or ``call_seconds`` do not suffice are left out, and the result says
-    so."""
+    """Images in one call. Sizes for which memory or ``call_seconds`` do not suffice are left out, and the result names
+    them."""
     seconds: Seconds = 1.0
     """Time for each batch size, warm-up included; a call that has begun is finished. Batch 1 takes up to four times as
     long where its hundred samples, which a 99th percentile needs, are not there by then."""
@@ -37,9 +37,9 @@ class MeasureSpec(BaseModel):
     rounds: int = Field(default=1, ge=1, le=100)
     """How often every model's inference is measured, each time in a new process. The rounds of all models take turns,
     so that a machine that grows warm or busy slows all of them alike; their samples are pooled, and where the rounds
-    disagree by more than ``tolerance`` the result says ``unstable``."""
+    disagree by more than ``tolerance`` the result is ``unstable``."""
     tolerance: float = Field(default=0.05, gt=0, le=1)
-    """A median counts as known when its 95 % interval is within this share of it on both sides; else the result says
+    """A median counts as known when its 95 % interval is within this share of it on both sides; else the result is
     ``unstable``."""
 
     @model_validator(mode="after")

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from bench.errors import StudyError
+from bench.errors import StudyError, nearest
+from bench.registry import registry
 from bench.study.units import parse_seconds
 
 __all__ = ["Head", "TrainSpec"]
 
 Head = Literal["linear", "logistic", "knn"]
 Pause = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_nan=False)]
+
+
+def _known_score(name: str) -> str:
+    metrics = registry("metrics").load_all()  # imports numpy, which a study that keeps the default does without
+    choices = ("loss", *(key for key, metric in metrics.items() if metric.of_matrices is not None))
+    if name not in choices:
+        raise ValueError(f"unknown score {name!r}; choose from {', '.join(choices)}.{nearest(name, choices)}")
+    return name
 
 
 class TrainSpec(BaseModel):
@@ -52,7 +61,7 @@ class TrainSpec(BaseModel):
     augment: Literal["none", "light", "full"] = "none"
     """``light``: flips, quarter turns and small shifts; ``full``: also brightness, contrast and color."""
     mixup: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
-    """Blend pairs of training images: alpha of the beta distribution that the share is drawn from; 0: off."""
+    """Blend pairs of training images: alpha of the beta distribution that the share is sampled from; 0: off."""
     cutmix: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
     """Paste a rectangle of one image into another, by the same rule; with mixup too, each batch gets one of the two."""
     balance: Literal["none", "weights", "sampling"] = "none"
@@ -79,8 +88,10 @@ class TrainSpec(BaseModel):
     keep the one with the best validation score."""
     clip_norm: float | None = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Largest norm of the gradient; null: no clipping."""
-    select: Literal["accuracy", "balanced_accuracy", "kappa", "loss"] = "accuracy"
-    """The validation score that picks the epoch whose weights are tested; a tie goes to the lower loss."""
+    select: Annotated[str, AfterValidator(_known_score)] = "accuracy"
+    """The validation score that picks the epoch whose weights are tested; a tie goes to the lower loss. Either ``loss``
+    or a metric that a confusion matrix gives: ``accuracy``, ``balanced_accuracy``, ``kappa``, ``macro_f1``, or one of
+    an installed package."""
     compile: bool = False
     """Compile the model with torch.compile; what that takes is timed apart."""
     threads: int | None = Field(default=None, ge=1, le=1024)

@@ -1,4 +1,4 @@
-"""The device of a cell: whether it is here, its clock, its memory, and what makes its results repeatable."""
+"""The device of a cell: whether it is here, its clock, its memory, and what makes its results deterministic."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DeviceMemory:
 
 
 def resolve_device(name: str, precision: str = "fp32") -> torch.device:
-    """Return the device; `DeviceError` says what is here when it is not, or that it cannot have the precision."""
+    """Return the device; `DeviceError` lists what is here when it is not, or refuses the precision."""
     device = torch.device(name)
     if precision == "fp16" and device.type != "cuda":
         raise DeviceError(f"fp16 needs a cuda device, not {device.type}: use bf16 or fp32 there.")
@@ -82,7 +82,7 @@ def describe(device: torch.device) -> str | None:
 
 
 def set_deterministic(seed: int) -> Determinism:
-    """Seed torch and choose repeatable algorithms where there are some; returns what was set, for the record."""
+    """Seed torch and choose deterministic algorithms where there are some; returns what was set, for the record."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -94,9 +94,9 @@ def set_deterministic(seed: int) -> Determinism:
 
 
 def inference_batch_for(device: torch.device, spec: TrainSpec, side: int) -> int:
-    """Images at once where nothing learns: what the study says, else enough to keep the device busy.
+    """Images at once where nothing learns: what the study sets, else enough to keep the device busy.
 
-    On a CPU 16 images of 224 pixels a side, or as many pixels: a larger batch leaves the caches and is slower
+    On a CPU 16 images of 224 pixels a side, or as many pixels: a larger batch no longer fits the caches and is slower
     (ViT-S/14 in bf16 by a third at 64 images), and a smaller one spends its time between the layers.
     """
     if spec.inference_batch is not None:
@@ -117,7 +117,7 @@ def threads_for_head(threads: int, batch: int, width: int, classes: int) -> int:
 
 
 def workers_for(device: torch.device, threads: int, asked: int | None) -> int:
-    """Threads that read images ahead: what the study says, else as many as the device leaves idle.
+    """Threads that read images ahead: what the study sets, else as many as the device does not use.
 
     A CPU that does the training itself has none to spare below eight cores; above, one thread in eight keeps
     the reading, which is done by one thread otherwise, from becoming the longer part of a step.

@@ -65,8 +65,8 @@ class Epoch:
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Epoch:
         """The reverse of `to_dict`."""
-        sides = {side: Scores(**stored[side]) for side in ("train", "validation")}
-        return cls(**{**stored, **sides})
+        scores = {split: Scores(**stored[split]) for split in ("train", "validation")}
+        return cls(**{**stored, **scores})
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class _Training:
         if self._average is not None:
             self._average.swap()
         logits = self._validate()
-        validated = score_logits(logits, self._validation.labels, self._context.classes)
+        validated = score_logits(logits, self._validation.labels, self._context.classes, self._spec.select)
         ended = _now(device)
         seconds, count = middle - started, len(self._train.labels)
         record = Epoch(number, rate, trained, validated, seconds, ended - middle, count / seconds)
@@ -231,7 +231,7 @@ class _Training:
         if not math.isfinite(mean):
             raise Diverged(f"the training loss of epoch {number} is {mean}")
         predicted, truth = torch.cat(choices).cpu().numpy(), torch.cat(truths).cpu().numpy()
-        return score_predicted(mean, truth, predicted, self._context.classes), rate
+        return score_predicted(mean, truth, predicted, self._context.classes, spec.select), rate
 
     def state(self) -> dict[str, Any]:
         """All that `resume` needs, as tensors and plain values."""

@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether the suffix says so, or the first bytes do (a length, then JSON), for files are renamed."""
+    """By its suffix or its first bytes (a length, then JSON), for files are renamed."""
     if path.suffix.lower() == ".safetensors":
         return True
     try:

@@ -82,7 +82,7 @@ def _probe(source: str, url: str) -> None:
     try:
         urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
     except urllib.error.HTTPError:
-        return  # an answer, whatever it says: the server is within reach
+        return  # an answer, whatever it is: the server is within reach
     except (OSError, ValueError) as error:
         raise _out_of_reach(source, str(getattr(error, "reason", error))) from error
 

@@ -90,7 +90,7 @@ def _names_in(label: str) -> list[str]:
 
 
 def _normalized(spec: ModelSpec, network: Network, names: list[str], provenance: dict[str, Any]) -> Network:
-    """Take the normalization of the weights where their name tells it, for a resampled ViT may start from any."""
+    """Take the normalization of the weights where their name implies it, for a resampled ViT may start from any."""
     provenance["normalization"] = f"{spec.library} {spec.library_name}"
     if spec.library != "timm":
         return network

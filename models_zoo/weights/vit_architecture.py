@@ -36,7 +36,7 @@ def followed_architecture(state: Mapping[str, Tensor], net: VisionTransformer, m
     _check_scale(state, net, model)
     wanted = _read(state)
     have = _read(net.state_dict())
-    # An ambiguous position table (None) says nothing, so the network stays as it is.
+    # An ambiguous position table (None) decides nothing, so the network stays as it is.
     return {key: value for key, value in wanted.items() if value is not None and value != have[key]}
 
 

@@ -35,7 +35,7 @@ class CurvePoint:
 
 def curve_scores() -> dict[str, str]:
     """The scores that every epoch has, with their English titles."""
-    titles = {name: METRICS.load(name).title for name in PassScores.model_fields if name != "loss"}
+    titles = {name: METRICS.load(name).title for name in PassScores.model_fields if name in METRICS.names()}
     return {**titles, "loss": N_("Loss")}
 
 

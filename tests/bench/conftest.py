@@ -1,4 +1,4 @@
-"""Studies whose cells run in milliseconds: the child is a script that leaves a result without importing torch."""
+"""Studies whose cells run in milliseconds: the child is a script that writes a result without importing torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ data = json.load(open(job["dataset"]))
 count, classes = data["splits"].count("test"), len(data["classes"])
 def failure(kind, text):
     return {"kind": kind, "notice": {"code": "verbatim", "values": {"text": text}}}
-def leave(count=count, classes=classes, value=None, **outcome):
+def write_outcome(count=count, classes=classes, value=None, **outcome):
     value = 1 / classes if value is None else value
     head = str({"descr": "<f4", "fortran_order": False, "shape": (count, classes)}).encode().ljust(117) + b"\\n"
     with open(folder + "/probabilities.npy", "wb") as file:
@@ -28,10 +28,10 @@ def leave(count=count, classes=classes, value=None, **outcome):
     with open(folder + "/outcome.json", "w") as file:
         json.dump({"status": "ok", "metrics": {"accuracy": 1 / classes}, **outcome}, file)
 """
-"""The beginning of a child's script: job, folder, seed, failure(), and leave() for a whole and true result."""
+"""The beginning of a child's script: job, folder, seed, failure(), and write_outcome() for a whole and true result."""
 
 
-def trivial_child(script: str = "leave()") -> tuple[str, ...]:
+def trivial_child(script: str = "write_outcome()") -> tuple[str, ...]:
     """A child's command line without torch."""
     return (sys.executable, "-I", "-S", "-c", TRIVIAL + script)
 

@@ -37,9 +37,9 @@ def expect() -> Callable[[bool], None]:
     """Assert what figures show, unless the machine had other work when this began: they would prove nothing."""
     quiet = os.getloadavg()[0] < 0.75 * (os.cpu_count() or 1)
 
-    def judge(met: bool) -> None:
+    def check(met: bool) -> None:
         if not quiet:
             pytest.skip("the machine was busy with other work when this began: the figures prove nothing")
         assert met
 
-    return judge
+    return check

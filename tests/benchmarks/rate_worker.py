@@ -1,4 +1,4 @@
-"""One side of the training benchmark, in a process of its own: a line on standard input, two steps, the second's time.
+"""One contender of the training benchmark, in its own process: a line on standard input, two steps, the second's time.
 
 python rate_worker.py harness|plain MODEL PRECISION PIXELS
 """
@@ -65,8 +65,8 @@ def plain(name: str, _: str, pixels: Path) -> Callable[[], None]:
 
 def main() -> None:
     """Serve until standard input ends."""
-    side, name, precision, pixels = sys.argv[1:]
-    once = {"harness": harness, "plain": plain}[side](name, precision, Path(pixels))
+    loop, name, precision, pixels = sys.argv[1:]
+    once = {"harness": harness, "plain": plain}[loop](name, precision, Path(pixels))
     for _ in sys.stdin:
         once()  # as in an epoch, where a step follows the one before at once and finds its memory still there
         started = time.perf_counter()

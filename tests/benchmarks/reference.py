@@ -42,7 +42,7 @@ def loaders(folder: str, size: int, batch_size: int) -> tuple[Batches, Batches, 
 def epoch(model: nn.Module, loader: Batches, optimizer: torch.optim.Optimizer | None) -> dict[str, float]:
     """One pass, training where there is an optimizer; loss, accuracy, balanced accuracy and kappa."""
     model.train(optimizer is not None)
-    said, shown, losses = [], [], []
+    predicted, shown, losses = [], [], []
     with torch.set_grad_enabled(optimizer is not None):
         for images, labels in loader:
             logits = model(images)
@@ -52,13 +52,13 @@ def epoch(model: nn.Module, loader: Batches, optimizer: torch.optim.Optimizer | 
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             losses.append(loss.item())
-            said.extend(logits.argmax(1).tolist())
+            predicted.extend(logits.argmax(1).tolist())
             shown.extend(labels.tolist())
     return {
         "loss": sum(losses) / len(losses),
-        "accuracy": accuracy_score(shown, said),
-        "balanced_accuracy": balanced_accuracy_score(shown, said),
-        "kappa": cohen_kappa_score(shown, said),
+        "accuracy": accuracy_score(shown, predicted),
+        "balanced_accuracy": balanced_accuracy_score(shown, predicted),
+        "kappa": cohen_kappa_score(shown, predicted),
     }
 
 

@@ -24,7 +24,7 @@ from PIL import Image
 from bench.data.parallel import map_chunks
 from bench.data.pixels.cache import load_pixels
 from bench.data.prepare import pixels, prepare
-from bench.data.sources.synthetic.drawing import draw_cell
+from bench.data.sources.synthetic.cell import draw_cell
 from bench.data.sources.synthetic.traits import KINDS
 from bench.results.dataset import DatasetManifest
 from bench.study.dataset import DatasetSpec
@@ -163,14 +163,14 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         spec = DatasetSpec(count=count, image_size=256, difficulty=0.5)
         path = tmp_path / f"{count}.npy"
         rows = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 256, 256, 3))
-        drawing = draw_cell(KINDS[0], 256, np.random.default_rng(0), spec.difficulty)
+        cell = draw_cell(KINDS[0], 256, np.random.default_rng(0), spec.difficulty)
         for row in range(count):
-            rows[row] = np.roll(drawing, row, 0)
+            rows[row] = np.roll(cell, row, 0)
         rows.flush()
         del rows
         assert load_pixels(path).shape[0] == count
-        told = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True)
-        private[count] = json.loads(told.stdout)
+        done = subprocess.run([sys.executable, "-c", _MEASURE, str(path)], capture_output=True, text=True, check=True)
+        private[count] = json.loads(done.stdout)
         path.unlink()
     print({count: f"{size / 2**20:.0f} MiB" for count, size in private.items()})
     assert private[20_000] <= 1.1 * private[2_000]

@@ -99,7 +99,7 @@ def test_the_harness_adds_little_to_a_cell_and_grows_linearly(
 
 
 def test_watching_costs_under_a_hundredth_of_a_core(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its own account: ten looks a second at processes with 400 MiB, for five seconds."""
+    """Its own account: ten polls a second of processes with 400 MiB, for five seconds."""
     held = bytearray(b"x") * (400 << 20)
     watch = MemoryWatch(lambda: [os.getpid()])
     begun, used = time.perf_counter(), time.thread_time()

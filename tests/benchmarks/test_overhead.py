@@ -50,7 +50,7 @@ def _harness(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
 
     def epoch() -> float:
         started = time.process_time()
-        fit(module, train, validation, spec, conditions, silent)
+        fit(module, train, validation, spec, context, silent)
         return time.process_time() - started
 
     return epoch
@@ -68,7 +68,7 @@ def _bare(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
         started = time.process_time()
         optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
         module.train()
-        said, shown = [], []
+        predicted, shown = [], []
         for inputs, wanted in train:
             optimizer.zero_grad()
             logits = module(inputs)
@@ -76,23 +76,23 @@ def _bare(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(module.parameters(), 1.0)
             optimizer.step()
-            said.append(logits.argmax(1))
+            predicted.append(logits.argmax(1))
             shown.append(wanted)
-        _scores(said, shown)
+        _scores(predicted, shown)
         module.eval()
-        said, shown = [], []
+        predicted, shown = [], []
         with torch.inference_mode():
             for inputs, wanted in validation:
-                said.append(module(inputs).argmax(1))
+                predicted.append(module(inputs).argmax(1))
                 shown.append(wanted)
-        _scores(said, shown)
+        _scores(predicted, shown)
         return time.process_time() - started
 
     return epoch
 
 
-def _scores(said: list[torch.Tensor], shown: list[torch.Tensor]) -> None:
-    pair = torch.cat(shown), torch.cat(said)
+def _scores(predicted: list[torch.Tensor], shown: list[torch.Tensor]) -> None:
+    pair = torch.cat(shown), torch.cat(predicted)
     accuracy_score(*pair), balanced_accuracy_score(*pair), cohen_kappa_score(*pair)
 
 

@@ -1,7 +1,7 @@
 """Epochs of training all of a model, images per second: the harness's loop beside the plain reference script's.
 
 Both train the same model from scratch on the same JPEGs, each in processes of its own, one after the other; the better
-of two epochs counts on either side. The reference decodes its images in every epoch, beside its own computing; the
+of two epochs counts for either. The reference decodes its images in every epoch, beside its own computing; the
 harness before the first (see test_data_pixels.py for what that takes). Steps alone: test_training_rate.py.
 """
 

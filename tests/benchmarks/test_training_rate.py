@@ -1,6 +1,6 @@
 """Images per second of training: the harness's step beside the reference's loop, and inference beside matmul's limit.
 
-Each side has a process of its own, as in use; they take turns. Figures are images per second of wall-clock time,
+Each contender has a process of its own, as in use; they take turns. Figures are images per second of wall-clock time,
 medians over the rounds.
 """
 
@@ -42,7 +42,7 @@ def pixels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Side:
+class Contender:
     """A worker that makes one step when it is asked to, and then sleeps."""
 
     def __init__(self, kind: str, name: str, precision: str, pixels: Path) -> None:
@@ -85,17 +85,17 @@ def test_steps_are_as_fast_as_the_machine_allows(
     has_bf16: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    sides = {
-        "fp32": Side("harness", name, "fp32", pixels),
-        "bf16": Side("harness", name, "bf16", pixels),
-        "plain": Side("plain", timm_name, "fp32", pixels),
+    contenders = {
+        "fp32": Contender("harness", name, "fp32", pixels),
+        "bf16": Contender("harness", name, "bf16", pixels),
+        "plain": Contender("plain", timm_name, "fp32", pixels),
     }
-    for side in sides.values():
-        side.step()
-    rounds = [{key: side.step() for key, side in sides.items()} for _ in range(ROUNDS)]
-    for side in sides.values():
-        side.end()
-    rate = {key: BATCH / statistics.median(r[key] for r in rounds) for key in sides}
+    for contender in contenders.values():
+        contender.step()
+    rounds = [{key: contender.step() for key, contender in contenders.items()} for _ in range(ROUNDS)]
+    for contender in contenders.values():
+        contender.end()
+    rate = {key: BATCH / statistics.median(r[key] for r in rounds) for key in contenders}
     ratios = {key: statistics.median(r["plain"] / r[key] for r in rounds) for key in ("fp32", "bf16")}
     with capsys.disabled():
         shown = ", ".join(f"{key} {value:.1f}" for key, value in rate.items())

@@ -52,7 +52,7 @@ def test_a_typo_gets_suggestions(typo: str, meant: str) -> None:
         get_spec(typo)
 
 
-def test_nothing_near_still_says_what_is_allowed() -> None:
+def test_nothing_near_still_lists_what_is_allowed() -> None:
     with pytest.raises(ModelZooError, match="timm:NAME") as caught:
         get_spec("zzzzqqq")
     assert "Did you mean" not in str(caught.value)

@@ -164,7 +164,6 @@ class _Scan:
             raise DataError(f"{self.stage.path}: the disk is full; free some, or set PATCHBENCH_CACHE to another disk")
 
     def close(self) -> None:
-        """Close the stage."""
         if self._file is not None:
             self._file.close()
             self._file = None

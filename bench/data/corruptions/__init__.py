@@ -1,6 +1,6 @@
 """Ways to spoil test images, as bad light or a worn objective would; none is shipped yet.
 
-To add one, write a function as `Corruption` says and register it below, or in the entry-point group
+To add one, write a function of the form of `Corruption` and register it below, or in the entry-point group
 ``patchbench.corruptions`` of a package.
 """
 
@@ -25,7 +25,7 @@ class Corruption(Protocol):
         Args:
             images: RGB, uint8, ``(n, 3, height, width)``; not to be changed.
             severity: 0 (the images as they are) to 5.
-            generator: where all that is random is drawn from; on the device of ``images``.
+            generator: the source of all that is random; on the device of ``images``.
         """
 
 

@@ -55,7 +55,7 @@ def open_source(spec: DatasetSpec, *, cache_dir: Path | None = None, group_colum
     classes = check_classes((record.label for record in source.records), source.card.path or source.card.name)
     if spec.classes is not None and not kind.chooses_classes and len(classes) != spec.classes:
         raise DataError(
-            f"{source.card.path or source.card.name}: dataset.classes says {spec.classes} classes, but there are "
+            f"{source.card.path or source.card.name}: dataset.classes is {spec.classes}, but there are "
             f"{len(classes)}: {', '.join(map(repr, classes[:12]))}; correct the number or leave it out"
         )
     return source

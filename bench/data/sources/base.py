@@ -95,12 +95,12 @@ class OpenSource(Protocol):
 
 
 def _accept(spec: DatasetSpec) -> None:
-    """Whatever a study says is right."""
+    """Whatever a study gives is right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKind:
-    """One kind of source: how it is opened, and what a study may say of it.
+    """One kind of source: how it is opened, and what a study may give for it.
 
     Its module is imported when a study is read. Import numpy, image libraries and the like inside ``open``.
     """
@@ -109,7 +109,7 @@ class SourceKind:
     """One line for ``patchbench list sources``."""
     open: OpenSource
     check: Callable[[DatasetSpec], None] = _accept
-    """Raises a ValueError ``key: what is wrong`` for what a study of this kind cannot say."""
+    """Raises a ValueError ``key: what is wrong`` for what a study of this kind cannot have."""
     suffixes: tuple[str, ...] = ()
     """A path that ends like this, in lower case, is of this kind where the study names none."""
     chooses_classes: bool = False
@@ -128,7 +128,7 @@ def path_of(spec: DatasetSpec, hint: str = "") -> Path:
 
 
 def is_litter(path: PurePosixPath) -> bool:
-    """Whether ``path`` is what operating systems leave behind, of which nobody wants to hear."""
+    """Whether ``path`` is what operating systems leave behind, which is not reported."""
     name = path.name
     return (
         "__MACOSX" in path.parts
@@ -148,7 +148,7 @@ def check_path(path: Path) -> None:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return  # each kind of source has a better message
-    except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to look
+    except (OSError, ValueError) as error:  # too long a name, a loop of links, no right to read
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise DataError(f"{path}: neither a file nor a folder but a pipe or device; give a file or folder")

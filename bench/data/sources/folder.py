@@ -87,7 +87,7 @@ def open_folder(path: Path) -> Source:
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, bool]]:
     """Yield every file and folder below ``root`` in a fixed order; follow links, but enter no folder twice.
 
-    The last of the three tells whether it is a folder that was entered before.
+    The last of the three is whether it is a folder that was entered before.
     """
     entered: set[tuple[int, int]] = set()
 

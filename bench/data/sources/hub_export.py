@@ -45,7 +45,7 @@ _CONVERTED = {"CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "PA": 
 """Modes that PNG does not have, as what they are stored."""
 
 _Row = tuple[str, str | None, Any]
-"""Side, class (None where there is no label) and image (None where there is none)."""
+"""Split, class (None where there is no label) and image (None where there is none)."""
 
 
 def export(kind: str, name: str, target: str, raw: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["MEDMNIST", "MEDMNIST_CITATION", "MEDMNIST_SIZES", "MedMnistSet"]
 
 MEDMNIST_SIZES = (28, 64, 128, 224)
-"""The sides in pixels that every set comes in."""
+"""The widths (and heights) in pixels that every set comes in."""
 
 MEDMNIST_CITATION = (
     "Yang J., Shi R., Wei D., Liu Z., Zhao L., Ke B., Pfister H., Ni B. (2023). MedMNIST v2: a large-scale "

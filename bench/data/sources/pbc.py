@@ -80,7 +80,7 @@ def _prefix(record: Sample) -> str:
 
 
 def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
-    return open_pbc(path_of(spec, "; `patchbench data fetch pbc` says where to get it"), spec.classes or len(FOLDERS))
+    return open_pbc(path_of(spec, "; `patchbench data fetch pbc` prints where to get it"), spec.classes or len(FOLDERS))
 
 
 def _check(spec: DatasetSpec) -> None:

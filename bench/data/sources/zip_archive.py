@@ -69,7 +69,7 @@ def open_zip(path: Path) -> Source:
     _check(infos, path)
     members = {info.filename.replace("\\", "/"): info.filename for info in infos}
     listing = label_by_folder(members, str(path), folders)
-    about = path.stat()  # the directory alone does not tell a damaged zip from its repaired copy
+    about = path.stat()  # the directory alone does not distinguish a damaged zip from its repaired copy
     digest = hashlib.sha256(f"{about.st_size}\0{about.st_mtime_ns}\n".encode())
     for info in infos:
         digest.update(f"{info.filename}\0{info.file_size}\0{info.CRC}\n".encode("utf-8", "surrogateescape"))

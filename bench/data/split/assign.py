@@ -246,7 +246,7 @@ def _given_splits(names: Sequence[str], given: Mapping[str, Split], method: str)
     missing = [name for name in names if name not in given]
     if missing:
         raise DataError(
-            f"The {method} split says nothing of {len(missing):,} of {len(names):,} images, such as "
+            f"The {method} split does not name {len(missing):,} of {len(names):,} images, such as "
             f"{missing[0]!r}; every image needs a line with train, validation or test"
         )
     return [given[name] for name in names]

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from bench.data.sources.base import check_path, split_named
-from bench.errors import DataError
+from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest, Split
 from bench.results.files import write_atomic
 
@@ -24,6 +24,8 @@ def write_split(manifest: DatasetManifest, path: Path) -> None:
     Raises:
         RunError: the file cannot be written.
     """
+    if not path.parent.is_dir():
+        raise RunError(f"{path} cannot be written: there is no folder {path.parent}; make it, or name another.")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "label", "split"])

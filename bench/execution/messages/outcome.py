@@ -1,4 +1,4 @@
-"""What a child leaves when it ends by itself; it is read with suspicion, for the child may have been ended halfway."""
+"""What a child writes when it ends by itself; it is read with suspicion, for the child may have been ended halfway."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Outcome(SoFar):
 
 
 def read_outcome(folder: Path) -> Outcome | str | None:
-    """The outcome that lies in a cell's folder; None when there is none, a string that says why when it is broken."""
+    """The outcome that lies in a cell's folder; None when there is none, a string with the reason when it is broken."""
     try:
         text = (folder / "outcome.json").read_text(encoding="utf-8")
     except FileNotFoundError:

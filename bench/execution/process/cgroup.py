@@ -24,7 +24,7 @@ __all__ = ["MemoryGroup"]
 
 @dataclass(frozen=True)
 class _Files:
-    """What the files of a memory group are called."""
+    """The names of a cgroup's files."""
 
     limit: str
     swap: str

@@ -34,7 +34,7 @@ class ExitInfo:
     """Whether the kernel killed a process for want of memory while it ran, and it ended by SIGKILL."""
 
 
-def classify_exit(folder: Path, ending: ExitInfo, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:
+def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:
     """The status, and the reason where it is not ok.
 
     outcome: see `read_outcome`. A limit counts before what the child wrote, except in the inference profile: the
@@ -42,19 +42,21 @@ def classify_exit(folder: Path, ending: ExitInfo, outcome: Outcome | str | None)
     after it.
     """
     tail = log_tail(folder)
-    whole = isinstance(outcome, Outcome) and ending.phase == APART
-    if ending.limit is not None and ending.why is not None and not whole:
-        return ending.limit, Failure(kind=ending.limit.value.replace("_", " "), notice=ending.why, log_tail=tail)
+    whole = isinstance(outcome, Outcome) and exit_info.phase == APART
+    if exit_info.limit is not None and exit_info.why is not None and not whole:
+        return exit_info.limit, Failure(
+            kind=exit_info.limit.value.replace("_", " "), notice=exit_info.why, log_tail=tail
+        )
     if isinstance(outcome, Outcome):
         error = outcome.error
         return outcome.status, None if error is None else error.model_copy(update={"log_tail": tail})
-    if ending.killed_by_kernel:
+    if exit_info.killed_by_kernel:
         notice = Notice.of("killed_by_kernel")
         return Status.OUT_OF_MEMORY, Failure(kind="SIGKILL", notice=notice, log_tail=tail)
     if isinstance(outcome, str):
         notice = Notice.of("broken_outcome", reason=outcome)
         return Status.FAILED, Failure(kind=BROKEN, notice=notice, log_tail=tail)
-    return Status.FAILED, _unforeseen(ending.code, tail)
+    return Status.FAILED, _unforeseen(exit_info.code, tail)
 
 
 def _unforeseen(code: int | None, tail: str) -> Failure:
@@ -77,14 +79,14 @@ def _ended_by(code: int | None) -> Notice:
     return Notice.of("exit_code", code=-1 if code is None else code)
 
 
-def late_notice(ending: ExitInfo) -> Notice | None:
+def late_notice(exit_info: ExitInfo) -> Notice | None:
     """What went wrong with the process after its result was stored; None when nothing did."""
-    if not ending.code:
+    if not exit_info.code:
         return None
-    if ending.limit is not None and ending.why is not None:
-        return Notice.of("profile_cut_short", reason=ending.why)
-    how = _ended_by(ending.code)
-    if ending.phase == APART:
+    if exit_info.limit is not None and exit_info.why is not None:
+        return Notice.of("profile_cut_short", reason=exit_info.why)
+    how = _ended_by(exit_info.code)
+    if exit_info.phase == APART:
         return Notice.of("failed_in_profile", how=how)
     return Notice.of("failed_after_result", how=how)
 

@@ -19,7 +19,7 @@ __all__ = ["run_cell"]
 def run_cell(job: Job, record: Record, reporter: Reporter, elapsed: Callable[[], float]) -> Later | None:
     """Run a cell and note how it ends; returns what is to be measured once the result is stored.
 
-    elapsed: seconds since the start of the cell. Raises what nobody foresaw, and what says that the disk is full.
+    elapsed: seconds since the start of the cell. Raises what nobody foresaw, and what shows that the disk is full.
     """
     try:
         return _stages(job, record, reporter, elapsed)

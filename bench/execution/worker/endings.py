@@ -15,7 +15,7 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 
 
 def is_disk_error(error: BaseException) -> bool:
-    """Whether an error, or what it was raised from, says that nothing can be written any more."""
+    """Whether an error, or what it was raised from, shows that nothing can be written any more."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _DISK:

@@ -3,7 +3,7 @@
     python -m bench.execution.worker.main JOB.json [PARENT STARTED]
 
 The job is written by the parent (`bench.execution.messages.job.Job`); PARENT is its process id, STARTED its
-`time.monotonic` at the start, which Linux counts from boot for all processes. The child leaves in the cell's folder
+`time.monotonic` at the start, which Linux counts from boot for all processes. The child writes in the cell's folder
 history.jsonl, progress.json, probabilities.npy and, as the last thing, outcome.json. An error that nobody foresaw
 ends it with a traceback on the standard error, which the parent keeps in log.txt.
 """
@@ -29,7 +29,7 @@ from bench.results.schema import Memory
 
 
 def main(arguments: list[str]) -> int:
-    """Run the cell of a job file; the outcome file says how it went."""
+    """Run the cell of a job file; the outcome file has how it went."""
     path, *host = arguments
     started = float(host[1]) if host else time.monotonic()
     sys.path.append(str(Path.cwd()))  # a user's own models; last, so that no file there hides an installed module

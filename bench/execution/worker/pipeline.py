@@ -90,7 +90,7 @@ def _warm_up(ready: Ready, clock: Clock, record: Record, reporter: Reporter) -> 
         record.add(Timings(compile_seconds=made.compiling))
         seconds -= made.compiling
     record.add(Timings(warmup_seconds=seconds, warmup_passes=made.passes))
-    if not made.steady and len(made.passes) >= ENOUGH:  # fewer cannot tell
+    if not made.steady and len(made.passes) >= ENOUGH:  # fewer do not show it
         record.notify(Notice.of("warmup_not_steady", passes=len(made.passes)))
 
 

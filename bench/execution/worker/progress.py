@@ -81,7 +81,6 @@ class ProgressWriter:
         self._state(name, 0.0 if name == "train" else None, None)
 
     def close(self) -> None:
-        """Close the history."""
         self._history.close()
 
     def _state(self, phase: str, epoch: float | None, loss: float | None) -> None:

@@ -98,7 +98,7 @@ class Ready:
 
 
 def open_machine(job: Job, threads: int) -> Machine:
-    """Open the device of a cell and make its results repeatable. Raises `DeviceError` when it is not here."""
+    """Open the device of a cell and make its results deterministic. Raises `DeviceError` when it is not here."""
     import timm
 
     torch.set_num_threads(threads)

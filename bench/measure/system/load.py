@@ -1,4 +1,4 @@
-"""What else the machine did while a cell ran: others' use of the CPUs, stolen time, throttling."""
+"""What else the machine did while a cell ran: others' use of the CPUs, steal time, throttling."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Snapshot:
     """Counts since boot. Seconds of all CPUs together; None where the system does not report it."""
 
     busy: float | None
-    stolen: float | None
+    steal: float | None
     """Time in which a virtual machine's CPUs were ready and another machine had the core."""
     own: float
     """Of this process and of those of its children that have ended."""
@@ -31,10 +31,10 @@ class Snapshot:
 
 def snapshot(proc: Path = Path("/proc"), system: Path = Path("/sys")) -> Snapshot:
     """Read the counts."""
-    busy, stolen = _cpus(proc)
+    busy, steal = _cpus(proc)
     times = os.times()
     own = times.user + times.system + times.children_user + times.children_system
-    return Snapshot(busy, stolen, own, _throttles(system), cpu_throttled(system / "fs" / "cgroup"))
+    return Snapshot(busy, steal, own, _throttles(system), cpu_throttled(system / "fs" / "cgroup"))
 
 
 def _cpus(proc: Path) -> tuple[float | None, float | None]:
@@ -64,12 +64,12 @@ class LoadWatch:
         """What others did over these seconds; an unknown figure is None."""
         busy = _less(after.busy, self.before.busy)
         own = after.own - self.before.own
-        stolen = _less(after.stolen, self.before.stolen)
+        steal = _less(after.steal, self.before.steal)
         throttles = _less(after.throttles, self.before.throttles)
         seconds = max(seconds, 1e-9)
         return SystemLoad(
             other_cores=None if busy is None else round(max(0.0, busy - own) / seconds, 3),
-            steal_fraction=None if stolen is None else round(stolen / seconds / (os.cpu_count() or 1), 4),
+            steal_fraction=None if steal is None else round(steal / seconds / (os.cpu_count() or 1), 4),
             thermal_throttles=None if throttles is None else int(throttles),
             cpu_throttled_seconds=_less(after.cpu_throttled, self.before.cpu_throttled),
         )

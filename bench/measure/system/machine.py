@@ -42,7 +42,7 @@ def confinement(system: Path = Path("/sys"), root: Path = Path("/"), own: str | 
 
 
 def available_bytes() -> int:
-    """Memory that a new process may use: what is free on the machine, or what the control groups leave of it."""
+    """Memory that a new process may use: what is free on the machine, or what is left of it by the cgroups."""
     free, room = psutil.virtual_memory().available, memory_room()
     return free if room is None else min(free, room)
 

@@ -77,7 +77,7 @@ def fit_knn(train: FeatureBatches, validation: FeatureBatches, spec: TrainSpec, 
         head = KnnHead(features, labels.to(features.device), context.classes, neighbors).to(context.device)
         logits = head.leave_one_out(len(train.labels))
         found.append(
-            _solved(head, logits, train, validation, context, CellSettings(head="knn", head_neighbors=neighbors))
+            _solved(head, logits, train, validation, spec, context, CellSettings(head="knn", head_neighbors=neighbors))
         )
     return _best(found, spec, started)
 
@@ -99,12 +99,13 @@ def fit_logistic(
         weights = "balanced" if spec.balance != "none" else None
         model = LogisticRegression(C=strength, max_iter=_STEPS, class_weight=weights)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # validation judges what 200 steps have reached
+            warnings.simplefilter("ignore", ConvergenceWarning)  # validation decides on what 200 steps have reached
             model.fit(scaled, labels.numpy())
         head = _linear(model, mean, deviation, context.classes).to(context.device)
         with torch.inference_mode():
             logits = head(features.to(context.device))
-        found.append(_solved(head, logits, train, validation, context, CellSettings(head="logistic", head_c=strength)))
+        settings = CellSettings(head="logistic", head_c=strength)
+        found.append(_solved(head, logits, train, validation, spec, context, settings))
     return _best(found, spec, started)
 
 
@@ -134,6 +135,7 @@ def _solved(
     train_logits: Tensor,
     train: FeatureBatches,
     validation: FeatureBatches,
+    spec: TrainSpec,
     context: TrainContext,
     settings: CellSettings,
 ) -> HeadResult:
@@ -141,8 +143,8 @@ def _solved(
         parts = [head(part.to(context.device)) for part in torch.split(validation.features[0], _ROWS)]
     logits = torch.cat(parts).cpu().numpy()
     labels = np.tile(train.labels, len(train_logits) // len(train.labels))
-    learned = score_logits(train_logits.cpu().numpy(), labels, context.classes)
-    checked = score_logits(logits, validation.labels, context.classes)
+    learned = score_logits(train_logits.cpu().numpy(), labels, context.classes, spec.select)
+    checked = score_logits(logits, validation.labels, context.classes, spec.select)
     epoch = Epoch(1, 0.0, learned, checked, 0.0, 0.0, 0.0)
     return HeadResult(head, TrainResult(1, (epoch,), logits), settings)
 

@@ -25,7 +25,7 @@ _DECAYS = (1e-4, 1e-2, 1e-1)
 def learn(
     plan: Plan, spec: TrainSpec, context: TrainContext, callbacks: TrainCallbacks, checkpoint: Checkpoint | None
 ) -> HeadResult:
-    """Train what a plan says, with the head that the study asks for where the features are cached."""
+    """Train by a plan, with the head that the study asks for where the features are cached."""
     train, validation = plan.train, plan.validation
     if isinstance(train, FeatureBatches) and isinstance(validation, FeatureBatches):
         if spec.standardize and spec.head == "linear" and isinstance(plan.learner, nn.Linear):

@@ -52,7 +52,7 @@ def augment(batch: Tensor, kind: AugmentKind, generator: torch.Generator) -> Ten
 
 
 def _turn_and_shift(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Flips, quarter turns (square images only) and a shift, drawn for each image."""
+    """Flips, quarter turns (square images only) and a shift, random for each image."""
     count, _, height, width = batch.shape
     turn = torch.randint(0, 8 if height == width else 4, (count,), generator=generator)
     reach_y, reach_x = max(1, round(height * _SHIFT)), max(1, round(width * _SHIFT))
@@ -139,7 +139,7 @@ def _look_up_on_cpu(table: Tensor, batch: Tensor) -> Tensor:
     for image in range(batch.shape[0]):
         for color in range(3):
             plane = source[image, color]
-            # bytes.translate is the fastest table look-up of 8 bits there is in Python.
+            # bytes.translate is the fastest table lookup of 8 bits there is in Python.
             mapped = plane.tobytes().translate(tables[image, color].tobytes())
             target[image, color] = np.frombuffer(mapped, np.uint8).reshape(plane.shape)
     return out

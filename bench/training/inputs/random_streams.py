@@ -1,6 +1,7 @@
 """Random draws that depend on the cell's seed, their purpose and the epoch alone.
 
-No generator runs on from one epoch to the next, so an epoch that starts after a resume draws what it would have drawn.
+No generator runs on from one epoch to the next, so an epoch after a resume draws the same numbers
+as without it.
 """
 
 from __future__ import annotations

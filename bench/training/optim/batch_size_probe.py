@@ -1,4 +1,4 @@
-"""What is asked of the process that looks for a cell's largest batch."""
+"""The request to the process that searches for a cell's largest batch."""
 
 from __future__ import annotations
 

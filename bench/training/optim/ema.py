@@ -28,7 +28,7 @@ class MovingAverage:
     """An exponential moving average of what a module learns.
 
     The share that it keeps rises from 1/10 to ``decay`` over the first steps, ``(1 + step) / (10 + step)``, so that a
-    short training is not held back by its random start (as TensorFlow's ExponentialMovingAverage does).
+    short training is not dominated by its random start (as TensorFlow's ExponentialMovingAverage does).
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:

@@ -48,20 +48,22 @@ def test_names_can_neither_break_a_line_nor_command_the_terminal(images: Path, t
 def test_an_audit_of_odd_names_is_json(images: Path, tmp_path: Path) -> None:
     done = _data("audit", images, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["card"]["name"] == "set\\udce9"
-    assert told["findings"]["class_counts"] == {"a\nb": 10, "\x1b[31mred": 10}
+    output = json.loads(done.stdout)
+    assert output["card"]["name"] == "set\\udce9"
+    assert output["findings"]["class_counts"] == {"a\nb": 10, "\x1b[31mred": 10}
 
 
-def test_an_audit_tells_what_a_run_would_refuse(images: Path, tmp_path: Path) -> None:
+def test_an_audit_lists_what_a_run_would_refuse(images: Path, tmp_path: Path) -> None:
     (images / "bare").mkdir()
-    told = _data("audit", images, cwd=tmp_path).stdout
-    assert "classes without a readable image (a run refuses them): 1\n    bare\n" in told
-    assert "only one class" not in told
+    output = _data("audit", images, cwd=tmp_path).stdout
+    assert "classes without a readable image (a run refuses them): 1\n    bare\n" in output
+    assert "only one class" not in output
     (images / "bare").rmdir()
     shutil.rmtree(images / "a\nb")
-    told = _data("audit", images, cwd=tmp_path).stdout
-    assert "classes without a readable image (a run refuses them): 0\nonly one class: a run needs two or more\n" in told
+    output = _data("audit", images, cwd=tmp_path).stdout
+    assert (
+        "classes without a readable image (a run refuses them): 0\nonly one class: a run needs two or more\n" in output
+    )
 
 
 def test_a_split_by_a_column_keeps_its_groups_whole(images: Path, tmp_path: Path) -> None:
@@ -75,8 +77,8 @@ def test_a_split_by_a_column_keeps_its_groups_whole(images: Path, tmp_path: Path
     assert "method grouped" in done.stdout
     patient = {name: group for name, _, group in rows}
     with (tmp_path / "split.csv").open(newline="") as file:
-        sides = {(patient[row["name"]], row["split"]) for row in csv.DictReader(file)}
-    assert len(sides) == 10
+        splits = {(patient[row["name"]], row["split"]) for row in csv.DictReader(file)}
+    assert len(splits) == 10
     refused = _data("split", table, "--group-column", "pateint", cwd=tmp_path)
     assert refused.returncode == 2
     assert "has no column 'pateint'" in refused.stderr

@@ -1,4 +1,4 @@
-"""``patchbench list`` shows what the registries hold, and says how to add to those that are empty."""
+"""``patchbench list`` shows what the registries hold, and how to add to those that are empty."""
 
 from __future__ import annotations
 

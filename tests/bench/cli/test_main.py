@@ -109,7 +109,7 @@ def test_the_run_folder_holds_what_the_contract_says(finished: tuple[Path, objec
         predictions = load_results(run).predictions(result.id)
         assert predictions is not None
         manifest = json.loads((run / "dataset.json").read_text())
-        test = [n for n, side in zip(manifest["names"], manifest["splits"], strict=True) if side == "test"]
+        test = [n for n, split in zip(manifest["names"], manifest["splits"], strict=True) if split == "test"]
         assert predictions.images == test
         np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-5)
         assert (predictions.predicted == predictions.labels).mean() == pytest.approx(result.metrics["accuracy"])
@@ -140,7 +140,7 @@ def test_running_again_recomputes_nothing(finished: tuple[Path, object]) -> None
     assert before == {p: p.stat().st_mtime_ns for p in run.glob("cells/*/predictions.parquet")}
 
 
-def test_a_report_that_cannot_be_written_at_the_end_says_that_the_results_are_safe(
+def test_a_report_that_cannot_be_written_at_the_end_states_that_the_results_are_safe(
     finished: tuple[Path, object], tmp_path: Path
 ) -> None:
     run = tmp_path / "a run"
@@ -238,7 +238,7 @@ def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["run", "quickstrat"], "Did you mean 'quickstart'"),
         (["run", "quickstart", "--set", "train.epoch=1"], "Did you mean 'epochs'"),
@@ -254,10 +254,10 @@ def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: 
         (["data", "fetch", "nothing"], "pbc"),
     ],
 )
-def test_wrong_use_is_one_message_and_exit_code_2(words: list[str], told: str, tmp_path: Path) -> None:
+def test_wrong_use_is_one_message_and_exit_code_2(words: list[str], message: str, tmp_path: Path) -> None:
     done = patchbench(*words, cwd=tmp_path)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("patchbench: ")
 
@@ -293,15 +293,15 @@ def _short_zip(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "suffix", "told"),
+    ("make", "suffix", "message"),
     [(_one_class, "", "class"), (_empty_class, "", "empty"), (_too_few, "", "image"), (_short_zip, ".zip", "zip")],
 )
-def test_unusable_data_is_told_before_training(make: object, suffix: str, told: str, tmp_path: Path) -> None:
+def test_unusable_data_is_reported_before_training(make: object, suffix: str, message: str, tmp_path: Path) -> None:
     assert callable(make)
     make(tmp_path / "images")
     done = patchbench("run", "vit-vs-cnn", "--data", f"images{suffix}", cwd=tmp_path)
     assert done.returncode == 2, done.stdout
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
 
@@ -321,7 +321,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate()
 
 
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(running: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_ctrl_c_ends_cleanly_and_prints_how_to_resume(running: subprocess.Popen[str], tmp_path: Path) -> None:
     os.kill(running.pid, signal.SIGINT)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
@@ -341,7 +341,7 @@ def test_models_lists_and_filters(tmp_path: Path) -> None:
     assert "resnet18" not in done.stdout
 
 
-def test_doctor_tells_the_machine(tmp_path: Path) -> None:
+def test_doctor_describes_the_machine(tmp_path: Path) -> None:
     done = patchbench("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "cpu.model" in done.stdout

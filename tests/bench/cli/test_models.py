@@ -42,15 +42,15 @@ def test_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "said"),
+    ("name", "size", "message"),
     [
         ("resnt18", None, "Did you mean 'resnet18'"),
         ("vit_tiny_p64", 96, "Set image_size to 64 or 128"),
         ("timm:resnt18", None, "Did you mean 'timm:resnet18'"),
     ],
 )
-def test_a_mistake_is_reported(name: str, size: int | None, said: str) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_a_mistake_is_reported(name: str, size: int | None, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         show_model(name, size, 1000)
 
 

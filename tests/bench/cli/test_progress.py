@@ -27,7 +27,7 @@ def cells() -> tuple[Cell, ...]:
 
 
 def _shown(terminal: bool, events: list[Event]) -> list[str]:
-    """The lines that the events leave; on a terminal those of the last table."""
+    """The lines that the events print; on a terminal those of the last table."""
     text = io.StringIO()
     console = Console(file=text, force_terminal=terminal, width=120, color_system=None, legacy_windows=False)
     with Display(console) as display:
@@ -88,7 +88,7 @@ def test_a_line_for_each_event_elsewhere(cells: tuple[Cell, ...]) -> None:
     ]
 
 
-def test_nothing_is_drawn_over_a_debugger(cells: tuple[Cell, ...]) -> None:
+def test_nothing_is_displayed_over_a_debugger(cells: tuple[Cell, ...]) -> None:
     text = io.StringIO()
     with Display(Console(file=text, force_terminal=True, width=120, color_system=None), live=False) as display:
         for event in (_plan(cells), CellStarted(cells[0])):

@@ -52,7 +52,7 @@ def test_what_a_run_stores_is_valid(tmp_path: Path) -> None:
     assert not validator({**whole["properties"]["environment.json"], "$defs": whole["$defs"]}).is_valid(broken)
 
 
-def test_every_stored_field_says_what_it_is() -> None:
+def test_every_stored_field_has_a_description() -> None:
     fields = [
         (f"{model}.{name}", field)
         for model, held in run_schema()["$defs"].items()

@@ -18,9 +18,9 @@ MakeFolder = Callable[..., Path]
 
 
 def encoded(seed: int, kind: str = KINDS[0], size: int = 40, file_format: str = "PNG") -> bytes:
-    picture = Image.fromarray(draw_cell(kind, size, np.random.default_rng(seed), 0.3))
+    image = Image.fromarray(draw_cell(kind, size, np.random.default_rng(seed), 0.3))
     out = io.BytesIO()
-    picture.save(out, file_format)
+    image.save(out, file_format)
     return out.getvalue()
 
 

@@ -33,7 +33,7 @@ def _ramp(mode: str) -> Image.Image:
     [("RGB", "JPEG"), ("L", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("LA", "PNG"), ("P", "PNG"), ("P", "GIF"),
      ("1", "PNG"), ("RGB", "BMP"), ("RGB", "TIFF"), ("RGB", "WEBP"), ("RGB", "PPM")],
 )  # fmt: skip
-def test_every_mode_becomes_rgb_with_the_same_picture(mode: str, file_format: str) -> None:
+def test_every_mode_becomes_rgb_with_the_same_image(mode: str, file_format: str) -> None:
     image = _ramp(mode)
     pixels = decode(_saved(image, file_format), "x")
     assert pixels.shape == (16, 24, 3)

@@ -126,7 +126,7 @@ def test_failures_that_pass_are_survived(server: Server, tmp_path: Path, trick: 
     assert _names(tmp_path) == {"cells.bin"}
 
 
-def test_it_goes_on_where_it_broke_off(server: Server, tmp_path: Path) -> None:
+def test_it_resumes_where_it_broke_off(server: Server, tmp_path: Path) -> None:
     server.tricks = ["truncate", "truncate"]
     fetch_remote(_remote(server), tmp_path, pause=0.01)
     starts = [int(wanted[6:-1]) for wanted in server.ranges[1:] if wanted]
@@ -135,7 +135,7 @@ def test_it_goes_on_where_it_broke_off(server: Server, tmp_path: Path) -> None:
     assert 0.9 < starts[1] / (starts[0] + (len(CONTENT) - starts[0]) / 3) <= 1
 
 
-def test_a_later_call_goes_on_too(server: Server, tmp_path: Path) -> None:
+def test_a_later_call_resumes_too(server: Server, tmp_path: Path) -> None:
     server.tricks = ["truncate"]
     with pytest.raises(DataError, match=r"9\d\d,\d{3} bytes are kept\. Run the command again"):
         fetch_remote(_remote(server), tmp_path, retries=0)

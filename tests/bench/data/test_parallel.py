@@ -67,7 +67,7 @@ def _tunables(part: list[int]) -> list[str | None]:
 
 
 @pytest.mark.parametrize("chosen", [None, "glibc.malloc.hugetlb=0"])
-def test_workers_ask_for_large_pages_unless_the_user_says_otherwise(
+def test_workers_ask_for_huge_pages_unless_the_user_sets_it(
     chosen: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)

@@ -65,7 +65,7 @@ def test_a_folder_and_its_zip_have_one_fingerprint(make_folder: MakeFolder, make
     assert one.split_hash == two.split_hash
 
 
-def test_the_fingerprint_tells_what_matters(make_folder: MakeFolder) -> None:
+def test_the_fingerprint_depends_on_what_matters(make_folder: MakeFolder) -> None:
     root = make_folder(8)
     spec = DatasetSpec(path=root, image_size=16)
     first = prepare(spec)
@@ -81,7 +81,7 @@ def test_the_fingerprint_tells_what_matters(make_folder: MakeFolder) -> None:
     assert len(prints) == 4
 
 
-def test_a_second_look_is_not_needed(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_second_scan_is_not_needed(make_folder: MakeFolder, tmp_path: Path) -> None:
     spec = DatasetSpec(path=make_folder(), image_size=16)
     seen: list[tuple[str, int, int]] = []
     first = prepare(spec, cache_dir=tmp_path / "c", progress=lambda *state: seen.append(state))
@@ -96,7 +96,7 @@ def test_a_second_look_is_not_needed(make_folder: MakeFolder, tmp_path: Path) ->
     assert seen
 
 
-def test_a_changed_file_is_looked_at_again(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_changed_file_is_scanned_again(make_folder: MakeFolder, tmp_path: Path) -> None:
     root = make_folder()
     spec = DatasetSpec(path=root, image_size=16)
     first = prepare(spec, cache_dir=tmp_path / "c")
@@ -105,7 +105,7 @@ def test_a_changed_file_is_looked_at_again(make_folder: MakeFolder, tmp_path: Pa
 
 
 @pytest.mark.parametrize("empty", ["folder", "zip", "unreadable"])
-def test_an_empty_class_is_told(make_folder: MakeFolder, tmp_path: Path, empty: str) -> None:
+def test_an_empty_class_is_reported(make_folder: MakeFolder, tmp_path: Path, empty: str) -> None:
     root = make_folder()
     (root / "empty one").mkdir()
     path = root
@@ -121,7 +121,9 @@ def test_an_empty_class_is_told(make_folder: MakeFolder, tmp_path: Path, empty: 
     ("per_class", "classes", "message"),
     [(9, ("only",), "only the class 'only'"), (2, ("a", "b"), "'a' has 2, 'b' has 2")],
 )
-def test_too_little_is_told(make_folder: MakeFolder, per_class: int, classes: tuple[str, ...], message: str) -> None:
+def test_too_little_is_reported(
+    make_folder: MakeFolder, per_class: int, classes: tuple[str, ...], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         prepare(DatasetSpec(path=make_folder(per_class, classes), image_size=16))
 
@@ -129,17 +131,17 @@ def test_too_little_is_told(make_folder: MakeFolder, per_class: int, classes: tu
 def test_groups_come_from_names_or_a_column(make_folder: MakeFolder) -> None:
     root = make_folder(30, ("a", "b"))
     by_name = prepare(DatasetSpec(path=root, image_size=16), SplitSpec(group=r"/(\d\d)\d"))
-    sides: dict[str, set[str]] = {}
-    for name, side in zip(by_name.names, by_name.splits, strict=True):
-        sides.setdefault(name[2:4], set()).add(side)
-    assert all(len(found) == 1 for found in sides.values())
+    splits: dict[str, set[str]] = {}
+    for name, split in zip(by_name.names, by_name.splits, strict=True):
+        splits.setdefault(name[2:4], set()).add(split)
+    assert all(len(found) == 1 for found in splits.values())
     assert by_name.split_method == "grouped"
     lines = [f"{label}/{i:03d}.png,{label},p{i // 5}" for label in "ab" for i in range(30)]
     (root / "list.csv").write_text("path,label,patient\n" + "\n".join(lines))
     by_column = prepare(DatasetSpec(path=root / "list.csv", image_size=16), SplitSpec(group_column="patient"))
     patients: dict[int, set[str]] = {}
-    for name, side in zip(by_column.names, by_column.splits, strict=True):
-        patients.setdefault(int(name[2:5]) // 5, set()).add(side)
+    for name, split in zip(by_column.names, by_column.splits, strict=True):
+        patients.setdefault(int(name[2:5]) // 5, set()).add(split)
     assert all(len(found) == 1 for found in patients.values())
     with pytest.raises(DataError, match="finds nothing in the name"):
         prepare(DatasetSpec(path=root, image_size=16), SplitSpec(group="zzz"))
@@ -197,7 +199,7 @@ def test_thumbnails_outlive_the_data(make_folder: MakeFolder, tmp_path: Path) ->
         read_thumbnails(path)
 
 
-def test_images_that_are_gone_are_told(make_folder: MakeFolder) -> None:
+def test_images_that_are_gone_are_reported(make_folder: MakeFolder) -> None:
     root = make_folder(6)
     spec = DatasetSpec(path=root, image_size=16)
     manifest = prepare(spec)
@@ -221,7 +223,7 @@ def test_synthetic_data_say_so() -> None:
     assert json.loads(manifest.to_json())["source"] == "synthetic"
 
 
-def test_files_that_are_left_aside_are_reported(make_folder: MakeFolder) -> None:
+def test_files_that_are_ignored_are_reported(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "blue cell" / "notes.txt").write_text("x")
     warnings = prepare(DatasetSpec(path=root, image_size=16)).warnings
@@ -229,7 +231,7 @@ def test_files_that_are_left_aside_are_reported(make_folder: MakeFolder) -> None
     assert warnings == [Notice.of("ignored_files", count=1, name="blue cell/notes.txt", reason=reason)]
 
 
-def test_a_class_whose_name_is_no_text_is_told(make_folder: MakeFolder) -> None:
+def test_a_class_whose_name_is_not_a_string_is_reported(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "blue cell").rename(os.fsdecode(os.fsencode(str(root)) + b"/cl\xe9"))
     with pytest.raises(DataError, match=r"cl.*udce9.* has no image .*its name is not valid UTF-8"):

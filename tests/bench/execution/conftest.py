@@ -21,7 +21,7 @@ PREAMBLE = """
 import json, os, signal, subprocess, sys, time
 job = json.load(open(sys.argv[1]))
 folder = job["folder"]
-def leave(**outcome):
+def write_outcome(**outcome):
     with open(folder + "/outcome.json", "w") as file:
         json.dump({"status": "ok", **outcome}, file)
 def failure(kind, text):
@@ -36,7 +36,7 @@ RunScript = Callable[..., CellResult]
 
 
 def child_of(script: str) -> tuple[str, ...]:
-    """A child's command line that runs a script; the job, its folder, leave(), failure() and progress() are at hand."""
+    """A child's command line that runs a script with job, folder, write_outcome(), failure() and progress()."""
     return (sys.executable, "-I", "-S", "-c", PREAMBLE + textwrap.dedent(script))
 
 

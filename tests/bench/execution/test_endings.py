@@ -39,7 +39,7 @@ def _all_gone(pids: list[int], seconds: float = 5.0) -> bool:
 
 
 def test_a_child_that_ends_well(run_script: RunScript, job: Job) -> None:
-    result = run_script('leave(metrics={"accuracy": 0.5, "kappa": None}, epochs=3)')
+    result = run_script('write_outcome(metrics={"accuracy": 0.5, "kappa": None}, epochs=3)')
     assert result.status is Status.OK
     assert result.error is None
     assert result.metrics == {"accuracy": 0.5, "kappa": None}
@@ -118,14 +118,16 @@ def test_an_outcome_that_is_no_text(run_script: RunScript) -> None:
 
 
 def test_a_crash_after_the_result_is_noted_and_the_result_stands(run_script: RunScript) -> None:
-    result = run_script('leave(metrics={"accuracy": 1.0}); os.kill(os.getpid(), signal.SIGSEGV); time.sleep(60)')
+    result = run_script(
+        'write_outcome(metrics={"accuracy": 1.0}); os.kill(os.getpid(), signal.SIGSEGV); time.sleep(60)'
+    )
     assert result.status is Status.OK
     ended = Notice.of("killed_by_signal", signal="SIGSEGV")
     assert result.context.late_failure == Notice.of("failed_after_result", how=ended)
 
 
 def test_a_foreseen_ending_is_reported_as_it_is(run_script: RunScript) -> None:
-    result = run_script('leave(status="diverged", error=failure("Diverged", "loss is nan"), epochs=2)')
+    result = run_script('write_outcome(status="diverged", error=failure("Diverged", "loss is nan"), epochs=2)')
     assert result.status is Status.DIVERGED
     assert result.error is not None
     assert result.error.notice == verbatim("loss is nan")
@@ -134,10 +136,10 @@ def test_a_foreseen_ending_is_reported_as_it_is(run_script: RunScript) -> None:
 
 def test_what_a_killed_child_had_reported_is_kept(run_script: RunScript) -> None:
     result = run_script("""
-        told = {"timings": {"import_seconds": 1.5}, "memory": {"baseline_mib": 7.0}, "context": {"threads": 1},
+        facts = {"timings": {"import_seconds": 1.5}, "memory": {"baseline_mib": 7.0}, "context": {"threads": 1},
                 "settings": {}, "model": {}}
         open(folder + "/history.jsonl", "w").write('{"epoch": 1}\\n{"epoch": 2}\\n{"epo')
-        progress(phase="train", so_far=told)
+        progress(phase="train", so_far=facts)
         os.kill(os.getpid(), signal.SIGKILL)
     """)
     assert result.timings.import_seconds == 1.5
@@ -182,7 +184,7 @@ def test_printing_without_end_leaves_a_log_of_bounded_size(run_script: RunScript
         'block = "x" * 99999 + "\\n"\n'
         "for _ in range(600): os.write(1, block.encode()); time.sleep(0.002)\n"
         'print("the last line", flush=True)\n'
-        "leave()"
+        "write_outcome()"
     )
     log = (job.folder / "log.txt").read_text()
     assert result.status is Status.OK
@@ -214,7 +216,7 @@ FORKS = """
 @pytest.mark.parametrize(
     ("last", "status"),
     [
-        ("leave()", Status.OK),
+        ("write_outcome()", Status.OK),
         ("os._exit(1)", Status.FAILED),
         ("os.kill(os.getpid(), signal.SIGKILL)", Status.FAILED),
         ("time.sleep(600)", Status.TIMEOUT),
@@ -229,12 +231,12 @@ def test_no_orphan_is_left(run_script: RunScript, job: Job, last: str, status: S
 
 
 def test_what_a_killed_run_left_behind_is_ended_before_the_cell_runs_again(run_script: RunScript, job: Job) -> None:
-    run_script("leave()")
+    run_script("write_outcome()")
     (job.folder / "job.json").write_text("{}")
     left = psutil.Popen(["sleep", "600"], env={"PATCHBENCH_CELL": str(job.folder), "PATH": os.environ["PATH"]})
     other = psutil.Popen(["sleep", "600"], env={"PATCHBENCH_CELL": str(job.folder) + "0", "PATH": os.environ["PATH"]})
     try:
-        assert run_script("leave()").status is Status.OK
+        assert run_script("write_outcome()").status is Status.OK
         assert _all_gone([left.pid])
         assert not _gone(other.pid)
     finally:
@@ -265,7 +267,7 @@ def test_the_memory_of_workers_counts_towards_the_limit(run_script: RunScript) -
 
 
 def test_memory_within_the_limit_is_left_alone(run_script: RunScript) -> None:
-    script = "held = bytearray(b'x') * (20 << 20); time.sleep(0.5); leave()"
+    script = "held = bytearray(b'x') * (20 << 20); time.sleep(0.5); write_outcome()"
     assert run_script(script, memory_limit="100MiB").status is Status.OK
 
 
@@ -281,7 +283,9 @@ def test_a_child_that_eats_memory_and_ignores_the_warning(run_script: RunScript)
     assert result.timings.total_seconds < 10
 
 
-def test_the_kernels_own_kill_is_told_from_others(run_script: RunScript, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernels_own_kill_is_distinguished_from_others(
+    run_script: RunScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counts = iter([4, 5])
     monkeypatch.setattr(local, "_oom_kills", lambda: next(counts))
     result = run_script("os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)")
@@ -299,19 +303,19 @@ def test_a_child_that_is_refused_memory_by_the_kernel(run_script: RunScript) -> 
             while True: held.append(bytearray(16 << 20))
         except MemoryError:
             held.clear()
-            leave(status="out_of_memory", error=failure("MemoryError", "out of memory"))
+            write_outcome(status="out_of_memory", error=failure("MemoryError", "out of memory"))
     """
     assert run_script(script).status is Status.OUT_OF_MEMORY
 
 
 def test_progress_carries_what_the_child_reports(run_script: RunScript) -> None:
     reported: list[Progress] = []
-    run_script('progress(phase="train", epoch=1.5, epochs=3); time.sleep(1.5); leave()', reported)
+    run_script('progress(phase="train", epoch=1.5, epochs=3); time.sleep(1.5); write_outcome()', reported)
     assert Progress(phase="train", epoch=1.5, epochs=3) in reported
 
 
 def test_a_broken_progress_file_disturbs_nothing(run_script: RunScript) -> None:
-    script = 'open(folder + "/progress.json", "w").write("[1"); time.sleep(0.7); leave()'
+    script = 'open(folder + "/progress.json", "w").write("[1"); time.sleep(0.7); write_outcome()'
     assert run_script(script).status is Status.OK
 
 
@@ -326,7 +330,7 @@ def test_clock_set_back_by_a_day(run_script: RunScript, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(local, "datetime", _Backwards)
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    result = run_script("time.sleep(0.2); leave()", time_limit=30)
+    result = run_script("time.sleep(0.2); write_outcome()", time_limit=30)
     assert result.status is Status.OK
     assert result.timings.total_seconds is not None
     assert 0.2 <= result.timings.total_seconds < 20

@@ -1,4 +1,4 @@
-"""Faults in real cells, which import torch and train: each is injected where it would happen, and told as it is."""
+"""Faults in real cells, which import torch and train: each is injected where it would happen, and reported as it is."""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ def test_the_total_is_what_the_child_took(run_script: RunScript, work: str) -> N
     result = run_script(f"""
         begun = time.monotonic()
         {work}
-        leave(timings={{"train_seconds": time.monotonic() - begun, "import_seconds": begun - float(sys.argv[3])}})
+        before = begun - float(sys.argv[3])
+        write_outcome(timings={{"train_seconds": time.monotonic() - begun, "import_seconds": before}})
     """)
     timings = result.timings
     total, own, before = timings.total_seconds, timings.train_seconds, timings.import_seconds
@@ -47,7 +48,7 @@ def test_memory_in_known_steps(run_script: RunScript) -> None:
             time.sleep(0.25)
             held.append(bytearray(b"x") * (50 * {MIB}))
             time.sleep(0.25)
-        leave()
+        write_outcome()
     """)
     phases = result.memory.by_phase
     for step in range(1, 5):
@@ -65,7 +66,7 @@ def test_memory_that_is_freed_before_the_end_counts(run_script: RunScript) -> No
         time.sleep(0.3)
         del held
         progress(phase="after"); time.sleep(0.4)
-        leave()
+        write_outcome()
     """
     memory = run_script(script).memory
     assert memory.by_phase["peak"] - memory.by_phase["before"] == pytest.approx(200, rel=0.05)
@@ -75,15 +76,15 @@ def test_memory_that_is_freed_before_the_end_counts(run_script: RunScript) -> No
 
 def test_memory_of_a_worker_counts(run_script: RunScript) -> None:
     worker = f"import time; time.sleep(0.3); held = bytearray(b'x') * (100 * {MIB}); time.sleep(0.5)"
-    alone = _peak(run_script("time.sleep(0.5); leave()"))
+    alone = _peak(run_script("time.sleep(0.5); write_outcome()"))
     both = _peak(
-        run_script(f'subprocess.run([sys.executable, "-I", "-S", "-c", {worker!r}]); time.sleep(0.2); leave()')
+        run_script(f'subprocess.run([sys.executable, "-I", "-S", "-c", {worker!r}]); time.sleep(0.2); write_outcome()')
     )
     assert both - alone == pytest.approx(100 + alone, rel=0.05, abs=3)
 
 
 def test_pages_that_forked_workers_share_count_once(run_script: RunScript) -> None:
-    """Four forked workers that only look at the parent's 150 MiB add little: RSS would say 750."""
+    """Four forked workers that only read the parent's 150 MiB add little: RSS would be 750."""
     result = run_script(f"""
         held = bytearray(b"x") * (150 * {MIB})
         pids = []
@@ -94,13 +95,13 @@ def test_pages_that_forked_workers_share_count_once(run_script: RunScript) -> No
                 os._exit(0)
             pids.append(pid)
         for pid in pids: os.waitpid(pid, 0)
-        leave()
+        write_outcome()
     """)
     assert 150 < _peak(result) < 150 * 1.05 + 30
 
 
 def test_the_parent_sleeps_while_the_child_runs(run_script: RunScript) -> None:
-    """Watching takes under 1 % of a core; the child works, holds memory and tells its progress meanwhile.
+    """Watching takes under 1 % of a core; the child works, holds memory and reports its progress meanwhile.
 
     What starting, ending and storing a cell takes is no part of that: a trivial cell's time is taken off.
     """
@@ -110,8 +111,8 @@ def test_the_parent_sleeps_while_the_child_runs(run_script: RunScript) -> None:
         run_script(script)
         return time.process_time() - before
 
-    spent("leave()")  # what is imported or compiled once
-    fixed = min(spent("leave()") for _ in range(3))
+    spent("write_outcome()")  # what is imported or compiled once
+    fixed = min(spent("write_outcome()") for _ in range(3))
     begun = time.perf_counter()
     whole = spent(f"""
         held = bytearray(b"x") * (300 * {MIB})
@@ -120,6 +121,6 @@ def test_the_parent_sleeps_while_the_child_runs(run_script: RunScript) -> None:
             progress(phase="train", epoch=time.monotonic())
             time.sleep(0.4)
             sum(range(3_000_000))
-        leave()
+        write_outcome()
     """)
     assert (whole - fixed) / (time.perf_counter() - begun) < 0.01

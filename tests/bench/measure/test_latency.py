@@ -30,8 +30,8 @@ class Model:
         return self.now
 
 
-def _profile(model: Model, told: list[InferenceProfile] | None = None, **keys: object) -> InferenceProfile:
-    seen: Callable[[InferenceProfile], None] = ([] if told is None else told).append
+def _profile(model: Model, reported: list[InferenceProfile] | None = None, **keys: object) -> InferenceProfile:
+    seen: Callable[[InferenceProfile], None] = ([] if reported is None else reported).append
     return profile(
         model,
         MeasureSpec.model_validate({"seconds": 5, **keys}),
@@ -42,7 +42,7 @@ def _profile(model: Model, told: list[InferenceProfile] | None = None, **keys: o
     )
 
 
-def test_the_cold_start_is_told_apart() -> None:
+def test_the_cold_start_is_reported_apart() -> None:
     found = _profile(Model())
     assert found.cold_start_seconds == pytest.approx(2.011)
     assert found.cold_start_batch == 1
@@ -95,11 +95,11 @@ def test_without_an_eager_profile_there_are_no_figures() -> None:
 
 
 def test_a_batch_too_large_for_the_memory_ends_it() -> None:
-    told: list[InferenceProfile] = []
-    found = _profile(Model(most=20), told)
+    reported: list[InferenceProfile] = []
+    found = _profile(Model(most=20), reported)
     assert [timed.batch_size for timed in found.batches] == [1, 4, 16]
     assert found.stopped == Notice.of("batch_too_large", batch=64)
-    assert [len(seen.batches) for seen in told] == [1, 2, 3]
+    assert [len(seen.batches) for seen in reported] == [1, 2, 3]
 
 
 def test_a_batch_too_slow_for_the_time_is_not_tried() -> None:
@@ -116,16 +116,16 @@ def test_other_errors_are_not_hidden() -> None:
     def broken(size: int) -> float:
         return 1 / (size - 4)
 
-    told: list[InferenceProfile] = []
+    reported: list[InferenceProfile] = []
     with pytest.raises(ZeroDivisionError):
         profile(
             broken,
             MeasureSpec(seconds=0.01),
             backend="eager",
             out_of_memory=lambda error: isinstance(error, MemoryError),
-            on_batch=told.append,
+            on_batch=reported.append,
         )
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
 @settings(deadline=None)

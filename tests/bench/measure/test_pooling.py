@@ -12,8 +12,8 @@ from bench.results.schema import BatchTiming, InferenceProfile
 
 def _profile(*seconds: float, backend: str = "eager", size: int = 1, **keys: object) -> InferenceProfile:
     timed = BatchTiming(batch_size=size, seconds=seconds)
-    told = {"cold_start_seconds": 2.0, **keys}
-    return InferenceProfile(backend=backend, batches=(timed,)).model_copy(update=told)
+    fields = {"cold_start_seconds": 2.0, **keys}
+    return InferenceProfile(backend=backend, batches=(timed,)).model_copy(update=fields)
 
 
 def _pooled(*rounds: InferenceProfile) -> InferenceProfile:

@@ -50,7 +50,7 @@ def test_unknown_keys_of_a_newer_minor_release_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "damaged"),
         ("{}", "damaged"),
@@ -63,8 +63,8 @@ def test_unknown_keys_of_a_newer_minor_release_are_passed_over() -> None:
         (json.dumps({"schema_version": "2"}), "damaged"),
     ],
 )
-def test_what_cannot_be_read_is_told_with_its_place(text: str, told: str) -> None:
-    with pytest.raises(RunError, match=told) as caught:
+def test_what_cannot_be_read_is_reported_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(RunError, match=message) as caught:
         CellResult.from_json(text, "runs/x/cells/y/result.json")
     assert "runs/x/cells/y/result.json" in str(caught.value)
 
@@ -170,7 +170,7 @@ def test_a_plan_whose_cells_have_no_name_is_damaged(tmp_path: Path, cells: objec
             read()
 
 
-def test_pictures_that_are_damaged_are_told(tmp_path: Path) -> None:
+def test_thumbnails_that_are_damaged_are_reported(tmp_path: Path) -> None:
     run = _run(tmp_path)
     assert run.thumbnails() == {}
     path = tmp_path / "thumbnails.parquet"

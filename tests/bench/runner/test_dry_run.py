@@ -52,7 +52,7 @@ def test_nothing_is_written_and_the_ids_are_those_of_the_run(
     assert found.ids_are_final
     assert not user_cache.exists()
     assert not (tmp_path / "runs").exists()
-    child("leave()")
+    child("write_outcome()")
     run = run_study(study, out=tmp_path / "runs" / "r")
     assert [cell.id for cell in run.plan()] == [cell.id for cell in found.prepared.cells]
 
@@ -60,7 +60,7 @@ def test_nothing_is_written_and_the_ids_are_those_of_the_run(
 def test_finished_cells_are_done_and_retry_makes_failed_ones_due(
     study: Study, child: Child, user_cache: Path, tmp_path: Path
 ) -> None:
-    child("leave() if seed != 1 else sys.exit('no')")
+    child("write_outcome() if seed != 1 else sys.exit('no')")
     run_study(study, out=tmp_path / "r")
     before, cached = _content(tmp_path / "r"), _content(user_cache)
     assert _due(dry_run(study, out=tmp_path / "r")) == []
@@ -75,7 +75,7 @@ def test_finished_cells_are_done_and_retry_makes_failed_ones_due(
 def test_what_an_audit_has_found_is_read_from_the_cache(
     study: Study, child: Child, user_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     run_study(study, out=tmp_path / "r")
 
     def decode(*_: object, **__: object) -> None:
@@ -87,7 +87,7 @@ def test_what_an_audit_has_found_is_read_from_the_cache(
 
 
 def test_the_folder_of_another_study_is_refused(study: Study, child: Child, user_cache: Path, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     run_study(study, out=tmp_path / "r")
     with pytest.raises(RunError, match="belongs to another study"):
         dry_run(study.model_copy(update={"name": "other"}), out=tmp_path / "r")
@@ -99,7 +99,7 @@ def test_a_batch_size_that_a_run_has_found_is_that_of_its_cells(
 ) -> None:
     auto = study.model_copy(update={"train": study.train.model_copy(update={"batch_size": "auto"})})
     assert not dry_run(auto, out=tmp_path / "r").ids_are_final
-    child("leave()")
+    child("write_outcome()")
     searched: list[int] = []
 
     def search(*_: object, **__: object) -> object:

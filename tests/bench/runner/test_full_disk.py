@@ -49,31 +49,31 @@ def fill():
 """
 
 
-def _goes_on(small_study: MakeStudy, child: Child, out: Path) -> None:
+def _resumes(small_study: MakeStudy, child: Child, out: Path) -> None:
     """The first cell is stored, and what a cell has left behind is no obstacle once there is room again."""
     run = load_results(out)
     assert _statuses(run) == ["ok"]
     for left in run.cell_folder(run.plan()[1].id).iterdir():
         left.unlink()
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(), out=out)
     assert _statuses(run) == ["ok"] * 3
 
 
 def test_a_disk_that_fills_up_in_the_parents_write(small_study: MakeStudy, child: Child, small_disk: Path) -> None:
     hold = "for name in os.listdir(folder): os.link(folder + '/' + name, folder + '/held-' + name)"
-    child(FILL + f"leave()\nif seed == 1:\n    {hold}\n    fill()")
+    child(FILL + f"write_outcome()\nif seed == 1:\n    {hold}\n    fill()")
     with pytest.raises(RunError, match=r"No space left on device.*intact"):
         run_study(small_study(), out=small_disk / "r")
     assert _no_half_files(small_disk / "r")
-    _goes_on(small_study, child, small_disk / "r")
+    _resumes(small_study, child, small_disk / "r")
 
 
 def test_a_disk_that_is_full_for_the_child(small_study: MakeStudy, child: Child, small_disk: Path) -> None:
     child(FILL + "if seed == 1:\n    fill()\n    os._exit(74)\nleave()")
     with pytest.raises(RunError, match=r"could not write its files.*run the same command again"):
         run_study(small_study(), out=small_disk / "r")
-    _goes_on(small_study, child, small_disk / "r")
+    _resumes(small_study, child, small_disk / "r")
 
 
 def test_a_disk_that_becomes_read_only(small_study: MakeStudy, child: Child, small_disk: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_disk_that_becomes_read_only(small_study: MakeStudy, child: Child, sma
         if isinstance(event, CellStarted) and event.cell.seed == 1:
             subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(cells)], check=True)
 
-    child("leave()")
+    child("write_outcome()")
     try:
         with pytest.raises(RunError, match="Read-only file system"):
             run_study(small_study(), out=small_disk / "r", on_event=spoil)

@@ -91,7 +91,7 @@ def _wait_for(path: Path, parent: subprocess.Popen[str]) -> None:
 HANG = (
     "from ctypes import CDLL\n"
     "CDLL(None).prctl(1, 9)\n"  # what `die_with_parent` does in the real child
-    "leave()\n"
+    "write_outcome()\n"
     "if seed == 1:\n"
     "    os.remove(folder + '/outcome.json')\n"
     "    open({mark!r} + '.part', 'w').write(str(os.getpid())); os.rename({mark!r} + '.part', {mark!r})\n"
@@ -120,7 +120,7 @@ def test_kill_9_of_the_parent_then_resume(small_study: MakeStudy, child: Child, 
     assert _statuses(run) == ["ok"]
     assert [cell.seed for cell in run.missing()] == [1, 2]
     done = _content(run.cell_folder(run.plan()[0].id))
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
     assert _started(events) == [1, 2]
@@ -129,7 +129,7 @@ def test_kill_9_of_the_parent_then_resume(small_study: MakeStudy, child: Child, 
     assert _no_half_files(run.path)
 
 
-def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(child: Child, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_done_and_prints_how_to_resume(child: Child, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
     _wait_for(mark, parent)
@@ -142,14 +142,14 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(child: Child, tmp_path:
     run = load_results(tmp_path / "r")
     assert _statuses(run) == ["ok", "interrupted"]
     assert _gone(int(mark.read_text()))
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
     assert _started(events) == [1, 2]
     assert _statuses(run) == ["ok"] * 3
 
 
-def test_a_second_run_on_the_same_folder_is_told(small_study: MakeStudy, tmp_path: Path) -> None:
+def test_a_second_run_on_the_same_folder_is_reported(small_study: MakeStudy, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
     try:
@@ -179,7 +179,7 @@ pathlib.Path.replace = replace
 """
     parent = _start_parent_after(tmp_path, script)
     assert parent.returncode == 9
-    child("leave()")
+    child("write_outcome()")
     study = Study.model_validate({**STUDY, "seeds": [0, 1]})
     run = run_study(study, out=tmp_path / "r")
     assert _statuses(run) == ["ok"] * 2
@@ -191,5 +191,5 @@ def _start_parent_after(tmp_path: Path, preparation: str) -> subprocess.Complete
     study = tmp_path / "small.yaml"
     study.write_text(yaml.safe_dump({**STUDY, "seeds": [0, 1]}))
     places = {"study": str(study), "out": str(tmp_path / "r"), "conftest": str(HERE.parent / "conftest.py")}
-    code = preparation + PARENT.format(script="leave()", **places)
+    code = preparation + PARENT.format(script="write_outcome()", **places)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)

@@ -1,4 +1,4 @@
-"""Further rounds of the inference profile, with children that leave profiles of known speed."""
+"""Further rounds of the inference profile, with children that write profiles of known speed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _results(run: Run) -> dict[str, CellResult]:
     return {result.label: result for result in run.results()}
 
 
-DRIFT = "leave(**profile(0.01 * (1 + len(open({order!r}).readlines()))))"
+DRIFT = "write_outcome(**profile(0.01 * (1 + len(open({order!r}).readlines()))))"
 
 
 def test_all_models_take_turns_so_that_drift_slows_them_alike(child: Child, tmp_path: Path, order: Path) -> None:
@@ -85,7 +85,7 @@ def test_all_models_take_turns_so_that_drift_slows_them_alike(child: Child, tmp_
 def test_more_rounds_join_a_run_that_is_there_and_a_second_call_makes_none(
     child: Child, tmp_path: Path, order: Path
 ) -> None:
-    child(_script(order, "leave(**profile(0.01))"))
+    child(_script(order, "write_outcome(**profile(0.01))"))
     run_study(_study(1), out=tmp_path / "r")
     for expected in (4, 4):
         run = run_study(_study(2), out=tmp_path / "r")
@@ -108,7 +108,9 @@ def test_more_rounds_join_a_run_that_is_there_and_a_second_call_makes_none(
 def test_a_round_that_fails_leaves_the_result_and_is_noted(
     child: Child, tmp_path: Path, order: Path, fault: str, lost: Notice
 ) -> None:
-    script = f"if number == 1 and cell['model']['name'] == 'resnet34':\n    {fault}\nelse: leave(**profile(0.01))"
+    script = (
+        f"if number == 1 and cell['model']['name'] == 'resnet34':\n    {fault}\nelse: write_outcome(**profile(0.01))"
+    )
     child(_script(order, script))
     results = _results(run_study(_study(3), out=tmp_path / "r"))
     assert [made.lost for made in results["resnet18"].rounds] == [None, None]
@@ -119,7 +121,7 @@ def test_a_round_that_fails_leaves_the_result_and_is_noted(
     assert results["resnet34"].profiles[0].batches[0].rounds == (40, 40)
 
 
-def test_a_run_that_is_stopped_in_a_round_goes_on_with_it(
+def test_a_run_that_is_stopped_in_a_round_resumes_with_it(
     child: Child, tmp_path: Path, order: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child(_script(order, "leave(**profile(0.01))"))
@@ -143,7 +145,7 @@ def test_a_run_that_is_stopped_in_a_round_goes_on_with_it(
 
 
 def test_a_full_disk_in_a_round_stops_the_run_and_leaves_the_result(child: Child, tmp_path: Path, order: Path) -> None:
-    child(_script(order, "os._exit(74) if number else leave(**profile(0.01))"))
+    child(_script(order, "os._exit(74) if number else write_outcome(**profile(0.01))"))
     with pytest.raises(RunError, match="could not write its files"):
         run_study(_study(2), out=tmp_path / "r")
     assert {result.status for result in Run(tmp_path / "r").results()} == {Status.OK}
@@ -151,8 +153,8 @@ def test_a_full_disk_in_a_round_stops_the_run_and_leaves_the_result(child: Child
 
 def test_what_has_no_profile_or_a_cut_one_is_left_out(child: Child, tmp_path: Path, order: Path) -> None:
     script = (
-        "if cell['model']['name'] == 'resnet18': leave()\n"
-        "else: leave(**profile(0.01)); progress = open(folder + '/progress.json', 'w'); "
+        "if cell['model']['name'] == 'resnet18': write_outcome()\n"
+        "else: write_outcome(**profile(0.01)); progress = open(folder + '/progress.json', 'w'); "
         "progress.write(json.dumps({'phase': 'inference'})); progress.close(); os._exit(1)"
     )
     child(_script(order, script))
@@ -162,7 +164,7 @@ def test_what_has_no_profile_or_a_cut_one_is_left_out(child: Child, tmp_path: Pa
 
 
 def test_a_result_from_before_there_were_rounds_can_be_read(child: Child, tmp_path: Path, order: Path) -> None:
-    child(_script(order, "leave(**profile(0.01))"))
+    child(_script(order, "write_outcome(**profile(0.01))"))
     run = run_study(_study(1), out=tmp_path / "r")
     path = run.cell_folder(run.plan()[0].id) / "result.json"
     stored = json.loads(path.read_text())
@@ -172,7 +174,7 @@ def test_a_result_from_before_there_were_rounds_can_be_read(child: Child, tmp_pa
 
 def test_a_head_of_neighbors_has_one_round(child: Child, tmp_path: Path, order: Path) -> None:
     """Its training images are in the process that trained it alone."""
-    child(_script(order, "leave(**profile(0.01))"))
+    child(_script(order, "write_outcome(**profile(0.01))"))
     study = _study(3, models=("resnet18",))
     training = {"measure": study.measure.model_copy(update={"training": True})}
     knn = {"train": study.train.model_copy(update={"head": "knn"}), "regimes": ("frozen",)}

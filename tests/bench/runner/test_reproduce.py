@@ -32,7 +32,7 @@ def _verdicts(first: Path, second: Path) -> list[str]:
 
 
 def test_the_same_study_again_is_identical(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     first = run_study(small_study(2), out=tmp_path / "first")
     before = {p: p.read_bytes() for p in first.path.rglob("*") if p.is_file()}
     again = reproduce(first.path)
@@ -45,7 +45,7 @@ def test_the_same_study_again_is_identical(small_study: MakeStudy, child: Child,
 def test_the_data_is_prepared_once(
     small_study: MakeStudy, child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     first = run_study(small_study(1), out=tmp_path / "first")
     calls = []
 
@@ -59,7 +59,7 @@ def test_the_data_is_prepared_once(
 
 
 def test_other_data_is_refused_and_leaves_no_folder(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     run = run_study(small_study(1), out=tmp_path / "first")
     dataset = json.loads((run.path / "dataset.json").read_text())
     (run.path / "dataset.json").write_text(json.dumps(dataset | {"fingerprint": "0" * 64}))
@@ -69,9 +69,9 @@ def test_other_data_is_refused_and_leaves_no_folder(small_study: MakeStudy, chil
 
 
 def test_other_scores_differ_or_lie_within_the_interval(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave(metrics={'accuracy': 0.5}, confusion=[[3, 3], [3, 3]])")
+    child("write_outcome(metrics={'accuracy': 0.5}, confusion=[[3, 3], [3, 3]])")
     first = run_study(small_study(2), out=tmp_path / "first")
-    child("leave(metrics={'accuracy': 0.58 if seed else 0.0}, confusion=[[3, 3], [2, 4]])")
+    child("write_outcome(metrics={'accuracy': 0.58 if seed else 0.0}, confusion=[[3, 3], [2, 4]])")
     again = reproduce(first.path, out=tmp_path / "again")
     for cell in again.path.glob("cells/*"):
         (cell / "predictions.parquet").unlink()  # equal where the child is a script: the matrix has to do
@@ -82,17 +82,17 @@ def test_other_scores_differ_or_lie_within_the_interval(small_study: MakeStudy, 
 
 
 def test_a_cell_that_fails_now_differs(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     first = run_study(small_study(1), out=tmp_path / "first")
     child("sys.exit(3)")
     again = reproduce(first.path)
     assert _verdicts(first.path, again.path) == ["differs"]
 
 
-def test_what_cannot_be_made_again_is_told(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+def test_what_cannot_be_made_again_is_reported(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run folder"):
         reproduce(tmp_path)
-    child("leave()")
+    child("write_outcome()")
     run = run_study(small_study(1), out=tmp_path / "first")
     with pytest.raises(RunError, match="is the run itself"):
         reproduce(run.path, out=run.path)
@@ -117,24 +117,26 @@ def test_nothing_to_compare_is_no_agreement(small_study: MakeStudy, child: Child
 
 
 def _made_twice(make: MakeStudy, child: Child, folder: Path, now: str) -> tuple[Path, Path]:
-    child("leave()")
+    child("write_outcome()")
     first = run_study(make(1), out=folder / "first")
     child(now)
     return first.path, reproduce(first.path, out=folder / "again").path
 
 
-def _with_answers(run: Path, labels: np.ndarray, said: np.ndarray) -> None:
+def _with_answers(run: Path, labels: np.ndarray, predicted: np.ndarray) -> None:
     names = [f"{n}.png" for n in range(len(labels))]
     for cell in run.glob("cells/*"):
-        write_predictions(cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[said], ["a", "b"])
+        write_predictions(
+            cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[predicted], ["a", "b"]
+        )
 
 
 @pytest.mark.parametrize(("changed", "verdict"), [(0, "identical"), (6, "within the interval"), (60, "differs")])
-def test_scores_are_judged_on_the_same_test_images(
+def test_scores_are_compared_on_the_same_test_images(
     small_study: MakeStudy, child: Child, tmp_path: Path, changed: int, verdict: str
 ) -> None:
     """Of the changed images half go from right to wrong; the others did so before. 60 go all one way."""
-    first, again = _made_twice(small_study, child, tmp_path, "leave()")
+    first, again = _made_twice(small_study, child, tmp_path, "write_outcome()")
     labels = np.arange(400) % 2
     then, now = labels.copy(), labels.copy()
     now[:changed] = 1 - now[:changed]
@@ -153,7 +155,7 @@ def test_a_moved_data_set_may_be_given_as_a_zip(small_study: MakeStudy, child: C
         path = folder / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    child("leave()")
+    child("write_outcome()")
     study = small_study(1).model_dump(mode="json")
     study["dataset"] = {"source": "folder", "path": str(folder), "image_size": 32}
     first = run_study(Study.model_validate(study), out=tmp_path / "first")
@@ -164,7 +166,7 @@ def test_a_moved_data_set_may_be_given_as_a_zip(small_study: MakeStudy, child: C
 
 
 def test_only_the_places_of_files_can_be_set(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     run = run_study(small_study(1), out=tmp_path / "first")
     with pytest.raises(RunError, match=r"train\.epochs=9: .*only the places of files"):
         reproduce(run.path, settings=["train.epochs=9"])
@@ -173,7 +175,7 @@ def test_only_the_places_of_files_can_be_set(small_study: MakeStudy, child: Chil
 def test_runs_of_other_data_are_refused_in_words_of_a_comparison(
     small_study: MakeStudy, child: Child, tmp_path: Path
 ) -> None:
-    first, again = _made_twice(small_study, child, tmp_path, "leave()")
+    first, again = _made_twice(small_study, child, tmp_path, "write_outcome()")
     dataset = json.loads((again / "dataset.json").read_text())
     (again / "dataset.json").write_text(json.dumps(dataset | {"fingerprint": "0" * 64}))
     with pytest.raises(RunError, match=r"cannot be compared: their data fingerprint differ"):
@@ -181,7 +183,7 @@ def test_runs_of_other_data_are_refused_in_words_of_a_comparison(
 
 
 def test_moved_weights_are_named_and_have_to_be_the_same(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     weights = tmp_path / "then.safetensors"
     weights.write_bytes(b"weights")
     run = run_study(
@@ -203,7 +205,7 @@ def test_weights_are_compared_cell_by_cell(
     small_study: MakeStudy, child: Child, tmp_path: Path, regimes: list[str]
 ) -> None:
     """A cell from scratch has no file, whatever stands in the study."""
-    child("leave()")
+    child("write_outcome()")
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"weights")
     study = small_study(1, regimes=regimes, models=[{"name": "resnet18", "weights": str(weights)}])
@@ -215,7 +217,7 @@ def test_weights_are_compared_cell_by_cell(
 
 
 def test_weights_where_there_were_none_are_refused(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     run = run_study(small_study(1, regimes=["finetune"]), out=tmp_path / "first")
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"weights")

@@ -57,7 +57,7 @@ def _no_half_files(folder: Path) -> bool:
 def test_a_run_holds_everything_and_a_second_one_starts_nothing(
     small_study: MakeStudy, child: Child, tmp_path: Path
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run = run_study(small_study(), out=tmp_path / "r", on_event=events.append)
     assert _statuses(run) == ["ok"] * 3
@@ -82,10 +82,10 @@ def test_a_run_holds_everything_and_a_second_one_starts_nothing(
 
 
 def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave() if seed != 1 else sys.exit('no')")
+    child("write_outcome() if seed != 1 else sys.exit('no')")
     run = run_study(small_study(), out=tmp_path / "r")
     assert _statuses(run) == ["ok", "failed", "ok"]
-    child("leave()")
+    child("write_outcome()")
     events: list[Event] = []
     run_study(small_study(), out=tmp_path / "r", on_event=events.append)
     assert _started(events) == []
@@ -95,12 +95,12 @@ def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_p
 
 
 def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    missing = 'leave(status="unavailable", error=failure("DeviceError", "this machine has no cuda"))'
+    missing = 'write_outcome(status="unavailable", error=failure("DeviceError", "this machine has no cuda"))'
     child(missing)
     events: list[Event] = []
     run = run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r", on_event=events.append)
     assert _statuses(run) == ["unavailable"] * 2
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r")
     assert _statuses(run) == ["ok"] * 2
 
@@ -108,15 +108,15 @@ def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, ch
 @pytest.mark.parametrize(
     "script",
     [
-        "leave(); os.remove(folder + '/probabilities.npy')",
-        "leave(); open(folder + '/probabilities.npy', 'wb').write(b'broken')",
-        "leave(); open(folder + '/probabilities.npy', 'wb').close()",
-        "leave(); os.truncate(folder + '/probabilities.npy', 150)",
-        "leave(count=1)",
-        "leave(classes=3)",
-        "leave(value=float('nan'))",
-        "leave(value=0.9)",
-        "leave(value=-0.5)",
+        "write_outcome(); os.remove(folder + '/probabilities.npy')",
+        "write_outcome(); open(folder + '/probabilities.npy', 'wb').write(b'broken')",
+        "write_outcome(); open(folder + '/probabilities.npy', 'wb').close()",
+        "write_outcome(); os.truncate(folder + '/probabilities.npy', 150)",
+        "write_outcome(count=1)",
+        "write_outcome(classes=3)",
+        "write_outcome(value=float('nan'))",
+        "write_outcome(value=0.9)",
+        "write_outcome(value=-0.5)",
     ],
 )
 def test_predictions_that_cannot_be_make_a_failure(
@@ -133,7 +133,7 @@ def test_predictions_that_cannot_be_make_a_failure(
 
 
 def test_more_seeds_join_a_run_that_is_there(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(2), out=tmp_path / "r")
     events: list[Event] = []
     run = run_study(small_study(3), out=tmp_path / "r", on_event=events.append)
@@ -153,7 +153,7 @@ def test_more_seeds_join_a_run_that_is_there(small_study: MakeStudy, child: Chil
 def test_the_folder_of_another_study_is_refused_and_left_alone(
     small_study: MakeStudy, child: Child, tmp_path: Path, keys: dict[str, Any]
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     run_study(small_study(1), out=tmp_path / "r")
     before = _content(tmp_path / "r")
     with pytest.raises(RunError, match="belongs to another study or data set"):
@@ -179,7 +179,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(small_study: MakeS
 def test_results_of_another_schema_are_refused_and_left_alone(
     small_study: MakeStudy, child: Child, tmp_path: Path, version: object, message: str
 ) -> None:
-    child("leave()")
+    child("write_outcome()")
     run = run_study(small_study(2), out=tmp_path / "r")
     path = run.cell_folder(run.plan()[1].id) / "result.json"
     text = json.dumps({**json.loads(path.read_text()), "schema_version": version})
@@ -189,8 +189,8 @@ def test_results_of_another_schema_are_refused_and_left_alone(
     assert path.read_text() == text
 
 
-def test_a_damaged_result_is_told_with_its_path(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
-    child("leave()")
+def test_a_damaged_result_is_reported_with_its_path(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
+    child("write_outcome()")
     run = run_study(small_study(1), out=tmp_path / "r")
     path = run.cell_folder(run.plan()[0].id) / "result.json"
     path.write_text(path.read_text()[:50])
@@ -202,7 +202,7 @@ def test_a_finished_run_does_no_work_on_pixels(
     small_study: MakeStudy, child: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither with its cache nor without one, where what the audit has found is known."""
-    child("leave()")
+    child("write_outcome()")
     study = small_study(2, dataset=_folder_of_images(tmp_path / "images"))
     run_study(study, out=tmp_path / "r")
 
@@ -311,7 +311,7 @@ def test_a_run_without_a_cache_takes_the_download_and_leaves_the_users_folder_al
         arrays[f"{part}_images"] = rng.integers(0, 256, (16, 28, 28, 3), dtype=np.uint8)
         arrays[f"{part}_labels"] = (np.arange(16, dtype=np.uint8) % 8)[:, None]
     np.savez(user / "downloads" / "bloodmnist_64.npz", allow_pickle=True, **arrays)
-    child("leave()")
+    child("write_outcome()")
     study = small_study(1, dataset={"source": "medmnist", "name": "bloodmnist", "image_size": 32})
     run = run_study(study, out=tmp_path / "run", cache=tmp_path / "once")
     assert [result.status for result in run.results()] == [Status.OK]

@@ -13,7 +13,7 @@ from tests.known import known
 
 
 def calibrated(seed: int, n: int, sharpen: float, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Labels drawn from known probabilities, and those probabilities with their logits multiplied by ``sharpen``."""
+    """Labels sampled from known probabilities, and those probabilities with their logits multiplied by ``sharpen``."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (n, classes))
     cumulative = softmax(logits, axis=1).cumsum(axis=1)
@@ -69,7 +69,7 @@ def test_a_temperature_keeps_the_predicted_class_and_undoes_itself(seed: int, te
         np.testing.assert_allclose(calibration.apply_temperature(changed, 1 / temperature), probabilities, atol=1e-9)
 
 
-def test_a_validation_set_without_an_error_runs_into_the_limit_and_says_so() -> None:
+def test_a_validation_set_without_an_error_runs_into_the_limit_and_reports_it() -> None:
     found = calibration.fit_temperature([0, 1, 2], np.eye(3) * 0.7 + 0.1)
     assert found.value == pytest.approx(0.05)
     assert found.at_limit

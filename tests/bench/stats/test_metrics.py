@@ -30,8 +30,8 @@ PAPER = np.array(
 
 
 def unrolled(cm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    true, said = np.indices(cm.shape).reshape(2, -1)
-    return np.repeat(true, cm.ravel()), np.repeat(said, cm.ravel())
+    true, predicted = np.indices(cm.shape).reshape(2, -1)
+    return np.repeat(true, cm.ravel()), np.repeat(predicted, cm.ravel())
 
 
 Drawn = tuple[np.ndarray, np.ndarray]
@@ -53,20 +53,22 @@ def predictions(draw: st.DrawFn) -> Drawn:
 def test_scores_of_the_matrix_agree_with_scikit_learn(drawn: Drawn) -> None:
     labels, probabilities = drawn
     classes = probabilities.shape[1]
-    said = metrics.predicted_labels(probabilities)
-    cm = metrics.confusion_matrix(labels, said, classes)
+    predicted = metrics.predicted_labels(probabilities)
+    cm = metrics.confusion_matrix(labels, predicted, classes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns where a class is missing: the case under test
-        np.testing.assert_array_equal(cm, reference.confusion_matrix(labels, said, labels=range(classes)))
-        assert metrics.accuracy(cm) == pytest.approx(reference.accuracy_score(labels, said))
-        assert metrics.balanced_accuracy(cm) == pytest.approx(reference.balanced_accuracy_score(labels, said))
-        assert metrics.macro_f1(cm) == pytest.approx(reference.f1_score(labels, said, average="macro"))
+        np.testing.assert_array_equal(cm, reference.confusion_matrix(labels, predicted, labels=range(classes)))
+        assert metrics.accuracy(cm) == pytest.approx(reference.accuracy_score(labels, predicted))
+        assert metrics.balanced_accuracy(cm) == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
+        assert metrics.macro_f1(cm) == pytest.approx(reference.f1_score(labels, predicted, average="macro"))
         kappa = metrics.cohen_kappa(cm)
-        if np.union1d(labels, said).size == 1:
+        if np.union1d(labels, predicted).size == 1:
             assert kappa is None
         else:
-            assert kappa == pytest.approx(reference.cohen_kappa_score(labels, said))
-        expected = reference.precision_recall_fscore_support(labels, said, labels=range(classes), zero_division=np.nan)
+            assert kappa == pytest.approx(reference.cohen_kappa_score(labels, predicted))
+        expected = reference.precision_recall_fscore_support(
+            labels, predicted, labels=range(classes), zero_division=np.nan
+        )
     for scores, precision, recall, f1, support in zip(metrics.per_class(cm), *expected, strict=True):
         for ours, theirs in ((scores.precision, precision), (scores.recall, recall), (scores.f1, f1)):
             assert (ours is None and np.isnan(theirs)) or ours == pytest.approx(theirs)
@@ -140,14 +142,14 @@ def test_equal_probabilities_give_the_first_class_everywhere() -> None:
 
 
 def test_the_papers_matrix_gives_its_accuracy_back() -> None:
-    labels, said = unrolled(PAPER)
-    np.testing.assert_array_equal(metrics.confusion_matrix(labels, said, 8), PAPER)
+    labels, predicted = unrolled(PAPER)
+    np.testing.assert_array_equal(metrics.confusion_matrix(labels, predicted, 8), PAPER)
     assert PAPER.sum() == 3419
     assert round(100 * metrics.accuracy(PAPER), 2) == 96.84
     assert metrics.accuracy(PAPER) == pytest.approx(3311 / 3419)
-    assert metrics.balanced_accuracy(PAPER) == pytest.approx(reference.balanced_accuracy_score(labels, said))
-    assert metrics.cohen_kappa(PAPER) == pytest.approx(reference.cohen_kappa_score(labels, said))
-    assert metrics.macro_f1(PAPER) == pytest.approx(reference.f1_score(labels, said, average="macro"))
+    assert metrics.balanced_accuracy(PAPER) == pytest.approx(reference.balanced_accuracy_score(labels, predicted))
+    assert metrics.cohen_kappa(PAPER) == pytest.approx(reference.cohen_kappa_score(labels, predicted))
+    assert metrics.macro_f1(PAPER) == pytest.approx(reference.f1_score(labels, predicted, average="macro"))
 
 
 def test_what_is_undefined_is_none_and_never_zero() -> None:

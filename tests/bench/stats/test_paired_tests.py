@@ -98,8 +98,8 @@ def test_probabilities_serve_as_well_as_labels() -> None:
 
 
 def test_all_pairs_are_corrected_together() -> None:
-    labels, said = study(3, 500, (0.6, 0.99), (0.5, 0.97), (0.3, 0.9), (0.2, 0.8))
-    predictions = dict(zip("wxyz", said, strict=True))
+    labels, predicted = study(3, 500, (0.6, 0.99), (0.5, 0.97), (0.3, 0.9), (0.2, 0.8))
+    predictions = dict(zip("wxyz", predicted, strict=True))
     found = comparisons.compare_all(labels, predictions)
     assert [(c.a, c.b) for c in found] == list(combinations("wxyz", 2))
     expected = multipletests([c.p_value for c in found], method="holm")[1]
@@ -107,14 +107,14 @@ def test_all_pairs_are_corrected_together() -> None:
     for c in found:
         alone = comparisons.compare_pair(labels, predictions[c.a], predictions[c.b], names=(c.a, c.b))
         assert (alone.p_value, alone.difference, alone.only_a) == (c.p_value, c.difference, c.only_a)
-    assert comparisons.compare_all(labels, {"w": said[0]}) == []
+    assert comparisons.compare_all(labels, {"w": predicted[0]}) == []
 
 
 def test_equal_models_are_called_different_in_at_most_5_percent_of_families() -> None:
     false_alarms = 0
     for seed in range(300):
-        labels, said = study(seed, 150, *[(0.5, 0.95)] * 4)
-        found = comparisons.compare_all(labels, dict(zip("wxyz", said, strict=True)), resamples=100)
+        labels, predicted = study(seed, 150, *[(0.5, 0.95)] * 4)
+        found = comparisons.compare_all(labels, dict(zip("wxyz", predicted, strict=True)), resamples=100)
         false_alarms += any(c.separated() for c in found)
     assert false_alarms / 300 <= 0.05
 
@@ -208,8 +208,8 @@ def test_more_groups_than_letters_give_no_letters_but_still_a_verdict() -> None:
 
 
 def test_groups_of_a_real_comparison() -> None:
-    labels, said = study(6, 800, (0.6, 0.99), (0.6, 0.99), (0.2, 0.8))
-    found = letters.groups(comparisons.compare_all(labels, dict(zip("xyz", said, strict=True))))
+    labels, predicted = study(6, 800, (0.6, 0.99), (0.6, 0.99), (0.2, 0.8))
+    found = letters.groups(comparisons.compare_all(labels, dict(zip("xyz", predicted, strict=True))))
     assert set(found.tied_with_best) == {"x", "y"}
     assert found.letters == {"x": "a", "y": "a", "z": "b"}
 

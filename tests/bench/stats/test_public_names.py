@@ -38,8 +38,8 @@ def test_a_small_study_from_predictions_to_verdict() -> None:
     labels = rng.integers(0, 8, 1000)
 
     def model(accuracy: float) -> np.ndarray:
-        said = np.where(rng.random(1000) < accuracy, labels, (labels + 1) % 8)
-        return np.eye(8)[said] * 0.92 + 0.01
+        predicted = np.where(rng.random(1000) < accuracy, labels, (labels + 1) % 8)
+        return np.eye(8)[predicted] * 0.92 + 0.01
 
     predictions = {"vit": model(0.97), "resnet": model(0.96), "vgg": model(0.85)}
     groups = uncertainty.groups(uncertainty.compare_all(labels, predictions))

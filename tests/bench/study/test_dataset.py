@@ -34,7 +34,7 @@ def test_the_kind_is_guessed(given: dict[str, Any], kind: str) -> None:
         ({"source": "tar"}, "source"),
         ({"source": "pbc", "classes": 9}, "8 classes .* or 13"),
         ({"classes": 9}, "8 synthetic kinds"),
-        ({"source": "synthetic", "path": "x"}, "drawn, not read"),
+        ({"source": "synthetic", "path": "x"}, "generated, not read"),
         ({"source": "huggingface"}, "found by its name"),
         ({"image_size": 4}, "image_size"),
         ({"limit": 0}, "limit"),

@@ -57,7 +57,7 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "parts"),
     [
         ("name: mine\nmodels: [resnet18]\ntrain: {epoch: 3}\n", ["line 3", "train.epoch", "Did you mean 'epochs'"]),
         ("name: mine\nmodels: [resnet18]\nmodel: x\n", ["line 3", "Did you mean 'models'"]),
@@ -90,10 +90,10 @@ def test_a_minimal_study_has_every_default(tmp_path: Path) -> None:
         ("name: ../../etc\nmodels: [resnet18]\n", ["line 1", "name"]),
     ],
 )
-def test_a_mistake_is_told_by_line_and_key(tmp_path: Path, text: str, told: list[str]) -> None:
+def test_a_mistake_is_reported_by_line_and_key(tmp_path: Path, text: str, parts: list[str]) -> None:
     with pytest.raises(StudyError) as caught:
         load_study(_write(tmp_path, text))
-    for part in told:
+    for part in parts:
         assert part in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def test_settings_reach_models_by_name_label_and_pattern(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("train.epochs", "key=value"),
         ("train.epoch=3", "Did you mean 'epochs'"),
@@ -139,20 +139,20 @@ def test_settings_reach_models_by_name_label_and_pattern(tmp_path: Path) -> None
         ("train.epochs=[", "invalid YAML"),
     ],
 )
-def test_a_wrong_setting_is_told(setting: str, told: str) -> None:
+def test_a_wrong_setting_is_reported(setting: str, message: str) -> None:
     with pytest.raises(StudyError, match="--set") as caught:
         load_study("quickstart", settings=[setting])
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("number", ["²", "٠", "9" * 5000, "-1"])
-def test_what_is_no_number_of_a_model_is_told(number: str) -> None:
+def test_what_is_no_number_of_a_model_is_reported(number: str) -> None:
     with pytest.raises(StudyError, match="no model of this study has that name"):
         load_study("quickstart", settings=[f"models.{number}.weights=none"])
 
 
 @pytest.mark.parametrize("key", ["split.file", "dataset.path", "models.0.weights"])
-def test_a_path_with_a_null_character_is_told(key: str) -> None:
+def test_a_path_with_a_null_character_is_reported(key: str) -> None:
     with pytest.raises(StudyError, match="cannot hold a null character"):
         load_study("blood-cells", settings=[f'{key}="a\\0b"'])
 
@@ -182,7 +182,7 @@ def test_paths_in_a_file_are_meant_from_that_file(tmp_path: Path) -> None:
     assert load_study(path).dataset.path == tmp_path / "images"
 
 
-def test_a_wrong_device_of_the_command_line_is_told_once_and_as_such() -> None:
+def test_a_wrong_device_of_the_command_line_is_reported_once_and_as_such() -> None:
     with pytest.raises(StudyError) as caught:
         load_study("quickstart", devices=["gpu"])
     assert str(caught.value).startswith("--device: devices.0: unknown device 'gpu'")

@@ -1,4 +1,4 @@
-"""Small images on disk, as a cell finds them, and conditions to train them under."""
+"""Small images on disk, as a cell finds them, and a context to train them in."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
-def conditions() -> TrainContext:
+def context() -> TrainContext:
     return TrainContext(CLASSES, torch.device("cpu"), "fp32", 0, 32)
 
 

@@ -1,4 +1,4 @@
-"""A training that is killed goes on from its last epoch and ends with the same numbers."""
+"""A training that is killed resumes from its last epoch and ends with the same numbers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_it_ends_with_the_same_numbers(
     spec = TrainSpec(epochs=5, batch_size=16, lr=1e-3, **extra)
     batches = images.batches(0, 48, augmentation=spec.augment), images.batches(72, 96)
     whole, killed, resumed = model.module, copy.deepcopy(model.module), copy.deepcopy(model.module)
-    expected = fit(whole, *batches, spec, conditions)
+    expected = fit(whole, *batches, spec, context)
     if len(expected.history) < 3:
         pytest.fail("the case stops before it is killed")
 
@@ -54,7 +54,7 @@ def test_it_ends_with_the_same_numbers(
     assert found.resumed_after == 2
     assert np.array_equal(found.steps[:, 0], expected.steps[:, 0]), "the steps before the kill are there too"
     assert found.best_epoch == expected.best_epoch
-    assert [(e.epoch, e.lr, e.train, e.validation) for e in told] == [
+    assert [(e.epoch, e.lr, e.train, e.validation) for e in reported] == [
         (e.epoch, e.lr, e.train, e.validation) for e in expected.history
     ]
     one, other = (predict(m, images.batches(48, 72), np.arange(24), 32, CPU, "fp32") for m in (whole, resumed))

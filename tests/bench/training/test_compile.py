@@ -26,7 +26,7 @@ def test_a_compiled_model_learns_the_same(images: Images, small: MakeModel, cond
     spec = TrainSpec(epochs=1, batch_size=16, compile=True)
     compiled.backbone.compile()
     train, validation = images.batches(0, 40), images.batches(72, 96)
-    told: list[str] = []
+    reported: list[str] = []
     made = warm_up(
         compiled,
         train,
@@ -35,12 +35,12 @@ def test_a_compiled_model_learns_the_same(images: Images, small: MakeModel, cond
         precision="fp32",
         learns=True,
         inference_batch=32,
-        compiled=lambda: told.append("compiled"),
+        compiled=lambda: reported.append("compiled"),
     )
     seconds = made.compiling
-    assert told == ["compiled"]
-    found = fit(compiled, train, validation, spec, conditions)
-    expected = fit(plain, train, validation, spec, conditions)
+    assert reported == ["compiled"]
+    found = fit(compiled, train, validation, spec, context)
+    expected = fit(plain, train, validation, spec, context)
     assert seconds > 1
     assert seconds > found.history[0].train_seconds  # nothing is compiled in an epoch any more
     assert found.history[0].train.loss == pytest.approx(expected.history[0].train.loss, abs=1e-3)

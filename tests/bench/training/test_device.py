@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 CUDA = torch.cuda
 
 
-def test_the_processor_is_always_here() -> None:
+def test_the_cpu_is_always_here() -> None:
     assert devices.resolve_device("cpu") == CPU
     assert devices.describe(CPU) is None
     assert devices.memory_peak(CPU) == devices.DeviceMemory(None, None)
@@ -26,7 +26,7 @@ def test_the_processor_is_always_here() -> None:
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 @pytest.mark.parametrize("name", ["cuda", "cuda:3", "xpu"])
-def test_a_device_that_is_not_here_is_told(name: str) -> None:
+def test_a_device_that_is_not_here_is_reported(name: str) -> None:
     with pytest.raises(DeviceError, match=r"no (cuda|xpu) device"):
         devices.resolve_device(name)
 
@@ -116,7 +116,7 @@ def test_a_timed_step_on_a_gpu_waits_for_it_at_each_clock(monkeypatch: pytest.Mo
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_tells_the_peak_of_known_amounts() -> None:
+def test_a_gpu_reports_the_peak_of_known_amounts() -> None:
     device = devices.resolve_device("cuda:0")
     devices.reset_peak(device)
     before = torch.cuda.memory_allocated(device) / 2**20

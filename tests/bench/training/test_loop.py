@@ -1,4 +1,4 @@
-"""The loop, on real models: it learns, repeats itself, keeps the best epoch, and tells when it diverges."""
+"""The loop, on real models: it learns, repeats itself, keeps the best epoch, and reports when it diverges."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _said(module: nn.Module, batches: PixelBatches) -> np.ndarray:
 
 def test_it_learns(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
     spec = TrainSpec(epochs=6, batch_size=16, lr=5e-4)
-    fitted = fit(model.module, images.batches(0, 72), images.batches(72, 96), spec, conditions)
+    fitted = fit(model.module, images.batches(0, 72), images.batches(72, 96), spec, context)
     assert fitted.history[-1].train.loss < 0.7 * fitted.history[0].train.loss
     assert fitted.history[fitted.best_epoch - 1].validation.accuracy > 0.6
 
@@ -38,20 +38,20 @@ def test_it_learns(images: Images, model: BuiltModel, conditions: TrainContext) 
 def test_the_same_seed_gives_the_same_numbers(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
     runs = []
     for module in (model.module, copy.deepcopy(model.module)):
-        torch.rand(5)  # whatever was drawn before does not matter
-        fitted = fit(module, images.batches(0, 48, augmentation="light"), images.batches(72, 96), SPEC, conditions)
-        runs.append((fitted, _said(module, images.batches(48, 72))))
-    (one, said), (same, again) = runs
-    assert np.array_equal(said, again)
+        torch.rand(5)  # whatever was sampled before does not matter
+        fitted = fit(module, images.batches(0, 48, augmentation="light"), images.batches(72, 96), SPEC, context)
+        runs.append((fitted, _predicted(module, images.batches(48, 72))))
+    (one, predicted), (same, again) = runs
+    assert np.array_equal(predicted, again)
     assert [e.validation for e in one.history] == [e.validation for e in same.history]
     assert [e.train for e in one.history] == [e.train for e in same.history]
 
 
 def test_another_seed_gives_other_numbers(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
     other = copy.deepcopy(model.module)
-    one = fit(model.module, images.batches(0, 48), images.batches(72, 96), SPEC, conditions)
-    conditions = type(conditions)(**{**conditions.__dict__, "seed": 1})
-    two = fit(other, images.batches(0, 48), images.batches(72, 96), SPEC, conditions)
+    one = fit(model.module, images.batches(0, 48), images.batches(72, 96), SPEC, context)
+    context = type(context)(**{**context.__dict__, "seed": 1})
+    two = fit(other, images.batches(0, 48), images.batches(72, 96), SPEC, context)
     assert one.history[0].train.loss != two.history[0].train.loss
 
 
@@ -61,18 +61,18 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(
 ) -> None:
     spec = SPEC.model_copy(update={"select": select, "epochs": 4, "lr": 3e-3})
     validation = images.batches(72, 96)
-    fitted = fit(model.module, images.batches(0, 48), validation, spec, conditions)
+    fitted = fit(model.module, images.batches(0, 48), validation, spec, context)
     best = max(fitted.history, key=lambda epoch: rank(epoch.validation, spec))
     assert best.epoch == fitted.best_epoch
-    logits = _said(model.module, validation)
+    logits = _predicted(model.module, validation)
     assert np.allclose(logits, fitted.validation_logits, atol=1e-5)
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 
 
 def test_the_parts_of_every_step_are_told_apart(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
     spec = TrainSpec(epochs=2, batch_size=16, micro_batch=8)
-    fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, conditions)
-    assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in pieces of 8
+    fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, context)
+    assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in micro-batches of 8
     assert (fitted.steps[:, 1:4] > 0).all()
     assert np.isnan(fitted.steps[:, 4]).tolist() == [True, False, True, False, False] * 2
     for epoch in fitted.history:
@@ -82,15 +82,15 @@ def test_the_parts_of_every_step_are_told_apart(images: Images, model: BuiltMode
 
 def test_a_last_batch_of_one_image_is_no_trouble(images: Images, conditions: TrainContext, small: MakeModel) -> None:
     module = small("resnet18").module
-    fitted = fit(module, images.batches(0, 33), images.batches(72, 73), SPEC, conditions)
+    fitted = fit(module, images.batches(0, 33), images.batches(72, 73), SPEC, context)
     assert len(fitted.history) == 3
 
 
 def test_the_validation_images_teach_nothing(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
     other = copy.deepcopy(model.module)
     spec = TrainSpec(epochs=1, batch_size=16)
-    fit(model.module, images.batches(0, 48), images.batches(48, 60), spec, conditions)
-    fit(other, images.batches(0, 48), images.batches(60, 96), spec, conditions)
+    fit(model.module, images.batches(0, 48), images.batches(48, 60), spec, context)
+    fit(other, images.batches(0, 48), images.batches(60, 96), spec, context)
     trainable_state_dict = other.state_dict()
     assert all(torch.equal(value, trainable_state_dict[name]) for name, value in model.module.state_dict().items())
 
@@ -101,7 +101,7 @@ def test_a_loss_that_is_not_finite_ends_it(
 ) -> None:
     spec = TrainSpec(epochs=3, batch_size=16, lr=100, optimizer="sgd", clip_norm=None, warmup_epochs=0)
     with pytest.raises(Diverged, match=r"loss of epoch \d.* is (nan|inf)"):
-        fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, conditions)
+        fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, context)
 
 
 def test_everyone_is_told(images: Images, conditions: TrainContext, small: MakeModel) -> None:
@@ -109,7 +109,7 @@ def test_everyone_is_told(images: Images, conditions: TrainContext, small: MakeM
     steps: list[tuple[int, int, int]] = []
     watcher = TrainCallbacks(epochs.append, lambda epoch, done, count, _: steps.append((epoch, done, count)))
     spec = TrainSpec(epochs=2, batch_size=20)
-    fitted = fit(small("vit_tiny_p16").module, images.batches(0, 48), images.batches(72, 96), spec, conditions, watcher)
+    fitted = fit(small("vit_tiny_p16").module, images.batches(0, 48), images.batches(72, 96), spec, context, callbacks)
     assert tuple(epochs) == fitted.history
     assert steps == [(e, done, 48) for e in (1, 2) for done in (20, 40, 48)]
 
@@ -133,19 +133,19 @@ def _features(count: int = 60, width: int = 5) -> FeatureBatches:
 def test_small_pieces_add_up_to_the_whole_batch(conditions: TrainContext, balance: Balance, smoothing: float) -> None:
     spec = TrainSpec(epochs=3, batch_size=25, balance=balance, label_smoothing=smoothing)
     one, many = _linear(), _linear()
-    whole = fit(one, _features(), _features(30), spec, conditions)
-    parts = fit(many, _features(), _features(30), spec.model_copy(update={"micro_batch": 4}), conditions)
+    whole = fit(one, _features(), _features(30), spec, context)
+    parts = fit(many, _features(), _features(30), spec.model_copy(update={"micro_batch": 4}), context)
     assert torch.allclose(one.weight, many.weight, atol=1e-5)
     assert whole.history[-1].train.loss == pytest.approx(parts.history[-1].train.loss, abs=1e-5)
 
 
-def test_patience_stops_early(conditions: TrainContext) -> None:
+def test_patience_stops_early(context: TrainContext) -> None:
     spec = TrainSpec(epochs=50, batch_size=20, lr=1e-9, select="accuracy", patience=3)
-    fitted = fit(_linear(), _features(), _features(30), spec, conditions)
+    fitted = fit(_linear(), _features(), _features(30), spec, context)
     assert len(fitted.history) == fitted.best_epoch + 3 < 50
 
 
-def test_a_step_by_hand(conditions: TrainContext) -> None:
+def test_a_step_by_hand(context: TrainContext) -> None:
     """One epoch of one batch with plain SGD is one step down the gradient of the mean loss."""
     module, data = _linear(), _features(24)
     spec = TrainSpec(epochs=1, batch_size=24, optimizer="sgd", momentum=0, lr=0.5, weight_decay=0, warmup_epochs=0)

@@ -52,7 +52,7 @@ def _run(
     module: Classifier, images: Images, cell: Cell, conditions: TrainContext, folder: Path
 ) -> tuple[Plan, TrainResult, np.ndarray]:
     found = _plan(module, images, cell, folder)
-    fitted = fit(found.learner, found.train, found.validation, cell.train, conditions)
+    fitted = fit(found.learner, found.train, found.validation, cell.train, context)
     test = images.batches(80, 96)
     return found, fitted, predict(module, test, np.arange(16), 32, CPU, "fp32")
 
@@ -64,8 +64,8 @@ def test_cached_features_give_what_the_slow_way_gives(
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3)
     slow_spec = spec.model_copy(update={"cache_features": False})
     slow_module = copy.deepcopy(model.module)
-    fast = _run(model.module, images, _cell(spec, precision=precision), conditions, tmp_path)
-    slow = _run(slow_module, images, _cell(slow_spec, precision=precision), conditions, tmp_path)
+    fast = _run(model.module, images, _cell(spec, precision=precision), context, tmp_path)
+    slow = _run(slow_module, images, _cell(slow_spec, precision=precision), context, tmp_path)
     assert (fast[0].settings.cached_features, slow[0].settings.cached_features) == (True, False)
     tolerance = 1e-4 if precision == "fp32" else 2e-2
     assert np.allclose(fast[2], slow[2], atol=tolerance, rtol=tolerance)
@@ -82,7 +82,7 @@ def test_a_frozen_backbone_stands_still(
     before = copy.deepcopy(model.module.backbone.state_dict())
     head = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, cache_features=cached, augment="light")
-    _run(model.module, images, _cell(spec), conditions, tmp_path)
+    _run(model.module, images, _cell(spec), context, tmp_path)
     after = model.module.backbone.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())  # batch statistics too
@@ -138,7 +138,7 @@ def test_many_features_lie_in_a_file_that_leaves_no_trace(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_features_that_find_no_room_on_the_disk_are_told(tmp_path: Path) -> None:
+def test_features_that_find_no_room_on_the_disk_are_reported(tmp_path: Path) -> None:
     """Under a limit of the kernel, which answers as a full disk does: when the room is asked for."""
     script = (
         "import resource, sys, torch\n"
@@ -158,7 +158,7 @@ def test_features_that_find_no_room_on_the_disk_are_told(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

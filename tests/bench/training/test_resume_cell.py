@@ -1,4 +1,4 @@
-"""A cell whose process is killed goes on from its last epoch when the study is run again."""
+"""A cell whose process is killed resumes from its last epoch when the study is run again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     process.wait()
     subprocess.run(_command(killed), check=True, capture_output=True, timeout=300)
 
-    expected, history, said = _result(whole)
+    expected, history, predicted = _result(whole)
     result, epochs, again = _result(killed)
     assert result["status"] == expected["status"] == "ok"
     assert 1 <= result["settings"]["resumed_after"] < 12
@@ -59,6 +59,6 @@ def test_killed_and_run_again(tmp_path: Path) -> None:
     assert [e["epoch"] for e in epochs] == list(range(1, 13))
     kept = ("lr", "train", "validation")
     assert [[e[key] for key in kept] for e in epochs] == [[e[key] for key in kept] for e in history]
-    assert np.array_equal(again, said)
+    assert np.array_equal(again, predicted)
     assert result["metrics"] == expected["metrics"]
     assert not list(killed.glob("cells/*/checkpoint.*"))

@@ -28,10 +28,10 @@ def _made(module: Classifier, batches: PixelBatches, *, learns: bool = True) -> 
         precision="fp32",
         learns=learns,
         inference_batch=32,
-        compiled=lambda: said.append("compiled"),
+        compiled=lambda: reported.append("compiled"),
     )
     assert made.compiling == 0
-    assert said == []
+    assert reported == []
     return made
 
 

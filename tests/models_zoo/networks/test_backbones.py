@@ -102,7 +102,7 @@ def test_a_function_gets_what_it_asks_for(mine: Callable[[Callable[..., object]]
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "message"),
     [
         (without_last_layer, "no last nn.Linear"),
         (none, "returned NoneType"),
@@ -112,9 +112,9 @@ def test_a_function_gets_what_it_asks_for(mine: Callable[[Callable[..., object]]
     ],
 )
 def test_functions_that_give_no_classifier(
-    mine: Callable[[Callable[..., object]], str], function: Callable[..., object], said: str
+    mine: Callable[[Callable[..., object]], str], function: Callable[..., object], message: str
 ) -> None:
-    with pytest.raises(ModelZooError, match=said):
+    with pytest.raises(ModelZooError, match=message):
         build(mine(function), num_classes=4, image_size=64)
 
 
@@ -157,7 +157,7 @@ def test_any_other_model(name: str, size: int, features: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("timm:resnt18", "Did you mean 'timm:resnet18'"),
         ("timm:resnet18.no_such", "no pretrained tag 'no_such'; it has"),
@@ -165,8 +165,8 @@ def test_any_other_model(name: str, size: int, features: int) -> None:
         ("torchvision:fcn_resnet50", "no classifier"),
     ],
 )
-def test_unknown_models_get_suggestions(name: str, said: str) -> None:
-    with pytest.raises(ModelZooError, match=said):
+def test_unknown_models_get_suggestions(name: str, message: str) -> None:
+    with pytest.raises(ModelZooError, match=message):
         build(name, num_classes=3, image_size=64)
 
 

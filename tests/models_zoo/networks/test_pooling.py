@@ -84,7 +84,7 @@ def test_stages_of_a_cnn(name: str, widths: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "said"),
+    ("name", "options", "message"),
     [
         ("vit_tiny_p16", {"feature_blocks": 0}, "at least 1"),
         ("vit_tiny_p16", {"feature_blocks": 13}, "more than the network's 12 blocks"),

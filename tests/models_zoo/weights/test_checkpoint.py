@@ -141,17 +141,17 @@ def test_what_does_not_fit_is_listed_and_nothing_is_loaded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda weight: weight.to(torch.int8), "1 of another kind of number: 0.weight integer in the file, float"),
         (lambda weight: weight.to(torch.complex64), "0.weight complex in the file, float in the model"),
         (lambda weight: weight * float("nan"), "1 with values that are infinite or not a number: 0.weight"),
     ],
 )
-def test_numbers_that_no_network_can_use(change: Any, said: str) -> None:
+def test_numbers_that_no_network_can_use(change: Any, message: str) -> None:
     state = small().state_dict()
     state["0.weight"] = change(state["0.weight"])
-    with pytest.raises(ModelZooError, match=said):
+    with pytest.raises(ModelZooError, match=message):
         fill(small(), state, source="w.pth", model="small")
 
 

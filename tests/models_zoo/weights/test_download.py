@@ -34,7 +34,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("weights", ["default", "hub:timm/resnet18.a1_in1k", "hub:timm/resnet18.a1_in1k@main"])
-def test_without_a_network_it_fails_at_once_and_says_what_to_do(weights: str) -> None:
+def test_without_a_network_it_fails_at_once_with_what_to_do(weights: str) -> None:
     start = time.monotonic()
     with pytest.raises(ModelZooError, match=r"out of reach.*weights: PATH") as caught:
         build("resnet18", num_classes=2, image_size=64, weights=weights)
@@ -68,7 +68,7 @@ def test_a_cached_file_needs_no_network(tmp_path: Path, monkeypatch: pytest.Monk
     assert built.provenance["source"].startswith("https://download.pytorch.org/")
 
 
-def test_a_model_without_default_weights_says_so() -> None:
+def test_a_model_without_default_weights_is_reported() -> None:
     with pytest.raises(ModelZooError, match="has no default weights"):
         build(_without_weights(), num_classes=2, image_size=64, weights="default")
 

@@ -65,7 +65,7 @@ def test_a_vit_follows_the_file(tmp_path: Path, options: dict[str, object]) -> N
     source.reset_classifier(0)
     with torch.no_grad():
         mine, theirs = built.module.eval().backbone(images), source.eval()(images)
-    if options == {"global_pool": "avg", "fc_norm": False}:  # tensors cannot tell the pooling of such a network
+    if options == {"global_pool": "avg", "fc_norm": False}:  # tensors do not show the pooling of such a network
         theirs = source.forward_features(images)[:, 0]
     torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
     json.dumps(built.provenance)

@@ -20,12 +20,12 @@ def test_the_forms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("weights", ["", "imagenet", "hub:", "hub:one", "hub:a/b/c", "weights.npz", "a/b", "None"])
-def test_what_is_no_form_says_the_forms(weights: str) -> None:
+def test_an_unknown_form_lists_the_forms(weights: str) -> None:
     with pytest.raises(ModelZooError, match="hub:OWNER/REPOSITORY"):
         parse_weights(weights)
 
 
-def test_a_missing_file_says_where_it_was_sought(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_where_it_was_sought(tmp_path: Path) -> None:
     with pytest.raises(ModelZooError, match=r"weights file .* not found") as caught:
         parse_weights(tmp_path / "absent.pth")
     assert str(tmp_path) in str(caught.value)

@@ -1,4 +1,4 @@
-"""Synthetic cells: drawn one by one when they are read, the same for the same seed."""
+"""Synthetic cells: generated one by one when they are read, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None
 def _check(spec: DatasetSpec) -> None:
     if spec.path is not None:
         raise ValueError(
-            "path: synthetic images are drawn, not read; leave path out, or name the source of the path "
+            "path: synthetic images are generated, not read; leave path out, or name the source of the path "
             "(folder, zip, pbc, medmnist or csv)"
         )
     if spec.classes is not None:

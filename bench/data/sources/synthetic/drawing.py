@@ -1,7 +1,7 @@
-"""Synthetic blood cells: eight kinds, drawn from a seed, at any size and any difficulty.
+"""Synthetic blood cells: eight kinds, generated from a seed, at any size and any difficulty.
 
 They stand in for a real data set in tests and in the quickstart study. They differ as real cells do (size,
-nucleus, granules, color, red cells behind), but a score on them says nothing about real blood.
+nucleus, granules, color, red cells behind), but a score on them means nothing for real blood.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def draw_cell(kind: str, size: int, rng: np.random.Generator, difficulty: float 
 
 
 def _check(kind: object, size: Any, difficulty: Any) -> None:
-    """Raise DataError unless the three can be drawn."""
+    """Raise DataError unless a cell can be generated from the three."""
     if not isinstance(kind, str) or kind not in KINDS:
         hint = nearest(kind, KINDS) if isinstance(kind, str) else ""
         raise DataError(f"No synthetic cell is called {kind!r}.{hint} Choose one of: {', '.join(KINDS)}.")

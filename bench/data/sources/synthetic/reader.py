@@ -18,14 +18,14 @@ __all__ = ["SyntheticReader", "open_synthetic"]
 
 @dataclass(frozen=True)
 class SyntheticReader:
-    """Draws the image that a name stands for."""
+    """Generates the image that a name stands for."""
 
     size: int
     difficulty: float
     seed: int
 
     def read(self, name: str) -> bytes:
-        """Return the drawing called ``name`` (``basophil/000008``) as the bytes of a PPM file."""
+        """Return the image called ``name`` (``basophil/000008``) as the bytes of a PPM file."""
         kind, _, index = name.partition("/")
         rng = np.random.default_rng([self.seed, int(index)])
         return encode_ppm(draw_cell(kind, self.size, rng, self.difficulty))

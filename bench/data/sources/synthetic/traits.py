@@ -1,6 +1,6 @@
 """What makes a kind of blood cell what it is: numbers to draw it by, and how far one cell strays.
 
-Lengths are in half frames (1.0 is the distance from the middle of the image to its edge) or, where said so,
+Lengths are in half frames (1.0 is the distance from the middle of the image to its edge) or, where noted,
 in cell radii. The values were set by eye against stained smears of peripheral blood.
 """
 
@@ -36,7 +36,7 @@ class Traits:
     raggedness: float
     """How far the outline is bent out of its ellipse, in cell radii."""
     lobes: float
-    """Of the nucleus; rounded when drawn."""
+    """Of the nucleus; rounded when rendered."""
     lobe_radius: float
     """Of one lobe, in cell radii."""
     reach: float
@@ -56,7 +56,7 @@ class Traits:
     granules_above: float
     """How much the granules hide the nucleus, 0 to 1."""
     vacuoles: float
-    """How many clear bubbles lie in the cytoplasm; rounded when drawn."""
+    """How many clear bubbles lie in the cytoplasm; rounded when rendered."""
     nucleus_red: float
     nucleus_green: float
     nucleus_blue: float

@@ -178,7 +178,7 @@ def test_many_copies_of_one_image_are_counted_and_not_listed_pair_by_pair(copies
 
 
 @pytest.mark.parametrize("conflicting", ["drop", "keep"])
-def test_what_is_told_of_many_copies_is_short(copies: Path, conflicting: str) -> None:
+def test_what_is_reported_of_many_copies_is_short(copies: Path, conflicting: str) -> None:
     policy = DuplicatePolicy.model_validate({"conflicting": conflicting, "exact": "ignore"})
     manifest = prepare(DatasetSpec(path=copies, image_size=16, duplicates=policy))
     assert len(manifest.to_json()) < 700_000
@@ -192,14 +192,14 @@ def test_what_is_told_of_many_copies_is_short(copies: Path, conflicting: str) ->
     assert manifest.leak_pairs == 0
 
 
-def test_copies_on_both_sides_of_a_given_split_are_counted(copies: Path) -> None:
+def test_copies_in_two_splits_of_a_given_file_are_counted(copies: Path) -> None:
     lines = [f"{label}/tile_{row:04d}.png,{'test' if row < 100 else 'train'}" for label in "ab" for row in range(300)]
     lines += [f"{label}/{row}.png,train" for label in "ab" for row in range(10)]
     (copies / "split.csv").write_text("name,split\n" + "\n".join(lines))
     policy = DuplicatePolicy(conflicting="keep")
     manifest = prepare(DatasetSpec(path=copies, image_size=16, duplicates=policy), SplitSpec(file=copies / "split.csv"))
-    sides = Counter(side for name, side in zip(manifest.names, manifest.splits, strict=True) if "tile" in name)
-    assert manifest.leak_pairs == (600**2 - sum(count**2 for count in sides.values())) // 2
+    tiles = Counter(split for name, split in zip(manifest.names, manifest.splits, strict=True) if "tile" in name)
+    assert manifest.leak_pairs == (600**2 - sum(count**2 for count in tiles.values())) // 2
     assert len(manifest.leaks) == 1000
     leaks = [warning for warning in manifest.warnings if warning.code == "split_leaks"]
     assert [leak.values["count"] for leak in leaks] == [manifest.leak_pairs]
@@ -207,17 +207,17 @@ def test_copies_on_both_sides_of_a_given_split_are_counted(copies: Path) -> None
 
 @given(st.lists(st.lists(st.sampled_from([*SPLITS, None]), min_size=2, max_size=6), max_size=5))
 def test_leaks_are_the_pairs_in_different_splits(groups: list[list[Split | None]]) -> None:
-    exact, side = [], {}
-    for number, sides in enumerate(groups):
-        names = [f"{number}/{row}" for row in range(len(sides))]
-        side.update({name: where for name, where in zip(names, sides, strict=True) if where})
+    exact, split_of = [], {}
+    for number, splits in enumerate(groups):
+        names = [f"{number}/{row}" for row in range(len(splits))]
+        split_of.update({name: where for name, where in zip(names, splits, strict=True) if where})
         exact.append(DuplicateGroup(names=tuple(names), labels=("a",) * len(names), same_bytes=True))
     near = [NearPair(first="0/0", second="x", first_label="a", second_label="a", distance=1)]
-    side["x"] = "test"
+    split_of["x"] = "test"
     pairs = [pair for group in exact for pair in combinations(group.names, 2)]
-    wanted = [(a, b) for a, b in pairs if a in side and b in side and side[a] != side[b]]
-    wanted += [("0/0", "x")] if side.get("0/0", "test") != "test" else []
-    assert find_leaks(side, exact, near) == (wanted, len(wanted))
+    wanted = [(a, b) for a, b in pairs if a in split_of and b in split_of and split_of[a] != split_of[b]]
+    wanted += [("0/0", "x")] if split_of.get("0/0", "test") != "test" else []
+    assert find_leaks(split_of, exact, near) == (wanted, len(wanted))
 
 
 def _facts(codes: list[int]) -> list[ImageInfo]:
@@ -261,7 +261,7 @@ def test_past_the_limit_the_closest_pairs_of_every_block_are_kept() -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 30))
-def test_the_hash_survives_compression_and_tells_cells_apart(seed: int) -> None:
+def test_the_hash_survives_compression_and_distinguishes_cells(seed: int) -> None:
     one, other = (draw_cell(KINDS[seed % 8], 120, np.random.default_rng([seed, k]), 0.5) for k in (0, 1))
     again = Image.open(io.BytesIO(_jpeg(one, 70)))
     smaller = Image.fromarray(one).resize((100, 100))
@@ -274,14 +274,14 @@ def test_the_hash_survives_compression_and_tells_cells_apart(seed: int) -> None:
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(16, 400), st.integers(16, 400))
 def test_the_hash_is_that_of_imagehash(seed: int, width: int, height: int) -> None:
-    """Of pictures that are not so thin that half of their frequencies are 0 up to rounding."""
+    """Of images that are not so thin that half of their frequencies are 0 up to rounding."""
     rng = np.random.default_rng(seed)
     noise = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-    drawn = Image.fromarray(draw_cell(KINDS[seed % 8], 90, rng, 0.5)).resize((width, height))
-    for picture in (noise, drawn):
-        small = picture.reduce(max(1, min(width, height) // 64))
+    cell = Image.fromarray(draw_cell(KINDS[seed % 8], 90, rng, 0.5)).resize((width, height))
+    for image in (noise, cell):
+        small = image.reduce(max(1, min(width, height) // 64))
         wanted = np.packbits(imagehash.phash(small).hash.ravel()).tobytes()
-        assert perceptual_hash(picture) == int.from_bytes(wanted, "big")
+        assert perceptual_hash(image) == int.from_bytes(wanted, "big")
 
 
 def test_join_follows_chains() -> None:

@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_written_is_reported(make_folder: MakeFolder, tm
         prepare(DatasetSpec(path=make_folder(), image_size=16), cache_dir=tmp_path / "file" / "cache")
 
 
-def test_a_full_disk_is_told_before_it_is_filled(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_before_it_is_filled(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no room for the pixel cache"):
         new_stage(tmp_path, 10**9, 512, "squash")
     assert list(tmp_path.iterdir()) == []

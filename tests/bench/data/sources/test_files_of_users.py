@@ -43,7 +43,7 @@ def test_hostile_class_names_are_kept_as_they_are(make_folder: MakeFolder) -> No
     assert {record.label for record in source.records} == set(names)
 
 
-def test_other_files_are_told_and_litter_is_not(make_folder: MakeFolder) -> None:
+def test_other_files_are_reported_and_litter_is_not(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "blue cell" / "notes.txt").write_text("x")
     (root / "blue cell" / ".DS_Store").write_text("x")
@@ -54,11 +54,11 @@ def test_other_files_are_told_and_litter_is_not(make_folder: MakeFolder) -> None
     (root / ".ipynb_checkpoints").mkdir()
     (root / ".ipynb_checkpoints" / "a.png").write_text("x")
     source = open_source(DatasetSpec(path=root))
-    told = dict(source.ignored)
-    assert set(told) == {"blue cell/notes.txt", "loose.png", ".ipynb_checkpoints/a.png"}
-    assert told["loose.png"].code == "outside_class_folders"
-    assert told["blue cell/notes.txt"].code == "suffix_unknown"
-    assert told[".ipynb_checkpoints/a.png"].code == "hidden_folder"
+    ignored = dict(source.ignored)
+    assert set(ignored) == {"blue cell/notes.txt", "loose.png", ".ipynb_checkpoints/a.png"}
+    assert ignored["loose.png"].code == "outside_class_folders"
+    assert ignored["blue cell/notes.txt"].code == "suffix_unknown"
+    assert ignored[".ipynb_checkpoints/a.png"].code == "hidden_folder"
     assert "blue cell/.hidden.jpg" in {record.name for record in source.records}
 
 
@@ -89,14 +89,14 @@ def test_a_folder_without_class_folders_is_refused(tmp_path: Path, content: str)
         open_source(DatasetSpec(path=root))
 
 
-def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_not_there_is_reported(tmp_path: Path) -> None:
     for name in ("none", "none.zip", "none.csv", "none.npz"):
         with pytest.raises(DataError, match=r"there is no such f.*--data"):
             open_source(DatasetSpec(path=tmp_path / name))
 
 
 @pytest.mark.parametrize("end", ["", ".zip", ".csv"])
-def test_a_path_that_no_file_system_takes_is_told(tmp_path: Path, end: str) -> None:
+def test_a_path_that_no_file_system_takes_is_reported(tmp_path: Path, end: str) -> None:
     with pytest.raises(DataError, match="cannot be read: File name too long"):
         open_source(DatasetSpec(path=tmp_path / ("x" * 300 + end)))
     (tmp_path / f"loop{end}").symlink_to(tmp_path / f"loop{end}")
@@ -124,7 +124,7 @@ def test_links_within_a_folder_are_followed_but_never_round_and_round(make_folde
     }
 
 
-def test_a_class_that_is_a_link_to_another_is_told(make_folder: MakeFolder) -> None:
+def test_a_class_that_is_a_link_to_another_is_reported(make_folder: MakeFolder) -> None:
     root = make_folder()
     (root / "other name").symlink_to(root / "blue cell")
     assert open_source(DatasetSpec(path=root)).ignored == (("other name", Notice.of("link_to_listed")),)
@@ -141,7 +141,7 @@ def test_files_that_differ_only_in_accent_encoding_are_refused(make_folder: Make
 def test_the_number_of_classes_is_checked(make_folder: MakeFolder) -> None:
     root = make_folder()
     assert open_source(DatasetSpec(path=root, classes=2))
-    with pytest.raises(DataError, match="says 3 classes, but there are 2"):
+    with pytest.raises(DataError, match=r"dataset\.classes is 3, but there are 2"):
         open_source(DatasetSpec(path=root, classes=3))
 
 
@@ -295,7 +295,7 @@ def test_a_csv_lists_images(make_folder: MakeFolder) -> None:
         ("path,label\na\0b,x\n", "not there|not a readable CSV"),
     ],
 )
-def test_faults_of_a_csv_are_told_with_their_lines(make_folder: MakeFolder, text: str, message: str) -> None:
+def test_faults_of_a_csv_are_reported_with_their_lines(make_folder: MakeFolder, text: str, message: str) -> None:
     path = _csv(make_folder(1, ("a", "b")), text)
     labels = ["cat", "dog"] if "catt" in text else None
     with pytest.raises(DataError, match=message):

@@ -173,7 +173,7 @@ def test_torchvision_sets_are_exported_once(tmp_path: Path, monkeypatch: pytest.
 
 
 _LIBRARY = """
-from PIL import Image as Pictures
+from PIL import Image as Images
 
 class Image: pass
 
@@ -184,7 +184,7 @@ class Part(list):
     features = {"image": Image(), "label": ClassLabel()}
 
 def rows(labels, mode="RGB"):
-    return Part({"image": Pictures.new(mode, (8, 8)), "label": label} for label in labels)
+    return Part({"image": Images.new(mode, (8, 8)), "label": label} for label in labels)
 
 def load_dataset(name, cache_dir):
     if name == "bare":
@@ -206,12 +206,12 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("library")
-def test_images_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
+def test_images_without_a_label_are_left_out_and_reported(tmp_path: Path) -> None:
     for folder in (None, tmp_path / "once"):  # exported once, into the user's cache
         source = open_source(DatasetSpec(source="huggingface", name="owner/set"), cache_dir=folder)
         assert len(source.records) == 26
         assert {(record.label, record.split) for record in source.records} == {
-            (label, side) for label in ("cat", "dog") for side in ("train", "validation")
+            (label, split) for label in ("cat", "dog") for split in ("train", "validation")
         }
         assert source.card.unknown[1:] == (
             Notice.of("images_without_labels", count=3, images=27, split="train"),
@@ -223,19 +223,19 @@ def test_images_without_a_label_are_left_out_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("library")
-def test_a_set_without_any_label_is_told(tmp_path: Path) -> None:
+def test_a_set_without_any_label_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'bare': none of its images has a label"):
         open_source(DatasetSpec(source="huggingface", name="bare"))
     assert not list((tmp_path / "user" / "hub").glob("*.zip"))
 
 
-def test_an_unknown_torchvision_set_is_told(tmp_path: Path) -> None:
+def test_an_unknown_torchvision_set_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there are CIFAR10"):
         open_source(DatasetSpec(source="torchvision", name="MNISTT"), cache_dir=tmp_path)
     assert not list((tmp_path / "hub").glob("*.zip"))
 
 
-def test_a_missing_library_is_told_with_the_line_that_installs_it(tmp_path: Path) -> None:
+def test_a_missing_library_is_reported_with_the_line_that_installs_it(tmp_path: Path) -> None:
     if importlib.util.find_spec("datasets"):
         pytest.skip("the library datasets is installed here")
     with pytest.raises(DependencyError, match=r"pip install 'patchbench\[huggingface\]'"):

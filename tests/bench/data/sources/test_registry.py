@@ -57,7 +57,7 @@ def test_one_more_source_checks_what_a_study_says_of_it() -> None:
         DatasetSpec(source="slide")
 
 
-def test_every_shipped_source_says_what_it_is() -> None:
+def test_every_shipped_source_has_a_description() -> None:
     kinds = SOURCES.load_all()
     assert SOURCES.describe() == {name: kind.help for name, kind in kinds.items()}
     suffixes = [suffix for kind in kinds.values() for suffix in kind.suffixes]

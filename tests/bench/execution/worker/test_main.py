@@ -124,7 +124,7 @@ def test_kill_9_in_every_phase(phases: Phases, phase: str) -> None:
 
 
 @pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="the kernel tells a child of its parent's end on Linux"
+    not sys.platform.startswith("linux"), reason="the kernel signals a child at its parent's end on Linux"
 )
 def test_a_child_does_not_outlive_its_parent(job: Job, tmp_path: Path) -> None:
     body = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"

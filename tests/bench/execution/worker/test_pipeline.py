@@ -55,10 +55,10 @@ class _Reporter:
         self._calls = calls
 
     def epoch(self, record: object) -> None:
-        """Nobody is told."""
+        """Nobody listens."""
 
     def step(self, *facts: object) -> None:
-        """Nobody is told."""
+        """Nobody listens."""
 
     def phase(self, name: str) -> None:
         self._calls.append(f"phase {name}")

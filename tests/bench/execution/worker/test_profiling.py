@@ -73,7 +73,7 @@ def test_every_size_of_the_model_as_it_is() -> None:
     assert [timed["batch_size"] for timed in found["batches"]] == [1, 4]
     assert all(min(timed["seconds"]) > 0 and timed["warmup_seconds"] for timed in found["batches"])
     assert len(found["batches"][0]["seconds"]) >= 100
-    assert found["accuracy"] is None  # there is nothing to compare it with: the test has told it
+    assert found["accuracy"] is None  # there is nothing to compare it with: the test has it
     assert stored == 3
 
 
@@ -112,7 +112,7 @@ class _Blurred(_Brightest):
         return logits
 
 
-def test_int8_tells_the_accuracy_it_loses() -> None:
+def test_int8_reports_the_accuracy_it_loses() -> None:
     (eager, int8), _ = _profiles(_Blurred(), MeasureSpec.model_validate({**QUICK, "backends": ["eager", "int8"]}))
     assert eager["accuracy"] == 1.0
     assert int8["accuracy"] < 0.5
@@ -128,7 +128,7 @@ def test_onnx_runtime_gives_the_same_classes_for_any_batch() -> None:
     assert (onnx["accuracy"], onnx["agreement"]) == (1.0, 1.0)
 
 
-def test_a_backend_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.execution.worker.backends.find_spec", lambda _: None)
     spec = MeasureSpec.model_validate({**QUICK, "backends": ["eager", "onnxruntime"]})
     (eager, onnx), _ = _profiles(_Brightest(), spec)

@@ -38,7 +38,7 @@ def test_a_path_that_a_container_cannot_see_means_its_root(tmp_path: Path) -> No
         ({}, NEW, None, None),
         ({"user.slice/job/memory.max": "max\n", "memory.max": "max\n"}, NEW, None, None),
         ({"user.slice/job/memory.max": "900\n", "user.slice/job/memory.current": "300\n"}, NEW, 900, 600),
-        # files that can be let go of are no use; a use above the limit leaves nothing
+        # files that can be let go of are no use; with a use above the limit nothing is left
         (
             {
                 "user.slice/job/memory.max": "900",

@@ -30,7 +30,7 @@ def test_a_quiet_machine_hinders_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"load_average_1min": 5.0}, "busy"),
         ({"clock": {"governor": "powersave"}}, "governor is powersave"),
@@ -45,9 +45,9 @@ def test_a_quiet_machine_hinders_nothing() -> None:
         ({"gpus": [{"name": "G", "throttling": ["power cap"]}]}, "power cap"),
     ],
 )
-def test_each_hindrance_is_told_once(change: dict[str, Any], told: str) -> None:
+def test_each_problem_is_reported_once(change: dict[str, Any], message: str) -> None:
     (found,) = check_environment(Environment.model_validate({**QUIET, **change}))
-    assert told in found
+    assert message in found
 
 
 def test_this_machine_can_be_described(monkeypatch: pytest.MonkeyPatch) -> None:

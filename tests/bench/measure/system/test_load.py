@@ -12,8 +12,8 @@ from bench.results.environment import SystemLoad
 
 
 def test_what_others_used_is_the_machine_less_ones_own() -> None:
-    before = Snapshot(busy=100.0, stolen=1.0, own=10.0, throttles=3, cpu_throttled=0.5)
-    after = Snapshot(busy=130.0, stolen=2.0, own=20.0, throttles=4, cpu_throttled=2.5)
+    before = Snapshot(busy=100.0, steal=1.0, own=10.0, throttles=3, cpu_throttled=0.5)
+    after = Snapshot(busy=130.0, steal=2.0, own=20.0, throttles=4, cpu_throttled=2.5)
     found = LoadWatch(before).load(after, 10.0)
     assert found.other_cores == 2.0
     assert found.thermal_throttles == 1
@@ -35,7 +35,7 @@ def test_counts_are_read_from_the_systems_files(tmp_path: Path) -> None:
     (tmp_path / "fs" / "cgroup" / "cpu.stat").write_text("usage_usec 9\nthrottled_usec 1500000\n")
     shot = snapshot(tmp_path, tmp_path)
     assert shot.busy == pytest.approx(15.3)
-    assert shot.stolen == pytest.approx(0.7)
+    assert shot.steal == pytest.approx(0.7)
     assert shot.throttles == 7
     assert shot.cpu_throttled == 1.5
 

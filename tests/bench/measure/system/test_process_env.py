@@ -23,7 +23,7 @@ print(json.dumps([os.environ["GLIBC_TUNABLES"], faults]))
 """
 
 
-def _told(folder: Path) -> tuple[str, int]:
+def _measured(folder: Path) -> tuple[str, int]:
     folder.mkdir()
     child = Child([sys.executable, "-c", _SCRIPT], folder)
     assert child.wait(60)
@@ -32,14 +32,12 @@ def _told(folder: Path) -> tuple[str, int]:
     return variable, faults
 
 
-def test_a_child_has_large_pages_unless_the_user_says_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_child_has_huge_pages_unless_the_user_sets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    variable, faults = _told(tmp_path / "large")
+    variable, faults = _measured(tmp_path / "huge")
     assert variable == HUGE_PAGES["GLIBC_TUNABLES"]
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=0")
-    variable, usual = _told(tmp_path / "usual")
+    variable, usual = _measured(tmp_path / "usual")
     assert variable == "glibc.malloc.hugetlb=0"
     if not _SETTING.exists() or "[madvise]" not in _SETTING.read_text():
         pytest.skip("this kernel gives huge pages to all or to none")

@@ -37,7 +37,7 @@ def _plan(train: FeatureBatches, validation: FeatureBatches) -> Plan:
     return Plan(nn.Linear(12, 3), train, validation, None, CellSettings())
 
 
-def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> None:
+def test_the_tuned_head_is_the_best_of_the_grid(context: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     spec = TrainSpec(epochs=4, lr=1e-6, weight_decay=0.0, select="loss", tune_head=True)
     told: list[Epoch] = []
@@ -49,8 +49,8 @@ def test_the_tuned_head_is_the_best_of_the_grid(conditions: TrainContext) -> Non
     assert chosen.head_lr > 1e-6
     assert chosen.head_tuning_seconds is not None
     assert chosen.head_tuning_seconds > 0
-    assert tuple(told) == tuned.result.history
-    assert told[tuned.result.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.result.history)
+    assert tuple(reported) == tuned.result.history
+    assert reported[tuned.result.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.result.history)
     again = spec.model_copy(update={"tune_head": False, "lr": chosen.head_lr, "weight_decay": chosen.head_weight_decay})
     alone = _plan(train, validation)
     learn(alone, again, conditions, silent, None)
@@ -62,17 +62,17 @@ def test_a_baseline_takes_the_place_of_the_head(conditions: TrainContext, head: 
     train, validation = _features(120, 0), _features(60, 1)
     told: list[Epoch] = []
     spec = TrainSpec(head=head)
-    found = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
-    assert (found.result.best_epoch, len(told)) == (1, 1)
+    found = learn(_plan(train, validation), spec, context, TrainCallbacks(reported.append, silent.on_progress), None)
+    assert (found.result.best_epoch, len(reported)) == (1, 1)
     assert found.settings.head == head
-    assert told[0].validation.accuracy > 0.6
+    assert reported[0].validation.accuracy > 0.6
     with torch.inference_mode():
         assert np.allclose(found.learner(validation.features[0]).numpy(), found.result.validation_logits)
 
 
-def test_the_regression_is_scikit_learns(conditions: TrainContext) -> None:
+def test_the_regression_is_scikit_learns(context: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
-    solved = fit_logistic(train, validation, TrainSpec(select="loss"), conditions)
+    solved = fit_logistic(train, validation, TrainSpec(select="loss"), context)
     inputs, checked = train.features[0].numpy(), validation.features[0].numpy()
     mean, deviation = inputs.mean(0), inputs.std(0)
     model = LogisticRegression(C=solved.settings.head_c, max_iter=1000, tol=1e-8)
@@ -83,19 +83,19 @@ def test_the_regression_is_scikit_learns(conditions: TrainContext) -> None:
     assert np.allclose(found, expected, atol=0.01)
 
 
-def test_the_regression_takes_two_classes(conditions: TrainContext) -> None:
+def test_the_regression_takes_two_classes(context: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=2)
-    conditions = type(conditions)(**{**conditions.__dict__, "classes": 2})
-    assert fit_logistic(train, validation, TrainSpec(), conditions).result.history[0].validation.accuracy > 0.7
+    context = type(context)(**{**context.__dict__, "classes": 2})
+    assert fit_logistic(train, validation, TrainSpec(), context).result.history[0].validation.accuracy > 0.7
 
 
-def test_the_regression_takes_a_class_without_training_images(conditions: TrainContext) -> None:
+def test_the_regression_takes_a_class_without_training_images(context: TrainContext) -> None:
     train, validation = _features(80, 0, classes=2), _features(40, 1, classes=3)
-    solved = fit_logistic(train, validation, TrainSpec(), conditions)
+    solved = fit_logistic(train, validation, TrainSpec(), context)
     assert set(solved.result.validation_logits.argmax(1)) == {0, 1}
 
 
-def test_one_neighbor_is_scikit_learns(conditions: TrainContext) -> None:
+def test_one_neighbor_is_scikit_learns(context: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     head = KnnHead(train.features[0], torch.from_numpy(train.labels), 3, 1)
     model = KNeighborsClassifier(1, metric="cosine").fit(train.features[0], train.labels)
@@ -108,17 +108,17 @@ def test_votes_are_shares() -> None:
     assert torch.allclose(head(train.features[0]).exp().sum(1), torch.ones(50), atol=1e-4)
 
 
-def test_no_image_votes_on_itself(conditions: TrainContext) -> None:
-    """With labels drawn at random, neighbors are at chance on the training images too."""
+def test_no_image_votes_on_itself(context: TrainContext) -> None:
+    """With random labels, neighbors are at chance on the training images too."""
     train, validation = _features(300, 0), _features(60, 1)
     shuffled = FeatureBatches(train.features, np.random.default_rng(5).integers(0, 3, 300), CPU)
-    assert fit_knn(shuffled, validation, TrainSpec(), conditions).result.history[0].train.accuracy < 0.5
+    assert fit_knn(shuffled, validation, TrainSpec(), context).result.history[0].train.accuracy < 0.5
 
 
-def test_neighbors_in_parts_are_those_in_one_piece(conditions: TrainContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbors_in_parts_are_those_of_all_at_once(context: TrainContext, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.training.heads.baselines._ROWS", 32)
     train, validation = _features(150, 0, views=2), _features(70, 1)
-    solved = fit_knn(train, validation, TrainSpec(), conditions)
+    solved = fit_knn(train, validation, TrainSpec(), context)
     assert np.allclose(solved.result.validation_logits, solved.learner(validation.features[0]), atol=1e-5)
     head = KnnHead(train.features.flatten(0, 1), torch.from_numpy(np.tile(train.labels, 2)), 3, 10)
     likeness = head.features @ head.features.T
@@ -128,12 +128,12 @@ def test_neighbors_in_parts_are_those_in_one_piece(conditions: TrainContext, mon
     assert torch.allclose(head.leave_one_out(150), (votes + 1e-6).log(), atol=1e-4)
 
 
-def test_the_views_of_an_image_do_not_vote_on_each_other(conditions: TrainContext) -> None:
-    """With labels drawn at random: two views that are nearly the same would tell each other their label."""
+def test_the_views_of_an_image_do_not_vote_on_each_other(context: TrainContext) -> None:
+    """With random labels: two views that are nearly the same would give each other their label."""
     one, validation = _features(300, 0), _features(60, 1)
     views = torch.cat([one.features, one.features + 1e-4])
     shuffled = FeatureBatches(views, np.random.default_rng(5).integers(0, 3, 300), CPU)
-    assert fit_knn(shuffled, validation, TrainSpec(), conditions).result.history[0].train.accuracy < 0.5
+    assert fit_knn(shuffled, validation, TrainSpec(), context).result.history[0].train.accuracy < 0.5
 
 
 def test_the_neighbors_of_an_only_image() -> None:
@@ -160,19 +160,19 @@ def test_neighbors_take_memory_for_a_part_of_the_rows() -> None:
 @pytest.mark.parametrize("head", ["knn", "logistic"])
 def test_all_views_are_used(conditions: TrainContext, head: Head) -> None:
     train, validation = _features(60, 0, views=2), _features(60, 1)
-    found = learn(_plan(train, validation), TrainSpec(head=head), conditions, silent, None)
+    found = learn(_plan(train, validation), TrainSpec(head=head), context, silent, None)
     assert found.result.history[0].validation.accuracy > 0.6
 
 
 @pytest.mark.parametrize("tune", [False, True])
-def test_a_head_learned_on_standardized_features_takes_them_as_they_are(conditions: TrainContext, tune: bool) -> None:
+def test_a_head_learned_on_standardized_features_takes_them_as_they_are(context: TrainContext, tune: bool) -> None:
     train, validation = _features(120, 0, views=2), _features(60, 1)
     as_they_are = validation.features[0].clone()
     spec = TrainSpec(epochs=3, lr=1e-2, standardize=True, tune_head=tune)
-    found = learn(_plan(train, validation), spec, conditions, silent, None)
+    found = learn(_plan(train, validation), spec, context, silent, None)
     with torch.inference_mode():
-        said = found.learner(as_they_are).numpy()
-    assert np.allclose(said, found.result.validation_logits, atol=1e-4)
+        predicted = found.learner(as_they_are).numpy()
+    assert np.allclose(predicted, found.result.validation_logits, atol=1e-4)
     assert train.features.flatten(0, 1).mean(0).abs().max() < 1e-5
     assert found.settings.standardized is True
 

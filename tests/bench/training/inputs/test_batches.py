@@ -103,7 +103,7 @@ def test_reading_ahead_can_be_left_early(images: Images) -> None:
 
 def test_augmentation_depends_on_seed_and_epoch_alone(images: Images) -> None:
     one, same = (images.batches(0, 60, augmentation="light", seed=3) for _ in range(2))
-    list(one(_chunks(), 1))  # what was drawn before does not matter
+    list(one(_chunks(), 1))  # what was sampled before does not matter
     assert torch.equal(_all(one, 4), _all(same, 4))
     assert not torch.equal(_all(one, 4), _all(one, 5))
     assert not torch.equal(_all(one, 4), _all(images.batches(0, 60, augmentation="light", seed=4), 4))

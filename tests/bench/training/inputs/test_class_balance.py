@@ -37,9 +37,9 @@ def test_an_epoch_takes_each_image_once(seed: int, epoch: int) -> None:
 
 def test_balanced_sampling_takes_each_class_alike() -> None:
     spec = TrainSpec(balance="sampling")
-    drawn = np.concatenate([epoch_order(LABELS, spec, 0, epoch) for epoch in range(1, 31)])
-    shares = np.bincount(LABELS[drawn]) / len(drawn)
-    assert len(drawn) == 30 * len(LABELS)
+    chosen = np.concatenate([epoch_order(LABELS, spec, 0, epoch) for epoch in range(1, 31)])
+    shares = np.bincount(LABELS[chosen]) / len(chosen)
+    assert len(chosen) == 30 * len(LABELS)
     assert shares == pytest.approx([1 / 3] * 3, abs=0.01)
 
 

@@ -101,7 +101,7 @@ def test_auto_is_no_number() -> None:
         TrainSpec.model_validate({"batch_size": "largest"})
 
 
-def test_the_asking_side_needs_no_torch() -> None:
+def test_the_asking_process_needs_no_torch() -> None:
     code = "import sys, bench.training.optim.batch_size as b; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

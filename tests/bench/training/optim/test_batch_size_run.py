@@ -35,11 +35,11 @@ def _run(folder: Path) -> str:
 
 
 def test_auto_is_found_once_recorded_and_kept(tmp_path: Path) -> None:
-    said, run = _run(tmp_path), tmp_path / "run"
+    output, run = _run(tmp_path), tmp_path / "run"
     record = json.loads((run / "batch_size.json").read_text())
     found = record["batch_size"]
     assert found == min(record["largest"].values()) == 4  # eight steps of 42 images
-    assert f"batch size: {found}, the largest that fits" in said
+    assert f"batch size: {found}, the largest that fits" in output
     assert yaml.safe_load((run / "study.yaml").read_text())["train"]["batch_size"] == found
     # Another number shows that the second run does not search: it would find the first again.
     (run / "batch_size.json").write_text(json.dumps({**record, "batch_size": 2}))

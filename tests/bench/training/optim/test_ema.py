@@ -55,10 +55,10 @@ def test_the_loop_tests_the_average(images: Images, model: BuiltModel, condition
     """With an average that keeps nearly all of itself, the module ends near its start, unlike the raw weights."""
     start = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, lr=1e-2, ema=0.999)
-    fit(model.module, images.batches(0, 48), images.batches(72, 96), spec, conditions)
+    fit(model.module, images.batches(0, 48), images.batches(72, 96), spec, context)
     averaged = (model.module.head.weight - start).abs().mean()
     plain = spec.model_copy(update={"ema": None})
-    fit(model.module, images.batches(0, 48), images.batches(72, 96), plain, conditions)
+    fit(model.module, images.batches(0, 48), images.batches(72, 96), plain, context)
     assert 0 < averaged < (model.module.head.weight - start).abs().mean()
 
 
