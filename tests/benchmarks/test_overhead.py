@@ -41,7 +41,7 @@ def _harness(name: str, path: Path, labels: np.ndarray) -> Callable[[], float]:
     """Returns the seconds of an epoch's training and validation by the harness's loop."""
     module = build(name, num_classes=CLASSES, image_size=SIDE).module
     spec = TrainSpec(epochs=1, batch_size=BATCH)
-    conditions = TrainContext(CLASSES, CPU, "fp32", 0, BATCH)
+    context = TrainContext(CLASSES, CPU, "fp32", 0, BATCH)
     splits = [np.arange(IMAGES), np.arange(IMAGES, 2 * IMAGES)]
     train, validation = (
         PixelBatches(PixelFile(path), rows, labels[rows], mean=(0.5,) * 3, std=(0.25,) * 3, device=CPU)

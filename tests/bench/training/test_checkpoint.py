@@ -37,7 +37,7 @@ EVERYTHING = {"ema": 0.9, "balance": "sampling", "mixup": 0.2, "cutmix": 0.5, "a
 
 @pytest.mark.parametrize("extra", [{}, {"optimizer": "sgd", "patience": 2}, EVERYTHING], ids=["plain", "sgd", "all"])
 def test_it_ends_with_the_same_numbers(
-    images: Images, model: BuiltModel, conditions: TrainContext, tmp_path: Path, extra: dict[str, Any]
+    images: Images, model: BuiltModel, context: TrainContext, tmp_path: Path, extra: dict[str, Any]
 ) -> None:
     spec = TrainSpec(epochs=5, batch_size=16, lr=1e-3, **extra)
     batches = images.batches(0, 48, augmentation=spec.augment), images.batches(72, 96)
@@ -47,9 +47,9 @@ def test_it_ends_with_the_same_numbers(
         pytest.fail("the case stops before it is killed")
 
     with pytest.raises(Killed):
-        fit(killed, *batches, spec, conditions, _kill_at(3), Checkpoint(tmp_path / "checkpoint.pt", "k", 0))
-    told: list[Epoch] = []
-    found = fit(resumed, *batches, spec, conditions, TrainCallbacks(told.append, silent.on_progress), _again(tmp_path))
+        fit(killed, *batches, spec, context, _kill_at(3), Checkpoint(tmp_path / "checkpoint.pt", "k", 0))
+    reported: list[Epoch] = []
+    found = fit(resumed, *batches, spec, context, TrainCallbacks(reported.append, silent.on_progress), _again(tmp_path))
 
     assert found.resumed_after == 2
     assert np.array_equal(found.steps[:, 0], expected.steps[:, 0]), "the steps before the kill are there too"

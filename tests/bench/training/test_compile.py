@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
-def test_a_compiled_model_learns_the_same(images: Images, small: MakeModel, conditions: TrainContext) -> None:
+def test_a_compiled_model_learns_the_same(images: Images, small: MakeModel, context: TrainContext) -> None:
     plain = small("vit_tiny_p16").module
     compiled = copy.deepcopy(plain)
     spec = TrainSpec(epochs=1, batch_size=16, compile=True)

@@ -24,18 +24,18 @@ CPU = torch.device("cpu")
 SPEC = TrainSpec(epochs=3, batch_size=16, lr=1e-3, warmup_epochs=1, augment="light")
 
 
-def _said(module: nn.Module, batches: PixelBatches) -> np.ndarray:
+def _predicted(module: nn.Module, batches: PixelBatches) -> np.ndarray:
     return predict(module, batches, np.arange(len(batches.labels)), 32, CPU, "fp32")
 
 
-def test_it_learns(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
+def test_it_learns(images: Images, model: BuiltModel, context: TrainContext) -> None:
     spec = TrainSpec(epochs=6, batch_size=16, lr=5e-4)
     fitted = fit(model.module, images.batches(0, 72), images.batches(72, 96), spec, context)
     assert fitted.history[-1].train.loss < 0.7 * fitted.history[0].train.loss
     assert fitted.history[fitted.best_epoch - 1].validation.accuracy > 0.6
 
 
-def test_the_same_seed_gives_the_same_numbers(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
+def test_the_same_seed_gives_the_same_numbers(images: Images, model: BuiltModel, context: TrainContext) -> None:
     runs = []
     for module in (model.module, copy.deepcopy(model.module)):
         torch.rand(5)  # whatever was sampled before does not matter
@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_same_numbers(images: Images, model: BuiltModel,
     assert [e.train for e in one.history] == [e.train for e in same.history]
 
 
-def test_another_seed_gives_other_numbers(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
+def test_another_seed_gives_other_numbers(images: Images, model: BuiltModel, context: TrainContext) -> None:
     other = copy.deepcopy(model.module)
     one = fit(model.module, images.batches(0, 48), images.batches(72, 96), SPEC, context)
     context = type(context)(**{**context.__dict__, "seed": 1})
@@ -57,7 +57,7 @@ def test_another_seed_gives_other_numbers(images: Images, model: BuiltModel, con
 
 @pytest.mark.parametrize("select", ["accuracy", "balanced_accuracy", "kappa", "loss"])
 def test_the_best_epoch_by_validation_is_left_in_the_module(
-    images: Images, model: BuiltModel, conditions: TrainContext, select: str
+    images: Images, model: BuiltModel, context: TrainContext, select: str
 ) -> None:
     spec = SPEC.model_copy(update={"select": select, "epochs": 4, "lr": 3e-3})
     validation = images.batches(72, 96)
@@ -69,7 +69,7 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 
 
-def test_the_parts_of_every_step_are_told_apart(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
+def test_the_parts_of_every_step_are_told_apart(images: Images, model: BuiltModel, context: TrainContext) -> None:
     spec = TrainSpec(epochs=2, batch_size=16, micro_batch=8)
     fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, context)
     assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in micro-batches of 8
@@ -80,13 +80,13 @@ def test_the_parts_of_every_step_are_told_apart(images: Images, model: BuiltMode
         assert 0.8 * epoch.train_seconds < known < epoch.train_seconds
 
 
-def test_a_last_batch_of_one_image_is_no_trouble(images: Images, conditions: TrainContext, small: MakeModel) -> None:
+def test_a_last_batch_of_one_image_is_no_trouble(images: Images, context: TrainContext, small: MakeModel) -> None:
     module = small("resnet18").module
     fitted = fit(module, images.batches(0, 33), images.batches(72, 73), SPEC, context)
     assert len(fitted.history) == 3
 
 
-def test_the_validation_images_teach_nothing(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
+def test_the_validation_images_teach_nothing(images: Images, model: BuiltModel, context: TrainContext) -> None:
     other = copy.deepcopy(model.module)
     spec = TrainSpec(epochs=1, batch_size=16)
     fit(model.module, images.batches(0, 48), images.batches(48, 60), spec, context)
@@ -96,18 +96,16 @@ def test_the_validation_images_teach_nothing(images: Images, model: BuiltModel, 
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_p16", "resnet18"])
-def test_a_loss_that_is_not_finite_ends_it(
-    images: Images, conditions: TrainContext, small: MakeModel, name: str
-) -> None:
+def test_a_loss_that_is_not_finite_ends_it(images: Images, context: TrainContext, small: MakeModel, name: str) -> None:
     spec = TrainSpec(epochs=3, batch_size=16, lr=100, optimizer="sgd", clip_norm=None, warmup_epochs=0)
     with pytest.raises(Diverged, match=r"loss of epoch \d.* is (nan|inf)"):
         fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, context)
 
 
-def test_everyone_is_told(images: Images, conditions: TrainContext, small: MakeModel) -> None:
+def test_everyone_is_told(images: Images, context: TrainContext, small: MakeModel) -> None:
     epochs: list[Epoch] = []
     steps: list[tuple[int, int, int]] = []
-    watcher = TrainCallbacks(epochs.append, lambda epoch, done, count, _: steps.append((epoch, done, count)))
+    callbacks = TrainCallbacks(epochs.append, lambda epoch, done, count, _: steps.append((epoch, done, count)))
     spec = TrainSpec(epochs=2, batch_size=20)
     fitted = fit(small("vit_tiny_p16").module, images.batches(0, 48), images.batches(72, 96), spec, context, callbacks)
     assert tuple(epochs) == fitted.history
@@ -130,7 +128,7 @@ def _features(count: int = 60, width: int = 5) -> FeatureBatches:
 
 @pytest.mark.parametrize("balance", ["none", "weights"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_small_pieces_add_up_to_the_whole_batch(conditions: TrainContext, balance: Balance, smoothing: float) -> None:
+def test_small_pieces_add_up_to_the_whole_batch(context: TrainContext, balance: Balance, smoothing: float) -> None:
     spec = TrainSpec(epochs=3, batch_size=25, balance=balance, label_smoothing=smoothing)
     one, many = _linear(), _linear()
     whole = fit(one, _features(), _features(30), spec, context)
@@ -156,7 +154,7 @@ def test_a_step_by_hand(context: TrainContext) -> None:
     gradient = shares.T @ inputs / 24
     bias = shares.mean(0)
     norm = (gradient.square().sum() + bias.square().sum()).sqrt()
-    fit(module, data, data, spec, conditions)
+    fit(module, data, data, spec, context)
     assert torch.allclose(module.weight.double(), start - 0.5 * gradient / max(1.0, norm.item()), atol=1e-5)
 
 

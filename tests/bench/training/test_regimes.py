@@ -49,7 +49,7 @@ def _plan(module: Classifier, images: Images, cell: Cell, folder: Path) -> Plan:
 
 
 def _run(
-    module: Classifier, images: Images, cell: Cell, conditions: TrainContext, folder: Path
+    module: Classifier, images: Images, cell: Cell, context: TrainContext, folder: Path
 ) -> tuple[Plan, TrainResult, np.ndarray]:
     found = _plan(module, images, cell, folder)
     fitted = fit(found.learner, found.train, found.validation, cell.train, context)
@@ -59,7 +59,7 @@ def _run(
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_cached_features_give_what_the_slow_way_gives(
-    images: Images, model: BuiltModel, conditions: TrainContext, tmp_path: Path, precision: Precision
+    images: Images, model: BuiltModel, context: TrainContext, tmp_path: Path, precision: Precision
 ) -> None:
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3)
     slow_spec = spec.model_copy(update={"cache_features": False})
@@ -77,7 +77,7 @@ def test_cached_features_give_what_the_slow_way_gives(
 
 @pytest.mark.parametrize("cached", [True, False])
 def test_a_frozen_backbone_stands_still(
-    images: Images, model: BuiltModel, conditions: TrainContext, tmp_path: Path, cached: bool
+    images: Images, model: BuiltModel, context: TrainContext, tmp_path: Path, cached: bool
 ) -> None:
     before = copy.deepcopy(model.module.backbone.state_dict())
     head = model.module.head.weight.detach().clone()

@@ -19,6 +19,8 @@ from bench.training.heads.baselines import fit_knn
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Epoch, TrainContext, fit
 from bench.training.scores import Scores, rank, score_logits
+from models_zoo.networks.builder import BuiltModel
+from tests.bench.training.fixtures import Images
 
 WORST_MISS = Metric(
     title="Worst miss",
@@ -35,7 +37,7 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METRICS.entries, "undefined", f"{__name__}:UNDEFINED")
 
 
-def test_a_registered_metric_picks_the_epoch(images, model, context: TrainContext) -> None:
+def test_a_registered_metric_picks_the_epoch(images: Images, model: BuiltModel, context: TrainContext) -> None:
     """The kept weights are those of the epoch with its best value, where lower is better."""
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3, select="worst_miss")
     validation = images.batches(72, 96)

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def _made(module: Classifier, batches: PixelBatches, *, learns: bool = True) -> WarmUp:
-    said: list[str] = []
+    reported: list[str] = []
     made = warm_up(
         module,
         batches,

@@ -40,9 +40,9 @@ def _plan(train: FeatureBatches, validation: FeatureBatches) -> Plan:
 def test_the_tuned_head_is_the_best_of_the_grid(context: TrainContext) -> None:
     train, validation = _features(120, 0), _features(60, 1)
     spec = TrainSpec(epochs=4, lr=1e-6, weight_decay=0.0, select="loss", tune_head=True)
-    told: list[Epoch] = []
-    tuned = learn(_plan(train, validation), spec, conditions, TrainCallbacks(told.append, silent.on_progress), None)
-    plain = learn(_plan(train, validation), spec.model_copy(update={"tune_head": False}), conditions, silent, None)
+    reported: list[Epoch] = []
+    tuned = learn(_plan(train, validation), spec, context, TrainCallbacks(reported.append, silent.on_progress), None)
+    plain = learn(_plan(train, validation), spec.model_copy(update={"tune_head": False}), context, silent, None)
     chosen = tuned.settings
     assert chosen.head_candidates == 13
     assert chosen.head_lr is not None
@@ -53,14 +53,14 @@ def test_the_tuned_head_is_the_best_of_the_grid(context: TrainContext) -> None:
     assert reported[tuned.result.best_epoch - 1].validation.loss < min(e.validation.loss for e in plain.result.history)
     again = spec.model_copy(update={"tune_head": False, "lr": chosen.head_lr, "weight_decay": chosen.head_weight_decay})
     alone = _plan(train, validation)
-    learn(alone, again, conditions, silent, None)
+    learn(alone, again, context, silent, None)
     assert torch.equal(alone.learner.get_parameter("weight"), tuned.learner.get_parameter("weight"))
 
 
 @pytest.mark.parametrize("head", ["knn", "logistic"])
-def test_a_baseline_takes_the_place_of_the_head(conditions: TrainContext, head: Head) -> None:
+def test_a_baseline_takes_the_place_of_the_head(context: TrainContext, head: Head) -> None:
     train, validation = _features(120, 0), _features(60, 1)
-    told: list[Epoch] = []
+    reported: list[Epoch] = []
     spec = TrainSpec(head=head)
     found = learn(_plan(train, validation), spec, context, TrainCallbacks(reported.append, silent.on_progress), None)
     assert (found.result.best_epoch, len(reported)) == (1, 1)
@@ -158,7 +158,7 @@ def test_neighbors_take_memory_for_a_part_of_the_rows() -> None:
 
 
 @pytest.mark.parametrize("head", ["knn", "logistic"])
-def test_all_views_are_used(conditions: TrainContext, head: Head) -> None:
+def test_all_views_are_used(context: TrainContext, head: Head) -> None:
     train, validation = _features(60, 0, views=2), _features(60, 1)
     found = learn(_plan(train, validation), TrainSpec(head=head), context, silent, None)
     assert found.result.history[0].validation.accuracy > 0.6

@@ -51,7 +51,7 @@ def test_swapping_twice_changes_nothing() -> None:
     assert (module.get_parameter("0.weight") == 7).all()
 
 
-def test_the_loop_tests_the_average(images: Images, model: BuiltModel, conditions: TrainContext) -> None:
+def test_the_loop_tests_the_average(images: Images, model: BuiltModel, context: TrainContext) -> None:
     """With an average that keeps nearly all of itself, the module ends near its start, unlike the raw weights."""
     start = model.module.head.weight.detach().clone()
     spec = TrainSpec(epochs=2, batch_size=16, lr=1e-2, ema=0.999)
