@@ -24,7 +24,7 @@ from PIL import Image
 from bench.data.parallel import map_chunks
 from bench.data.pixels.cache import load_pixels
 from bench.data.prepare import pixels, prepare
-from bench.data.sources.synthetic.cell import draw_cell
+from bench.data.sources.synthetic.drawing import draw_cell
 from bench.data.sources.synthetic.traits import KINDS
 from bench.results.dataset import DatasetManifest
 from bench.study.dataset import DatasetSpec
