@@ -70,7 +70,7 @@ def test_a_disk_that_fills_up_in_the_parents_write(small_study: MakeStudy, child
 
 
 def test_a_disk_that_is_full_for_the_child(small_study: MakeStudy, child: Child, small_disk: Path) -> None:
-    child(FILL + "if seed == 1:\n    fill()\n    os._exit(74)\nleave()")
+    child(FILL + "if seed == 1:\n    fill()\n    os._exit(74)\nwrite_outcome()")
     with pytest.raises(RunError, match=r"could not write its files.*run the same command again"):
         run_study(small_study(), out=small_disk / "r")
     _resumes(small_study, child, small_disk / "r")
