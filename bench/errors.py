@@ -1,6 +1,6 @@
 """Every error that patchbench raises on purpose.
 
-    BenchError                  told to the user in one message, without a traceback; exit code 2
+    BenchError                  reported as one message, without a traceback; exit code 2
     ├── StudyError              a study file or a ``--set`` that cannot be used
     ├── DataError               a data set, an archive, an image or a split that cannot be used
     ├── ModelError              an unknown model, or weights that do not fit it

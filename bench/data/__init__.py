@@ -6,7 +6,7 @@ audit        what is wrong with a data set
 manifest     what is known of a prepared data set (``dataset.json``)
 cache        the pixel cache
 split_file   write a split for others, and read it back
-thumbnails   small pictures of the test images
+thumbnails   small copies of the test images
 fetch        downloads
 augment      batches of tensors; the only module here that imports torch, for the child process alone
 """

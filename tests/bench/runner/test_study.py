@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench.errors import BenchError, RunError
+from bench.errors import BenchError, DependencyError, RunError
 from bench.execution.executor import EXECUTORS
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import Outcome
@@ -27,6 +28,7 @@ from bench.results.settings import CellContext
 from bench.runner.events import CellSkipped, CellStarted, DataProgress, Event, Planned
 from bench.runner.folder import hold_folder
 from bench.runner.study import run_study
+from bench.stats.metrics import METRICS
 from bench.study.schema import Study
 
 MakeStudy = Callable[..., Study]
@@ -254,6 +256,16 @@ def test_what_a_run_that_was_stopped_early_has_stored_stays(
         run_study(small_study(1), out=tmp_path / "r")
     assert {"study.yaml", "dataset.json", "plan.json"} <= _names(tmp_path / "r")
     assert ".lock" not in _names(tmp_path / "r")
+
+
+def test_a_metric_that_cannot_be_imported_ends_the_run_before_its_first_cell(
+    small_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("mine", "absent_package_of_the_tests:MINE", "patchbench.metrics")
+    monkeypatch.setattr(METRICS, "_installed", {"mine": point})
+    with pytest.raises(DependencyError, match=r"the metric 'mine' .* cannot be imported"):
+        run_study(small_study(1), out=tmp_path / "r")
+    assert _names(tmp_path) == set()
 
 
 def test_an_executor_is_known_by_its_name_alone(
