@@ -37,7 +37,8 @@ def dry_run(study: Study, *, out: Path | None = None, retry: Retry = "none", on_
     """Check a study and its data, and compare its cells with what its run folder holds.
 
     out, retry: as `bench.runner.study.run_study` takes them. Nothing is written, neither to the run folder nor to the
-    cache, which is read. Raises `BenchError` as a run would before its first cell.
+    cache, which is read; only a data set that has to be downloaded is kept there. Raises `BenchError` as a run would
+    before its first cell.
     """
     with tempfile.TemporaryDirectory(prefix="patchbench-") as unpacked:
         prepared = prepare_study(study, cache=Path(unpacked), keep=False, on_event=on_event)
