@@ -32,7 +32,7 @@ def call_isolated(function: str, *arguments: Any, timeout: float | None = None) 
     command = [sys.executable, "-P", "-m", "bench.isolated", function]
     try:
         done = subprocess.run(
-            command, input=json.dumps(arguments), capture_output=True, encoding="utf-8", timeout=timeout, check=False
+            command, input=json.dumps(arguments).encode(), capture_output=True, timeout=timeout, check=False
         )
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
@@ -40,8 +40,10 @@ def call_isolated(function: str, *arguments: Any, timeout: float | None = None) 
     except OSError as error:
         raise IsolatedError(f"no process could be started: {error.strerror or error}") from error
     except ValueError as error:
-        last = (done.stderr.strip().splitlines() or [f"the process ended with exit code {done.returncode}"])[-1]
-        raise IsolatedError(last) from error
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        if not lines or done.returncode < 0:  # what a killed process wrote last is not the reason
+            lines = [f"the process ended with exit code {done.returncode}"]
+        raise IsolatedError(lines[-1]) from error
     if "error" in answer:
         raise getattr(errors, answer["error"])(answer["message"])
     return answer["value"]

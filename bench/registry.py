@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -66,14 +66,22 @@ class Registry(Generic[T]):
         Raises:
             DependencyError: an installed package takes a name that is taken, or names no attribute of a module.
         """
-        return (*self.entries, *self._installed)
+        return tuple(self)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through :meth:`names`; installed packages are looked for once the shipped names are through."""
+        yield from self.entries
+        yield from self._installed
 
     def check(self, name: str) -> str:
-        """Return ``name``; nothing is imported.
+        """Return ``name``; nothing is imported. What is shipped does not depend on installed packages.
 
         Raises:
             StudyError: there is no such name; the message has the nearest one and all that there are.
+            DependencyError: as :meth:`names`, for a name that is not shipped.
         """
+        if name in self.entries:
+            return name
         names = self.names()
         if name in names:
             return name
@@ -107,14 +115,14 @@ class Registry(Generic[T]):
     def describe(self) -> dict[str, str]:
         """Return the first line of what is written about each, by name: its docstring, its ``help=`` or its module's.
 
-        Source is read and nothing is imported, so that what needs torch can be listed without it.
+        Source is read and its module is not imported, so that what needs torch can be listed without it.
         """
         found = {name: _first_line(target) for name, target in self.entries.items()}
         for name, point in self._installed.items():
             try:
                 found[name] = f"{_first_line(point.value)} (of {_origin(point)})".lstrip()
-            except (ImportError, OSError, SyntaxError, ValueError) as error:
-                found[name] = f"cannot be imported (of {_origin(point)}): {error}"
+            except Exception as error:  # noqa: BLE001 - finding a module runs the package it lies in
+                found[name] = f"cannot be imported (of {_origin(point)}): {error or type(error).__name__}"
         return found
 
     @cached_property

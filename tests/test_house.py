@@ -46,7 +46,7 @@ LAYERS = {
     "bench.results": "bench.locks bench.stats.metrics bench.study",
     "bench.runner": (
         "bench.data bench.data.pixels bench.execution bench.execution.messages bench.measure bench.measure.system "
-        "bench.results bench.study bench.training.optim models_zoo"
+        "bench.results bench.stats.metrics bench.study bench.training.optim models_zoo"
     ),
     "bench.stats": "bench.stats.metrics",
     "bench.study": "models_zoo",

@@ -70,7 +70,10 @@ def run(
     ] = None,
     retry: Annotated[Retry, typer.Option(help="Run again what is not ok, or do not.")] = Retry.NONE,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, list the cells and what is left to run; write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Check everything, list the cells and what is left to run; store nothing but downloads."
+        ),
     ] = False,
     cache: Annotated[bool, typer.Option(help="Keep decoded pixels for later runs.")] = True,
     report: Annotated[bool, typer.Option(help="Render the report at the end.")] = True,

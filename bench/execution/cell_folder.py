@@ -1,4 +1,4 @@
-"""A cell's folder before the cell runs: nothing of an earlier attempt is left in it or running for it."""
+"""A cell's folder: made ready before the cell runs, and how far it came where the cell was ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.errors import RunError
 from bench.execution.process.tree import end_marked
 
-__all__ = ["clear_folder"]
+__all__ = ["clear_folder", "finished_epochs"]
 
 _LEFT_BY_A_CELL = (
     *("outcome.json", "history.jsonl", "progress.json"),
@@ -33,3 +33,9 @@ def clear_folder(folder: Path) -> None:
             f"cannot write {folder}: {error.strerror or error}. What was stored before is intact; "
             f"give a folder that can be written (--out), then run the same command again."
         ) from error
+
+
+def finished_epochs(folder: Path) -> int:
+    """Epochs that a cell has finished, by the lines of its history."""
+    path = folder / "history.jsonl"
+    return path.read_text(encoding="utf-8", errors="replace").count("\n") if path.is_file() else 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.errors import RunError
-from bench.execution.cell_folder import clear_folder
+from bench.execution.cell_folder import clear_folder, finished_epochs
 from bench.execution.cell_result import Surroundings, make_result
 from bench.execution.executor import CellInterrupted
 from bench.execution.messages.job import Job
@@ -92,4 +92,5 @@ def _result(job: Job, known: Outcome, began: datetime, start: float, price: floa
         context=context,
     )
     outcome = known.model_copy(update={"profiles": profiles})
-    return make_result(job, outcome, known.status, known.error, known.epochs, around)
+    epochs = known.epochs or finished_epochs(job.folder)
+    return make_result(job, outcome, known.status, known.error, epochs, around)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.errors import RunError
-from bench.execution.cell_folder import clear_folder
+from bench.execution.cell_folder import clear_folder, finished_epochs
 from bench.execution.cell_result import Surroundings, make_result
 from bench.execution.executor import CellInterrupted
 from bench.execution.messages.job import Job
@@ -183,7 +183,7 @@ def _result(job: Job, monitor: Monitor, exit_info: ExitInfo, began: datetime, pr
         energy=monitor.energy(),
         context=_context(known.context, monitor, late),
     )
-    return make_result(job, known, status, error, known.epochs or _finished_epochs(job.folder), around)
+    return make_result(job, known, status, error, known.epochs or finished_epochs(job.folder), around)
 
 
 def _context(inside: CellContext, monitor: Monitor, late: Notice | None) -> CellContext:
@@ -197,8 +197,3 @@ def _timings(known: Outcome, exit_info: ExitInfo) -> Timings:
         return known.timings.model_copy(update={"total_seconds": exit_info.seconds})
     profiling = exit_info.seconds - known.ended_after
     return known.timings.model_copy(update={"total_seconds": known.ended_after, "inference_seconds": profiling})
-
-
-def _finished_epochs(folder: Path) -> int:
-    path = folder / "history.jsonl"
-    return path.read_text(encoding="utf-8", errors="replace").count("\n") if path.is_file() else 0

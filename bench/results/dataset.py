@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from bench.results.migrate import upgrade_dataset
 from bench.results.notice import Notice
 from bench.results.read import parse_json
-from bench.results.stored import SCHEMA_VERSION, Stored
+from bench.results.stored import SCHEMA_VERSION, Stored, storable
 
 __all__ = [
     "LISTED_PAIRS",
@@ -22,7 +22,6 @@ __all__ = [
     "DuplicateGroup",
     "NearPair",
     "Split",
-    "storable",
 ]
 
 LISTED_PAIRS: Final = 1000
@@ -220,8 +219,3 @@ class DataCard(Stored):
     @classmethod
     def _storable(cls, value: object) -> object:
         return storable(value) if isinstance(value, str) else value
-
-
-def storable(name: str) -> str:
-    """Return a file's name as text that JSON takes: bytes that are no UTF-8 are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from bench.results.stored import Stored
+from bench.results.stored import Stored, storable
 
 __all__ = ["Notice", "Value", "list_names", "several", "verbatim"]
 
@@ -19,6 +19,14 @@ class Notice(Stored):
     """Names the statement: ``unreadable_files``, ``time_limit`` ..."""
     values: dict[str, Value] = Field(default_factory=dict)
     """What stands in its places: names as they are, numbers without a format, and notices within it."""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _storable(cls, values: object) -> object:
+        """An exception's message may hold a file's name as the system has it."""
+        if not isinstance(values, dict):
+            return values
+        return {place: storable(value) if isinstance(value, str) else value for place, value in values.items()}
 
     @classmethod
     def of(cls, code: str, /, **values: Value) -> Self:

@@ -70,7 +70,7 @@ def parse_mapping(raw: object, where: Path | str, model: type[Model], upgrade: U
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise damaged(where, f"of schema {version}, {type(error).__name__}: {error}", advice) from error
     try:
-        return model.model_validate(raw)
+        return model.model_validate(raw, context={"stored": True})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.errors import RunError
 from bench.results.run import Run
 from bench.results.schema import CellResult
 from bench.results.writer import open_folder
@@ -36,12 +37,22 @@ def dry_run(study: Study, *, out: Path | None = None, retry: Retry = "none", on_
     """Check a study and its data, and compare its cells with what its run folder holds.
 
     out, retry: as `bench.runner.study.run_study` takes them. Nothing is written, neither to the run folder nor to the
-    cache, which is read. Raises `BenchError` as a run would before its first cell.
+    cache, which is read; only a data set that has to be downloaded is kept there. Raises `BenchError` as a run would
+    before its first cell.
     """
-    folder = run_folder(out, study.name)
-    run = Run(folder)
     with tempfile.TemporaryDirectory(prefix="patchbench-") as unpacked:
         prepared = prepare_study(study, cache=Path(unpacked), keep=False, on_event=on_event)
+    folder = run_folder(out, study.name)
+    try:
+        return _compared(prepared, folder, retry)
+    except OSError as error:  # a file, a name that is too long, a folder that may not be looked into
+        raise RunError(
+            f"the run folder {folder} cannot be read: {error.strerror or error}. Give another with --out."
+        ) from error
+
+
+def _compared(prepared: Prepared, folder: Path, retry: Retry) -> DryRun:
+    study, run = prepared.study, Run(folder)
     final = study.train.batch_size != "auto"
     if not final and (found := run.batch_size) is not None:
         prepared, final = with_found_batch_size(prepared, found), True

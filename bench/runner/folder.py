@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,17 +25,18 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
     Where the block ends before anything was stored, for the data may be unusable, the folder is left as it was found.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    # not Path.exists: it raises for a name that is too long and for a folder that may not be looked into
+    missing = [path for path in (folder, *folder.parents) if not os.path.exists(path)]  # noqa: PTH110
     with acquire_lock(folder):
         try:
             yield
         finally:
-            if [path.name for path in folder.iterdir()] == [_LOCK]:  # it is still ours
-                _remove(folder, missing)
+            with suppress(OSError):  # a folder that another process has begun to use stays
+                if [path.name for path in folder.iterdir()] == [_LOCK]:  # it is still ours
+                    _remove(folder, missing)
 
 
 def _remove(folder: Path, made: list[Path]) -> None:
-    with suppress(OSError):  # a folder that another process has begun to use stays
-        (folder / _LOCK).unlink()
-        for path in made:
-            path.rmdir()
+    (folder / _LOCK).unlink()
+    for path in made:
+        path.rmdir()

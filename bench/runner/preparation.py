@@ -16,6 +16,7 @@ from bench.results.files import write_atomic
 from bench.results.plan import FoundBatchSize, Plan, PlannedCell
 from bench.results.run import Run
 from bench.runner.events import BatchSizeFound, DataProgress, OnEvent, data_progress, ignore_event
+from bench.stats.metrics import METRICS
 from bench.study.schema import Cell, Study, is_file
 from bench.training.optim.batch_size import find_batch_size
 from models_zoo import get_spec, weights_hash
@@ -48,6 +49,7 @@ def prepare_study(
 
     cache: the cache's folder, the user's by default. keep: whether it is filled on the way.
     """
+    METRICS.load_all()  # what a package breaks would else end every cell, and only once it has been trained
     progress = data_progress(on_event or ignore_event)
     manifest = prepare(study.dataset, study.split, cache_dir=cache, keep=keep, progress=progress)
     files = {entry.weights for entry in study.models if is_file(entry.weights)}

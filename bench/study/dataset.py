@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from bench.errors import StudyError
 from bench.registry import registry
@@ -21,7 +21,14 @@ SplitMethod = Literal["auto", "stratified", "grouped", "kfold", "file", "officia
 LARGEST_SIDE = 4096
 
 
-def _known_source(name: str) -> str:
+def _is_stored(info: ValidationInfo) -> bool:
+    """Whether a run stored this: it was checked then, and the package of its source may be gone since."""
+    return bool(info.context and info.context.get("stored"))
+
+
+def _known_source(name: str, info: ValidationInfo) -> str:
+    if _is_stored(info):
+        return name
     try:
         return registry("sources").check(name)
     except StudyError as error:
@@ -94,12 +101,15 @@ class DatasetSpec(_Frozen):
             return self.source
         if self.path is None:
             return "synthetic" if self.name is None else "medmnist"
-        suffix = self.path.suffix.lower()
-        known = registry("sources").load_all()
-        return next((name for name, source in known.items() if suffix in source.suffixes), "folder")
+        suffix, known = self.path.suffix.lower(), registry("sources")
+        if not suffix:
+            return "folder"
+        return next((name for name in known if suffix in known.load(name).suffixes), "folder")
 
     @model_validator(mode="after")
-    def _belongs_together(self) -> Self:
+    def _belongs_together(self, info: ValidationInfo) -> Self:
+        if _is_stored(info):
+            return self
         kind = registry("sources").load(self.kind)
         if self.labels is not None and not kind.takes_labels:
             raise ValueError(f"labels: only a csv source takes a list of labels, and this one is {self.kind}")

@@ -36,6 +36,12 @@ def crash():
 def die():
     os._exit(9)
 
+def babble(kill):
+    os.write(1, b"caf\\xe9 is not UTF-8")
+    if kill:
+        os.kill(os.getpid(), 9)
+    return "done"
+
 def wait(started):
     open(started, "w").write(str(os.getpid()))
     time.sleep(60)
@@ -65,6 +71,12 @@ def _has_ended(pid: int) -> bool:
 def test_the_answer_is_what_the_function_returns_whatever_it_prints(capfd: pytest.CaptureFixture[str]) -> None:
     assert call_isolated("own_functions:echo", 1, "zwei\n€", None, [{"a": 0.1}]) == [1, "zwei\n€", None, [{"a": 0.1}]]
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_it_prints_need_not_be_utf8_and_is_not_why_it_was_killed() -> None:
+    assert call_isolated("own_functions:babble", False) == "done"
+    with pytest.raises(IsolatedError, match=r"^the process ended with exit code -9$"):
+        call_isolated("own_functions:babble", True)
 
 
 def test_an_error_made_for_the_user_is_raised_again() -> None:

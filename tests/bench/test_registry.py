@@ -106,7 +106,23 @@ def test_a_name_of_two_installed_packages_is_refused(shapes: Path) -> None:
     install(shapes, "more-shapes", arc="shapes.plain:circle")
     install(shapes, "yet-more-shapes", arc="shapes.plain:circle")
     with pytest.raises(DependencyError, match="'arc': one of more-shapes and one of yet-more-shapes"):
-        registry().load("square")
+        registry().load("arc")
+
+
+def test_what_is_shipped_does_not_depend_on_what_installed_packages_break(shapes: Path) -> None:
+    write_plain(shapes)
+    install(shapes, "more-shapes", arc="shapes.plain", circle="shapes.plain:DOT")
+    assert registry().load("square").__name__ == "Square"  # type: ignore[attr-defined]
+    with pytest.raises(DependencyError, match="'arc' of more-shapes"):
+        registry().load("bow")
+
+
+def test_a_package_that_breaks_in_any_way_is_listed_with_the_reason(shapes: Path) -> None:
+    write_plain(shapes)
+    (shapes / "broken").mkdir()
+    (shapes / "broken/__init__.py").write_text("raise RuntimeError('no license')")
+    install(shapes, "more-shapes", arc="broken.module:arc")
+    assert registry().describe()["arc"] == "cannot be imported (of more-shapes): no license"
 
 
 def test_an_entry_point_names_an_attribute(shapes: Path) -> None:

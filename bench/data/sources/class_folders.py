@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 from bench.data.sources.base import Sample, check_classes, is_litter, split_named
 from bench.errors import DataError
-from bench.results.dataset import storable
 from bench.results.notice import Notice
+from bench.results.stored import storable
 
 __all__ = ["EXTENSIONS", "Listing", "label_by_folder"]
 

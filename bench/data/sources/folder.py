@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
 from bench.data.sources.class_folders import label_by_folder
 from bench.errors import DataError
-from bench.results.dataset import DataCard, storable
+from bench.results.dataset import DataCard
 from bench.results.notice import Notice
+from bench.results.stored import storable
 
 if TYPE_CHECKING:
     from bench.study.dataset import DatasetSpec

@@ -15,6 +15,7 @@ from bench.measure.energy import open_energy
 from bench.measure.nvml import Nvml
 from bench.measure.system.machine import available_bytes, clock_policy, confinement
 from bench.results.environment import Cpu, Environment, GitState, Gpu
+from bench.results.stored import storable
 
 __all__ = ["PACKAGES", "environment", "gpus", "usable_cores"]
 
@@ -42,7 +43,7 @@ def environment(command: list[str]) -> Environment:
     command: the words that repeat the run.
     """
     return Environment(
-        command=tuple(command),
+        command=tuple(map(storable, command)),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         patchbench=_version("patchbench"),
         python=platform.python_version(),
@@ -55,7 +56,7 @@ def environment(command: list[str]) -> Environment:
         memory_available_gib=round(available_bytes() / 2**30, 2),
         load_average_1min=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         packages={name: version for name in PACKAGES if (version := _version(name))},
-        variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+        variables={name: storable(os.environ[name]) for name in VARIABLES if name in os.environ},
         git=_git(Path.cwd()),
         gpus=gpus(),
     )

@@ -49,7 +49,8 @@ class Metric:
             matrix: the confusion matrix of both, ``(C, C)``.
         """
         if self.of_probabilities is not None:
-            return self.of_probabilities(labels, probabilities)
-        assert self.of_matrices is not None
-        value = float(self.of_matrices(matrix.astype(np.float64)))
-        return None if np.isnan(value) else value
+            found = self.of_probabilities(labels, probabilities)
+        else:
+            assert self.of_matrices is not None
+            found = float(self.of_matrices(matrix.astype(np.float64)))
+        return None if found is None or np.isnan(found) else float(found)  # a package's may be a number of NumPy's

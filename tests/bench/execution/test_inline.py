@@ -14,6 +14,7 @@ from bench.execution.inline import InlineExecutor
 from bench.results.notice import Notice
 from bench.results.run import Run
 from bench.results.schema import CellResult, Memory, Status, Timings
+from bench.runner.events import CellProgress, Event
 from bench.runner.study import run_study
 from bench.study.schema import Study
 
@@ -127,6 +128,19 @@ def test_ctrl_c_is_an_interrupted_row(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(CellInterrupted):
         run_study(study, out=tmp_path / "r", executor="inline")
     assert _only(Run(tmp_path / "r")).status is Status.INTERRUPTED
+
+
+def test_a_cell_that_is_interrupted_later_keeps_count_of_its_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, CellProgress) and event.progress.finished is not None:
+            raise KeyboardInterrupt
+
+    study = _study(tmp_path, monkeypatch, train={"epochs": 3, "threads": 1})
+    with pytest.raises(CellInterrupted):
+        run_study(study, out=tmp_path / "r", executor="inline", on_event=stop)
+    assert _only(Run(tmp_path / "r")).epochs == 1
 
 
 def test_models_that_are_only_profiled_pass_through_it_untimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

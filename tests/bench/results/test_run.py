@@ -226,6 +226,13 @@ def test_a_file_that_no_run_writes_is_not_read_into_memory(tmp_path: Path) -> No
         _ = run.study
 
 
+def test_a_run_opens_without_the_package_that_brought_its_source(tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    (tmp_path / "study.yaml").write_text("name: a\nmodels: [m]\ndataset: {source: of_a_package, path: images.xyz}")
+    assert load_results(tmp_path).study.dataset.source == "of_a_package"
+    assert run.study.dataset.kind == "of_a_package"
+
+
 def test_a_key_that_decides_on_a_result_is_not_passed_over(tmp_path: Path) -> None:
     run = _run(tmp_path)
     (tmp_path / "study.yaml").write_text("name: a\nmodels: [m]\ntrain: {invented_later: 1}")

@@ -94,6 +94,14 @@ def test_the_folder_of_another_study_is_refused(study: Study, child: Child, user
     assert user_cache.is_dir()
 
 
+@pytest.mark.parametrize("name", ["file", "x" * 300])
+def test_a_folder_that_cannot_be_one_is_one_message(study: Study, user_cache: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"cannot be read: .*--out"):
+        dry_run(study, out=tmp_path / name)
+    assert not user_cache.exists()
+
+
 def test_a_batch_size_that_a_run_has_found_is_that_of_its_cells(
     study: Study, child: Child, user_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

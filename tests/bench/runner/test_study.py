@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench.errors import BenchError, RunError
+from bench.errors import BenchError, DependencyError, RunError
 from bench.execution.executor import EXECUTORS
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import Outcome
@@ -24,7 +26,9 @@ from bench.results.run import Run, load_results
 from bench.results.schema import CellResult, Failure, Status
 from bench.results.settings import CellContext
 from bench.runner.events import CellSkipped, CellStarted, DataProgress, Event, Planned
+from bench.runner.folder import hold_folder
 from bench.runner.study import run_study
+from bench.stats.metrics import METRICS
 from bench.study.schema import Study
 
 MakeStudy = Callable[..., Study]
@@ -250,7 +254,18 @@ def test_what_a_run_that_was_stopped_early_has_stored_stays(
     monkeypatch.setattr("bench.runner.study.pixel_arrays", stop)
     with pytest.raises(KeyboardInterrupt):
         run_study(small_study(1), out=tmp_path / "r")
-    assert {"study.yaml", "dataset.json", "plan.json", ".lock"} <= _names(tmp_path / "r")
+    assert {"study.yaml", "dataset.json", "plan.json"} <= _names(tmp_path / "r")
+    assert ".lock" not in _names(tmp_path / "r")
+
+
+def test_a_metric_that_cannot_be_imported_ends_the_run_before_its_first_cell(
+    small_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("mine", "absent_package_of_the_tests:MINE", "patchbench.metrics")
+    monkeypatch.setattr(METRICS, "_installed", {"mine": point})
+    with pytest.raises(DependencyError, match=r"the metric 'mine' .* cannot be imported"):
+        run_study(small_study(1), out=tmp_path / "r")
+    assert _names(tmp_path) == set()
 
 
 def test_an_executor_is_known_by_its_name_alone(
@@ -289,10 +304,21 @@ def test_the_runner_imports_no_executor_and_messages_know_no_host() -> None:
     assert not of_a_host & {*Job.model_fields, *Outcome.model_fields, *Progress.model_fields}
 
 
-def test_a_run_folder_below_a_file(small_study: MakeStudy, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file", "file/r", "x" * 300])
+def test_a_run_folder_that_cannot_be(small_study: MakeStudy, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
-        run_study(small_study(1), out=tmp_path / "file" / "r")
+        run_study(small_study(1), out=tmp_path / name)
+
+
+def test_a_run_folder_that_is_removed_meanwhile_hides_no_error(tmp_path: Path) -> None:
+    def fail() -> None:
+        with hold_folder(tmp_path / "r"):
+            shutil.rmtree(tmp_path / "r")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
 
 def test_a_study_that_is_complete_takes_no_settings(small_study: MakeStudy) -> None:

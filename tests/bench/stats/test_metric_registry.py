@@ -45,6 +45,16 @@ def test_what_tables_know_of_each() -> None:
     assert METRICS.describe() == {name: metric.help for name, metric in found.items()}
 
 
+def test_a_score_is_a_plain_number_or_none() -> None:
+    def score(value: object) -> float | None:
+        metric = Metric(title="t", help="h", of_probabilities=lambda *_: value)  # type: ignore[arg-type,return-value]
+        return metric.score(LABELS, PROBABILITIES, np.eye(3, dtype=np.int64))
+
+    assert type(score(np.float32(0.5))) is float
+    assert score(np.nan) is None
+    assert score(None) is None
+
+
 @pytest.mark.usefixtures("with_worst_recall")
 def test_one_more_metric_is_stored_and_has_intervals_and_paired_tests() -> None:
     assert summary(LABELS, PROBABILITIES)["worst_recall"] == 0.5

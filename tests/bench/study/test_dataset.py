@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from bench.data.sources import SOURCES
+from bench.errors import DependencyError
 from bench.study.dataset import DatasetSpec, SplitSpec
 
 
@@ -25,6 +28,15 @@ from bench.study.dataset import DatasetSpec, SplitSpec
 )
 def test_the_kind_is_guessed(given: dict[str, Any], kind: str) -> None:
     assert DatasetSpec(**given).kind == kind
+
+
+def test_a_broken_source_of_a_package_hinders_only_those_who_may_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("broken", "absent_package_of_the_tests:SOURCE", "patchbench.sources")
+    monkeypatch.setattr(SOURCES, "_installed", {"broken": point})
+    assert DatasetSpec(path=Path("a.zip")).kind == "zip"
+    assert DatasetSpec(path=Path("images")).kind == "folder"
+    with pytest.raises(DependencyError, match="absent_package_of_the_tests"):
+        DatasetSpec(path=Path("images.xyz"))
 
 
 @pytest.mark.parametrize(
