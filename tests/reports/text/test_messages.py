@@ -231,7 +231,7 @@ def test_notices_within_a_notice_are_worded_too() -> None:
         ),
     )
     assert word(found) == (
-        "CPU: its RAPL counters cannot be read (denied); reading them takes the rights of root, or zeus with its "
+        "CPU: its RAPL counters cannot be read (denied); reading them needs root rights, or zeus with its "
         "daemon (zeus is not installed); GPU: no NVIDIA driver answers (NVML); zeus is not installed"
     )
     assert word(found, SPANISH) == (
