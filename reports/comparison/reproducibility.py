@@ -150,7 +150,7 @@ def _paired_scores(
         for name, metric in compared_metrics().items()
     }
     known = {title: span for title, span in spans.items() if span is not None}
-    changes = _("{n} of {all} test images got another class; now minus then, in points: {parts}")
+    changes = _("{n} of {all} test images changed class; now minus then, in points: {parts}")
     ends = _("{low} to {high}")
     parts = (
         f"{_(title)} {points(span.estimate)} ({ends.format(low=points(span.low), high=points(span.high))})"

@@ -46,7 +46,7 @@ def pareto(data: ReportData, cost: Cost, _: Translator) -> Markup | None:
         if cost.unit == "s":
             axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _pos: duration(seconds).text))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _pos: f"{share * 100:.3g} %"))
-        text = _("Accuracy against cost, with the line of the cells that no other beats in both.")
+        text = _("Accuracy against cost, with the Pareto front: the cells that no other beats in both.")
         return inline(figure, "pareto", text, names)
 
 

@@ -54,8 +54,8 @@ def patch_sizes(data: ReportData, _: Translator) -> Markup | None:
             axes.set_xscale("log", base=2)
             axes.set_xticks(patches, [str(patch) for patch in patches])
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_xlabel(_("Side of a patch (pixels)"))
-        text = _("Accuracy, time to train and peak RAM of the ViTs against the side of their patches.")
+            axes.set_xlabel(_("Patch size (pixels)"))
+        text = _("Accuracy, time to train and peak RAM of the ViTs against their patch size.")
         return inline(figure, "patch", text)
 
 

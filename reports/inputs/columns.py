@@ -77,7 +77,7 @@ _COSTS_OF_CELL: tuple[Column, ...] = (
     ),
     Column(
         "total_seconds",
-        N_("Time in all"),
+        N_("Total time"),
         N_("From the start of the cell's process to its end."),
         lambda r, why: duration(r.timings.total_seconds, why),
         False,
@@ -118,26 +118,26 @@ _COSTS_OF_CELL: tuple[Column, ...] = (
     Column(
         "latency_p50_ms",
         N_("Latency, median"),
-        N_("Time for one image by itself, half are faster."),
+        N_("Latency of a single image: median."),
         _inference("latency_p50_ms", "ms"),
         False,
     ),
     Column(
         "latency_p99_ms",
         N_("Latency, 99 %"),
-        N_("Time for one image by itself, 99 of 100 are faster."),
+        N_("Latency of a single image: 99th percentile."),
         _inference("latency_p99_ms", "ms"),
         False,
     ),
     Column(
         "throughput_img_s",
         N_("Throughput"),
-        N_("Images a second in batches."),
+        N_("Images per second in batches."),
         _inference("throughput_img_s", "img/s"),
         False,
     ),
     Column("energy_j", N_("Energy"), N_("Joules from hardware counters."), _energy, False),
-    Column("cost_usd", N_("Cost"), N_("Time in all x the study's price of the device per hour."), _cost, False),
+    Column("cost_usd", N_("Cost"), N_("Total time x the study's price of the device per hour."), _cost, False),
 )
 
 

@@ -126,7 +126,7 @@ class Entry:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of test images classified right, by which cells are ordered."""
+        """The share of test images classified correctly, by which cells are ordered."""
         return self.result.metrics.get("accuracy") if self.result else None
 
     @cached_property

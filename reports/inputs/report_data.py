@@ -93,7 +93,7 @@ class ReportData:
         return found
 
     def title(self, entry: Entry) -> str:
-        """The shortest name that tells an entry's configuration from the others: label, and what varies beside it."""
+        """The shortest name that distinguishes an entry's configuration: label, and what varies beside it."""
         varied = (getattr(entry, key) for key in ("regime", "device", "precision") if self.same_everywhere(key) is None)
         run = [entry.run_name] if len(self.runs) > 1 else []
         return " · ".join([entry.label, *(value for value in varied if value), *run])

@@ -53,7 +53,7 @@ class Significance:
         return self.intervals.get(entry.key, {}).get(statistic)
 
     def letters(self, entry: Entry) -> str:
-        """The groups that the entry belongs to; entries that share a letter cannot be told apart."""
+        """The groups that the entry belongs to; entries that share a letter do not differ significantly."""
         return (self.groups.letters or {}).get(entry.key, "")
 
 

@@ -46,7 +46,7 @@ def _best(data: ReportData, significance: Significance, _: Translator) -> str:
     tied = [significance.by_key[key] for key in significance.groups.tied_with_best if key != best.key]
     text = _(
         "No single winner. No figure is above that of {model}, {accuracy} of {n} test images, but the paired tests do "
-        "not tell it apart from {tied}."
+        "not separate it from {tied}."
     )
     return text.format(**values, tied=_listed(tied, data, _))
 
@@ -57,7 +57,9 @@ def _alone(data: ReportData, significance: Significance, _: Translator) -> str:
     if not scored:
         return _("No cell has an accuracy, so nothing can be compared.")
     if len({entry.label for entry in scored}) == 1:
-        text = _("{model} classifies {accuracy} of {n} test images right. There is no other model to compare it with.")
+        text = _(
+            "{model} classifies {accuracy} of {n} test images correctly. There is no other model to compare it with."
+        )
         accuracy = _with_interval(scored[0], significance, _)
         return text.format(model=scored[0].label, accuracy=accuracy, n=data.test_images)
     text = _(
@@ -73,7 +75,7 @@ def _below(data: ReportData, significance: Significance, _: Translator) -> str:
     behind = [significance.by_key[key] for key in significance.groups.order if key not in tied]
     if not behind or significance.groups.winner:
         return ""
-    text = _("Beyond chance behind it: {models} (p < {alpha} after Holm's correction over {pairs} pairs).")
+    text = _("Significantly less accurate: {models} (p < {alpha} after Holm's correction over {pairs} pairs).")
     return text.format(models=_listed(behind, data, _), alpha=ALPHA, pairs=len(significance.comparisons))
 
 
@@ -95,13 +97,13 @@ def _seeds(data: ReportData, significance: Significance, _: Translator) -> str:
 
 
 def _incomplete(data: ReportData, _: Translator) -> str:
-    """What the verdict cannot speak of."""
+    """Models without scores, which the verdict leaves out."""
     scored = {entry.label for entry in data.ok}
     absent = list(dict.fromkeys(entry.label for entry in data.entries if entry.label not in scored))
     if not absent:
         return ""
     names = ", ".join(absent[:6]) + (_(" and {n} more").format(n=len(absent) - 6) if len(absent) > 6 else "")
-    return _("Nothing can be said of {models}: no cell of these has scores.").format(models=names)
+    return _("No conclusion about {models}: none of their cells has scores.").format(models=names)
 
 
 def _families(data: ReportData, significance: Significance, _: Translator) -> str:
@@ -152,7 +154,7 @@ def _cheapest(data: ReportData, significance: Significance, _: Translator) -> st
             parts.append(text.format(device=device, first=first, last=last, **values))
     if not parts:
         return ""
-    text = _("Among those tied for the first place training took {parts}.") if tied else _("Training took {parts}.")
+    text = _("Among those tied for first place, training took {parts}.") if tied else _("Training took {parts}.")
     return text.format(parts="; ".join(parts))
 
 

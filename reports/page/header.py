@@ -48,5 +48,6 @@ def _data(data: ReportData, _: Translator) -> str:
 
 def _training(data: ReportData, _: Translator) -> str:
     train = data.study.train
-    epochs, batch = _("{n} epochs").format(n=train.epochs), _("batch {n}").format(n=train.batch_size)
+    epochs = _.ngettext("{n} epoch", "{n} epochs", train.epochs).format(n=train.epochs)
+    batch = _("batch {n}").format(n=train.batch_size)
     return f"{epochs}, {batch}, {train.optimizer}, lr {train.lr:g}"

@@ -1,4 +1,4 @@
-"""The page: one HTML file that opens from the disk, asks nothing of the network, and is the same bytes every time."""
+"""The page: one HTML file that opens from the disk, makes no network requests, and is the same bytes every time."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _words(data: ReportData, _: Translator) -> dict[str, object]:
                 "orderableRemove": f": {_('sort the other way')}",
             },
             "emptyTable": _("No rows"),
-            "zeroRecords": _("No row fits what was chosen."),
+            "zeroRecords": _("No row matches the filters."),
         },
         "file": f"{data.name.replace(' + ', '-')}.csv",
     }

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from bench.results.environment import Environment, SystemLoad
-from bench.results.notice import Notice
 from bench.results.schema import CellResult
 from reports.inputs.report_data import ReportData
 from reports.text.i18n import Translator
@@ -53,7 +52,11 @@ def _of_data(data: ReportData, _: Translator) -> list[Alert]:
     found += [Alert("warning", _("Data"), word(warning, _)) for warning in data.dataset.warnings]
     leaks = data.dataset.leak_pairs or len(data.dataset.leaks)  # older runs list all of them
     if leaks:
-        text = _("{n} pairs of images that look alike lie in different splits, so the scores may flatter.")
+        text = _.ngettext(
+            "{n} pair of images that look alike lies in different splits, so the scores may be optimistic.",
+            "{n} pairs of images that look alike lie in different splits, so the scores may be optimistic.",
+            leaks,
+        )
         found.append(Alert("warning", _("Leak between training and test"), text.format(n=leaks)))
     small = [name for name, count in _test_counts(data).items() if count < FEW_IMAGES]
     if small:
@@ -79,7 +82,7 @@ def _of_cells(data: ReportData, _: Translator) -> list[Alert]:
         found.append(Alert("warning", _("Cells not run"), text.format(n=missing, all=len(data.entries))))
     if by_status:
         parts = ", ".join(f"{count} × {_(status.replace('_', ' '))}" for status, count in sorted(by_status.items()))
-        text = _("Without scores: {parts}. They stand in the leaderboard with the reason.")
+        text = _("Without scores: {parts}. The leaderboard gives the reasons.")
         found.append(Alert("warning", _("Cells without scores"), text.format(parts=parts)))
     random = list(dict.fromkeys(entry.label for entry in data.ok if entry.has_random_frozen_backbone))
     if random:
@@ -99,18 +102,16 @@ def _of_cells(data: ReportData, _: Translator) -> list[Alert]:
 
 
 def _of_notices(data: ReportData, _: Translator) -> list[Alert]:
-    """What cells have to say of themselves: one of each kind, with the cells that say it."""
-    first: dict[str, Notice] = {}
+    """Notices of cells: each once, with the cells that have it."""
     titles: dict[str, dict[str, None]] = {}
     for entry in data.entries:
         for notice in entry.result.context.notices if entry.result else ():
-            first.setdefault(notice.code, notice)
-            titles.setdefault(notice.code, {})[data.title(entry)] = None
+            titles.setdefault(word(notice, _), {})[data.title(entry)] = None
     found = []
-    for code, notice in first.items():
-        names = list(titles[code])
+    for text, cells in titles.items():
+        names = list(cells)
         shown = ", ".join(names[:_NAMED]) + (f" (+{len(names) - _NAMED})" if len(names) > _NAMED else "")
-        found.append(Alert("note", _("Cells"), f"{shown}: {word(notice, _)}"))
+        found.append(Alert("note", _("Cells"), f"{shown}: {text}"))
     return found
 
 
@@ -124,7 +125,7 @@ def _is_busy(environment: Environment) -> bool:
 def _of_machine(data: ReportData, _: Translator) -> list[Alert]:
     found = []
     if any(environment.git and environment.git.dirty for environment in data.environments):
-        text = _("The code had changes that no revision holds, so this revision alone does not repeat the run.")
+        text = _("The code had uncommitted changes, so this revision alone does not reproduce the run.")
         found.append(Alert("note", _("Uncommitted code"), text))
     found += _of_load(data, _)
     found += _of_hardware(data, _)
@@ -152,7 +153,12 @@ def _of_load(data: ReportData, _: Translator) -> list[Alert]:
         parts.append(text.format(n=len(loads), all=len(data.ok), cores=f"{max(loads):.1f}"))
     slowed = sum(bool(load.thermal_throttles) for entry in data.ok if entry.result and (load := _load(entry.result)))
     if slowed:
-        parts.append(_("The CPU was slowed down by heat during {n} cells.").format(n=slowed))
+        text = _.ngettext(
+            "The CPU was slowed down by heat during {n} cell.",
+            "The CPU was slowed down by heat during {n} cells.",
+            slowed,
+        )
+        parts.append(text.format(n=slowed))
     return [Alert("warning", _("Busy machine"), " ".join(parts))] if parts else []
 
 

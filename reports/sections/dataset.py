@@ -46,7 +46,7 @@ def _card_rows(data: ReportData, _: Translator) -> list[tuple[str, str]]:
         (N_("Cite"), card.citation),
         (N_("Address"), card.url),
         (N_("Split"), _(dataset.split_method)),
-        (N_("Shares asked for"), ", ".join(f"{_(key)} {share}" for key, share in shares.items())),
+        (N_("Requested shares"), ", ".join(f"{_(key)} {share}" for key, share in shares.items())),
         (N_("Fingerprint"), dataset.fingerprint),
         (N_("Split hash"), dataset.split_hash),
     ]

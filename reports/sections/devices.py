@@ -32,7 +32,7 @@ class PairRow:
     """The same from the raw samples of the epochs, with its interval; None where either has none."""
 
     def setting(self, data: ReportData, _: Translator) -> str:
-        """The devices, and what else tells this pair from the others."""
+        """The devices, and what else distinguishes this pair from the others."""
         varied = [key for key in ("regime", "precision", "seed") if data.same_everywhere(key) is None]
         named = [f"{_('seed')} {self.cpu.seed}" if key == "seed" else str(getattr(self.cpu, key)) for key in varied]
         return " · ".join([*named, f"cpu / {self.other.device}"])

@@ -73,7 +73,7 @@ def _clock(clock: Clock, cpu: Cpu, _: Translator) -> str:
         cpu.clock_highest_mhz and _("at most {mhz} MHz").format(mhz=f"{cpu.clock_highest_mhz:.0f}"),
         cpu.clock_now_mhz and _("{mhz} MHz when it began").format(mhz=f"{cpu.clock_now_mhz:.0f}"),
         clock.turbo is not None and (_("turbo on") if clock.turbo else _("turbo off")),
-        clock.smt is not None and (_("several threads a core") if clock.smt else _("one thread a core")),
+        clock.smt is not None and (_("several threads per core") if clock.smt else _("one thread per core")),
     ]
     return ", ".join(part for part in parts if part)
 
@@ -126,4 +126,4 @@ def _distinct(texts: list[str | None]) -> str:
     return "; ".join(dict.fromkeys(text for text in texts if text))
 
 
-SECTION = Section(N_("Environment and how to repeat it"), build)
+SECTION = Section(N_("Environment and how to reproduce it"), build)

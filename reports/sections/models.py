@@ -55,7 +55,7 @@ def class_rows(counts: Matrix, classes: list[str]) -> list[ClassRow]:
             name,
             percent(score.precision, N_("no image was predicted to be of this class"), 1),
             percent(score.recall, N_("no test image is of this class"), 1),
-            number(score.f1, N_("neither there nor ever predicted")),
+            number(score.f1, N_("neither present nor ever predicted")),
             score.support,
             span.recall,
             span.f1,
@@ -70,7 +70,7 @@ MOST_CLASSES = 30
 
 @dataclass(frozen=True)
 class ConfusionCell:
-    """Test images of one true class that were said to be of one class."""
+    """Test images of one true class that were predicted to be of one class."""
 
     count: int
     share: float
@@ -109,7 +109,7 @@ def confusion(counts: Matrix, classes: list[str], most: int = MOST_CLASSES) -> C
 
 
 def _most_confused(counts: Matrix, most: int) -> list[int]:
-    """The classes, in their order, with the most errors: their images taken for others, and others' for theirs."""
+    """The classes, in their order, with the most errors: their images predicted as others, and others' as theirs."""
     predicted = [sum(column) for column in zip(*counts, strict=True)]
     errors = [sum(row) + predicted[index] - 2 * row[index] for index, row in enumerate(counts)]
     return sorted(sorted(range(len(counts)), key=lambda index: -errors[index])[:most])
@@ -125,7 +125,7 @@ def _level(share: float) -> int:
 
 
 def top_confusions(counts: Matrix, classes: list[str], most: int = 5) -> list[tuple[str, str, int, Value]]:
-    """The commonest errors: true class, predicted class, images, share of the true class."""
+    """The most common errors: true class, predicted class, images, share of the true class."""
     names = _padded(classes, len(counts))
     found = [
         (names[true], names[predicted], count, percent(count / sum(row), digits=1))

@@ -1,4 +1,4 @@
-"""What it took to reach an accuracy: epochs, time, money and energy of training, from the history of each cell."""
+"""Cost of reaching an accuracy: epochs, time, money and energy of training, from the history of each cell."""
 
 from __future__ import annotations
 

@@ -37,4 +37,4 @@ def seed_rows(data: ReportData) -> list[tuple[str, SeedSpread]]:
     return rows
 
 
-SECTION = Section(N_("How sure"), build)
+SECTION = Section(N_("Uncertainty"), build)

@@ -58,7 +58,7 @@
   addEventListener("hashchange", reveal);
   reveal();
 
-  // Gallery: by kind, model and class; a picture opens large, and the arrow keys go on to the next.
+  // Gallery: by kind, model and class; an image opens large, and the arrow keys go on to the next.
   const cards = all("#gallery .card");
   const fields = all("[data-gallery]");
   const fits = (card, field) => !field.value || !(field.dataset.gallery in card.dataset)
@@ -67,7 +67,7 @@
     cards.forEach((card) => { card.hidden = !fields.every((field) => fits(card, field)); });
     const isChosen = fields.some((field) => field.value);
     all("#gallery .disagreements").forEach((group) => { group.hidden = !group.querySelector(".card:not([hidden])"); });
-    all("#gallery details.pictures").forEach((group, index) => {
+    all("#gallery details.images").forEach((group, index) => {
       group.hidden = !group.querySelector(".card:not([hidden])");
       group.open = isChosen ? !group.hidden : index === 0;
     });
@@ -109,14 +109,14 @@
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
     dialog.addEventListener("close", () => current?.querySelector("button")?.focus());
     cards.forEach((card) => {
-      const picture = card.querySelector("img");
-      if (!picture) return;
+      const image = card.querySelector("img");
+      if (!image) return;
       const button = document.createElement("button");
       button.type = "button";
       button.className = "open";
-      button.setAttribute("aria-label", `${hint.dataset.open}: ${picture.alt}`);
-      picture.replaceWith(button);
-      button.append(picture);
+      button.setAttribute("aria-label", `${hint.dataset.open}: ${image.alt}`);
+      image.replaceWith(button);
+      button.append(image);
       button.addEventListener("click", () => show(card));
     });
   }
@@ -140,7 +140,7 @@
     const config = { background: "transparent", font: "system-ui, sans-serif", axis, legend: { labelColor: color("ink"), titleColor: color("muted"), symbolBaseFillColor: color("muted"), symbolBaseStrokeColor: color("muted"), labelFontSize: 12 }, view: { stroke: null } };
     place.hidden = false;
     await window.vegaEmbed(place, spec, { mode: "vega-lite", actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip, config });
-    // One picture with one name: the cells are read in the tables, not mark by mark.
+    // One image with one name: the cells are read in the tables, not mark by mark.
     all("[role], [aria-roledescription], [aria-label]", place).forEach((mark) => {
       ["role", "aria-roledescription", "aria-label"].forEach((name) => mark.removeAttribute(name));
     });
@@ -156,12 +156,12 @@
     redraw();
   };
 
-  // Accuracy against cost: the static picture gives way to the explorer.
+  // Accuracy against cost: the static figure gives way to the explorer.
   const store = document.getElementById("explorer-data");
   if (store && window.vegaEmbed) {
     const explorer = JSON.parse(store.textContent);
     const control = (name) => document.getElementById(`explorer-${name}`);
-    const tell = pointer((cell) => [cell.title, ...Object.entries(cell.texts).map(([key, text]) => `${explorer.labels[key]}: ${text}`)]);
+    const describe = pointer((cell) => [cell.title, ...Object.entries(cell.texts).map(([key, text]) => `${explorer.labels[key]}: ${text}`)]);
     let drawing = Promise.resolve();
     const draw = async () => {
       const cost = explorer.costs.find((c) => c.key === control("cost").value);
@@ -177,7 +177,7 @@
       });
       spec.layer[1].encoding.color.scale = { domain: explorer.families, range: explorer.families.map(color) };
       spec.layer[0].encoding.color.value = color("muted");
-      await embed("explorer", spec, tell, `${explorer.title}: ${cost.title}`);
+      await embed("explorer", spec, describe, `${explorer.title}: ${cost.title}`);
     };
     whenever(["cost", "device", "log"].map(control), () => { drawing = drawing.then(draw); });
   }
@@ -189,7 +189,7 @@
     const control = (name) => document.getElementById(`curves-${name}`);
     const isShare = () => control("score").value.includes("accuracy");
     const shown = (value) => (isShare() ? `${(value * 100).toFixed(1)} %` : Number(value.toPrecision(4)));
-    const tell = pointer((row) => [row.title, `${curves.labels.epoch} ${row.epoch}`, row.seeds > 1 ? `${shown(row.mean)} (${shown(row.low)}–${shown(row.high)}, ${row.seeds} ${curves.labels.seeds})` : `${shown(row.mean)}`]);
+    const describe = pointer((row) => [row.title, `${curves.labels.epoch} ${row.epoch}`, row.seeds > 1 ? `${shown(row.mean)} (${shown(row.low)}–${shown(row.high)}, ${row.seeds} ${curves.labels.seeds})` : `${shown(row.mean)}`]);
     let drawing = Promise.resolve();
     const draw = async () => {
       const score = curves.scores.find((s) => s.key === control("score").value);
@@ -205,7 +205,7 @@
         color.scale.domain = curves.models;
         if (color.legend) color.legend.columns = across;
       });
-      await embed("curves-chart", spec, tell, `${curves.title}: ${score.title}, ${split.title}`);
+      await embed("curves-chart", spec, describe, `${curves.title}: ${score.title}, ${split.title}`);
     };
     whenever(["score", "split", "model"].map(control), () => { drawing = drawing.then(draw); });
   }

@@ -91,7 +91,7 @@ _FILES: dict[str, str | Plural] = {
 _ENERGY: dict[str, str | Plural] = {
     "no_rapl": N_("CPU: this system shows no RAPL counters (virtual machines and macOS have none)"),
     "rapl_needs_rights": N_(
-        "CPU: its RAPL counters cannot be read ({reason}); reading them takes the rights of root, or zeus with its "
+        "CPU: its RAPL counters cannot be read ({reason}); reading them needs root rights, or zeus with its "
         "daemon ({zeus})"
     ),
     "gpu_energy_missing": N_("GPU: {reason}"),
@@ -103,8 +103,8 @@ _ENERGY: dict[str, str | Plural] = {
     "device_not_visible": N_("CUDA_VISIBLE_DEVICES={visible} shows no {device}"),
     "driver_unknown_device": N_("the driver does not know {device} ({reason})"),
     "no_energy_counter": N_("there is no energy counter for {device} devices"),
-    "hardware_counters": N_("hardware counters of the whole {names:and}, also of what else ran on it"),
-    "too_short_for_counter": N_("it was over before a counter could be read twice"),
+    "hardware_counters": N_("hardware counters of the whole {names:and}, including whatever else ran on it"),
+    "too_short_for_counter": N_("it ended before a counter could be read twice"),
     "counter_lost": N_("a counter could not be read to the end: {reason}"),
 }
 

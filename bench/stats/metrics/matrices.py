@@ -36,7 +36,7 @@ class ClassScores:
     recall: float | None
     """Correct among the images of this class; ``None`` when there is none."""
     f1: float | None
-    """``2 tp / (2 tp + fp + fn)``; ``None`` when the class is neither there nor ever predicted."""
+    """``2 tp / (2 tp + fp + fn)``; ``None`` when the class is neither present nor ever predicted."""
     support: int
     """Number of images of this class."""
 
@@ -88,7 +88,7 @@ def _cohen_kappa(cms: Floats) -> Floats:
 
 ACCURACY = Metric(
     title="Accuracy",
-    help="Share of test images classified right.",
+    help="Share of test images classified correctly.",
     of_matrices=_accuracy,
 )
 BALANCED_ACCURACY = Metric(

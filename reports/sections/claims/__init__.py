@@ -38,7 +38,7 @@ class ClaimResult:
 def answers(data: ReportData, significance: Significance, _: Translator) -> list[ClaimResult]:
     """Answer every claim, with what it takes where the run holds nothing on it; empty where it holds nothing at all."""
     cases = (
-        (_("A larger patch needs more RAM."), patch_ram(data, _), _("ViTs that differ in the patch alone")),
+        (_("A larger patch needs more RAM."), patch_ram(data, _), _("ViTs that differ only in patch size")),
         (
             _("ViTs reach the accuracy of CNNs in less time."),
             _vit_time(data, significance, _),
@@ -73,7 +73,7 @@ def answers(data: ReportData, significance: Significance, _: Translator) -> list
     )
     if not any(finding for _claim, finding, _needs in cases):
         return []
-    lacking = _("The run does not hold what it takes: {needs}.")
+    lacking = _("The run lacks what this needs: {needs}.")
     return [
         ClaimResult(claim, *finding)
         if finding
@@ -156,7 +156,7 @@ def _cnn_compact(data: ReportData, _: Translator) -> Finding | None:
 
 
 def _setting(data: ReportData, entry: Entry) -> str:
-    """The device, and what else tells cells that differ in the model alone from the others."""
+    """The device, and what else distinguishes cells that differ in the model alone from the others."""
     varied = [getattr(entry, key) for key in ("regime", "precision") if data.same_everywhere(key) is None]
     return " · ".join([entry.device, *varied, *([entry.run_name] if len(data.runs) > 1 else [])])
 

@@ -47,7 +47,7 @@ def patch_ram(data: ReportData, _: Translator) -> Finding | None:
         return None
     holds = [more(large[1], small[1]) for small, large in cases]
     text = _(
-        "{n} pairs of ViTs that differ in the patch alone: the larger patch took more RAM in {more}, less in {less}, "
+        "{n} pairs of ViTs that differ only in patch size: the larger patch took more RAM in {more}, less in {less}, "
         "as much in {same}."
     )
     return outcome(holds), text.format(
@@ -97,8 +97,8 @@ def _int8(result: CellResult) -> tuple[float, float, int, float] | None:
 def _is_kept(full: float, low: float, images: int, same: float) -> bool | None:
     """Kept where the 95 % interval of the loss ends within `KEPT`; lost where the loss is more, and beyond chance.
 
-    Which of the images that changed their class were right before is not stored: as many as can be are taken to tell
-    the two apart, which makes the interval and the test the widest.
+    Which of the images that changed their class were right before is not stored: as many as can be are taken to differ
+    between the two, which makes the interval and the test the widest.
     """
     lost, differing = round((full - low) * images), round((1 - same) * images)
     only_low = max(0, (differing - lost) // 2, -lost)

@@ -14,6 +14,7 @@ from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.runner.study import run_study
 from bench.study.schema import Study
+from reports.text.messages import word
 
 KILLED_IN = ("import", "data", "model", "warm-up", "train", "evaluate")
 
@@ -115,6 +116,7 @@ def test_a_loss_that_becomes_nan(inject: Inject, tmp_path: Path) -> None:
     assert result.status is Status.DIVERGED
     assert result.error is not None
     assert result.error.notice.code == "diverged"
+    assert "try a lower train.lr" in word(result.error.notice)
     assert result.metrics == {}
     assert run.predictions(result.id) is None
 

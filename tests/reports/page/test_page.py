@@ -241,7 +241,7 @@ def test_the_sections_come_in_their_order_and_stand_in_the_contents(page: str, s
 def test_each_model_has_its_matrix_classes_confusions_and_reliability(page: str) -> None:
     model = page[page.index('<details class="model"') :]
     model = model[: model.index("</details>")]
-    for title in ("Confusion matrix", "Commonest confusions", "Classes", "Reliability diagram", "Learning curves"):
+    for title in ("Confusion matrix", "Most common confusions", "Classes", "Reliability diagram", "Learning curves"):
         assert f"<h4>{title}</h4>" in model
     assert model.count('class="n"') == model.count('class="pc"') == 64
 

@@ -105,7 +105,7 @@ def test_filtering_by_device_and_by_name(page: Chrome) -> None:
     assert len(column(page, "#board", 0)) == 2
     assert page.find_element("css selector", ".count").text == "2 of 24 shown"
     page.find_element("css selector", "[data-filter=text]").send_keys(" <b>&")
-    assert page.find_element("css selector", "#board tbody").text == "No row fits what was chosen."
+    assert page.find_element("css selector", "#board tbody").text == "No row matches the filters."
     assert page.find_element("css selector", ".count").text == "0 of 24 shown"
 
 

@@ -120,7 +120,7 @@ def test_energy_without_the_processor_is_not_compared(make_run: Callable[..., Pa
     run = make_run(models=FAST_VIT, images=80)
     missing = {"cpu": None, "cuda": Notice.of("no_rapl").model_dump()}
     rewrite(run, lambda result: result | {"energy": {"joules": 9.0, "not_measured": missing[result["cell"]["device"]]}})
-    assert "does not hold what it takes" in answered(run)["A result on a GPU takes less energy than on a CPU."].figures
+    assert "lacks what this needs" in answered(run)["A result on a GPU takes less energy than on a CPU."].figures
 
 
 def test_devices_are_compared_where_training_was_the_same(make_run: Callable[..., Path]) -> None:
@@ -201,7 +201,7 @@ def test_overfitting_of_a_blind_model_says_nothing(make_run: Callable[..., Path]
     claim = "Freezing the backbone guards against overfitting."
     assert answered(run)[claim].figures.startswith("Gap between")
     rewrite(run, blind)
-    assert "does not hold what it takes" in answered(run)[claim].figures
+    assert "lacks what this needs" in answered(run)[claim].figures
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_vits_that_differ_in_more_than_the_patch_are_no_pair(
         return result | {"cell": result["cell"] | {"model": model}}
 
     rewrite(run, built)
-    assert "does not hold what it takes" in answered(run)["A larger patch needs more RAM."].figures
+    assert "lacks what this needs" in answered(run)["A larger patch needs more RAM."].figures
 
 
 @pytest.mark.parametrize(

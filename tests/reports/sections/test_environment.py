@@ -27,7 +27,7 @@ def determinism_of(page: str) -> str:
 
 def test_everything_that_is_stored_of_the_surroundings_is_shown(full_run: Path) -> None:
     rows = rows_of(render_report([full_run]).read_text(encoding="utf-8"))
-    assert rows["Clock"] == "governor powersave &lt;x&gt;, turbo on, one thread a core"
+    assert rows["Clock"] == "governor powersave &lt;x&gt;, turbo on, one thread per core"
     assert rows["Container and limits"] == "docker, 1.5 cores at once, 8192 MiB of memory"
     assert rows["Variables"] == "OMP_NUM_THREADS=2"
     assert rows["Energy of the CPU"].startswith("CPU: this system shows no RAPL counters")
@@ -64,6 +64,19 @@ def test_what_cells_say_of_themselves_is_shown(make_run: Callable[..., Path]) ->
     assert "b: not isolated, not timed" in alerts
     rows = page.split('<table id="board"')[1].split("</table>")[0].split("<tr")
     assert [("not isolated, not timed" in row) for row in rows if 'data-text="' in row] == [False, True]
+
+
+def test_notices_of_one_code_with_other_values_are_shown_apart(make_run: Callable[..., Path]) -> None:
+    run = make_run(models=TWO, devices=("cpu",), images=60, bad={}, not_run=())
+
+    def notify(result: dict[str, Any]) -> None:
+        passes = 20 if result["label"] == "b" else 1
+        result["context"]["notices"] = [Notice.of("warmup_not_steady", passes=passes).model_dump()]
+
+    change_results(run, notify)
+    alerts = render_report([run]).read_text(encoding="utf-8").split('<ul class="alerts">')[1].split("</ul>")[0]
+    assert "a_p16: not steady after 1 pass<" in alerts
+    assert "b: not steady after 20 passes<" in alerts
 
 
 def test_a_run_without_a_stored_environment_claims_nothing(make_run: Callable[..., Path]) -> None:

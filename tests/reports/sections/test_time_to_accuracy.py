@@ -1,4 +1,4 @@
-"""What it took to reach an accuracy, by hand on a made run."""
+"""Cost of reaching an accuracy, by hand on a made run."""
 
 from __future__ import annotations
 

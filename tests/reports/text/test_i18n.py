@@ -106,7 +106,7 @@ REASONS = {
     "the study names no price for this device",
     "no image was predicted to be of this class",
     "no test image is of this class",
-    "neither there nor ever predicted",
+    "neither present nor ever predicted",
 }
 
 

@@ -23,6 +23,7 @@ UNEMITTED = {
 }
 CHOOSING = {"unstable_median": {"warm"}}
 """Values that choose the words and do not stand in them."""
+BROKEN = Notice.of("damaged_image", reason="broken (x)")
 SAME_IN_EVERY_LANGUAGE = {"verbatim", "several", "exception", "gpu_energy_missing", "image_labeled"}
 
 
@@ -150,6 +151,31 @@ def test_every_code_is_worded(code: str, lang: str) -> None:
             "un duplicado de a {b}/<i>.jpg",
         ),
         (
+            Notice.of("unreadable_files", count=1, name="a (1).jpg", reason=Notice.of("file_empty")),
+            "1 unreadable file left out: a (1).jpg (the file is empty)",
+            "1 archivo ilegible excluido: a (1).jpg (el archivo está vacío)",
+        ),
+        (
+            Notice.of("unreadable_files", count=3, name="<b>.png", reason=BROKEN),
+            "3 unreadable files left out, such as <b>.png (damaged or cut short (broken (x)))",
+            "3 archivos ilegibles excluidos, como <b>.png (dañada o incompleta (broken (x)))",
+        ),
+        (
+            Notice.of("ignored_files", count=2, name="notes (old)", reason=Notice.of("hidden_folder")),
+            "2 files not taken for images, such as notes (old) (it lies in a hidden folder)",
+            "2 archivos que no se tomaron por imágenes, como notes (old) (está en una carpeta oculta)",
+        ),
+        (
+            Notice.of("conflicting_labels", count=2, names=(verbatim("a/{1}.jpg"), verbatim("b/2.jpg"))),
+            "identical images carry different labels (2 such sets), for example a/{1}.jpg and b/2.jpg",
+            "imágenes idénticas llevan etiquetas distintas (2 grupos), por ejemplo a/{1}.jpg y b/2.jpg",
+        ),
+        (
+            Notice.of("package_missing", names="onnx, onnxruntime", command="pip install 'patchbench[onnx]'"),
+            "onnx, onnxruntime not installed: pip install 'patchbench[onnx]'",
+            "sin instalar: onnx, onnxruntime; pip install 'patchbench[onnx]'",
+        ),
+        (
             Notice.of("time_allowed_samples", count=1),
             "the time allowed 1 sample only",
             "el tiempo solo permitió 1 muestra",
@@ -205,7 +231,7 @@ def test_notices_within_a_notice_are_worded_too() -> None:
         ),
     )
     assert word(found) == (
-        "CPU: its RAPL counters cannot be read (denied); reading them takes the rights of root, or zeus with its "
+        "CPU: its RAPL counters cannot be read (denied); reading them needs root rights, or zeus with its "
         "daemon (zeus is not installed); GPU: no NVIDIA driver answers (NVML); zeus is not installed"
     )
     assert word(found, SPANISH) == (

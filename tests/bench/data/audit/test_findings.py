@@ -25,6 +25,7 @@ from bench.data.split.subset import join
 from bench.results.dataset import DatasetManifest, DuplicateGroup, NearPair, Split
 from bench.results.notice import Notice
 from bench.study.dataset import DatasetSpec, DuplicatePolicy, SplitSpec
+from reports.text.messages import word
 
 MakeFolder = Callable[..., Path]
 
@@ -109,6 +110,7 @@ def test_every_flaw_is_found(flawed: Path) -> None:
     size = Notice.of("odd_size", size="50x41", usual="40x40")
     mode = Notice.of("odd_mode", mode="L", usual="RGB")
     assert odd["blue cell/odd.png"] == Notice.of("several", parts=(size, mode))
+    assert word(odd["blue cell/odd.png"]) == "50x41 instead of 40x40; mode L instead of RGB"
     assert found.odd_images == 3
     assert found.class_counts == {"blue cell": 10, "célula": 11}
 
@@ -149,6 +151,7 @@ def test_images_that_are_all_alike_are_not_chained_together(tmp_path: Path) -> N
             Image.new("RGB", (20, 20), (shade, shade, shade)).save(tmp_path / label / f"{index}.png")
     manifest = prepare(DatasetSpec(path=tmp_path, image_size=16))
     assert {"too_many_near_pairs", "near_chain_too_long"} & {warning.code for warning in manifest.warnings}
+    assert any("look alike" in word(warning) for warning in manifest.warnings)
     assert len(manifest.names) == 80
 
 
@@ -183,12 +186,17 @@ def test_what_is_reported_of_many_copies_is_short(copies: Path, conflicting: str
     manifest = prepare(DatasetSpec(path=copies, image_size=16, duplicates=policy))
     assert len(manifest.to_json()) < 700_000
     assert max(len(warning.model_dump_json()) for warning in manifest.warnings) < 700
+    assert max(len(word(warning)) for warning in manifest.warnings) < 300
     if conflicting == "drop":
         shown = [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2)]
         named = [Notice.of("image_labeled", name=f"{label}/tile_{n:04d}.png", label=label) for label, n in shown]
         expected = Notice.of("conflicting_pixels", names=(*named, Notice.of("and_more", count=595)))
         assert len(manifest.dropped) == 600
         assert all(entry.notice == expected for entry in manifest.dropped)
+        assert word(expected) == (
+            "the same pixels carry different labels: a/tile_0000.png (a), b/tile_0000.png (b), a/tile_0001.png (a), "
+            "b/tile_0001.png (b), a/tile_0002.png (a) and 595 more"
+        )
     assert manifest.leak_pairs == 0
 
 
@@ -203,6 +211,7 @@ def test_copies_in_two_splits_of_a_given_file_are_counted(copies: Path) -> None:
     assert len(manifest.leaks) == 1000
     leaks = [warning for warning in manifest.warnings if warning.code == "split_leaks"]
     assert [leak.values["count"] for leak in leaks] == [manifest.leak_pairs]
+    assert word(leaks[0]).startswith(f"{manifest.leak_pairs} pairs of duplicates")
 
 
 @given(st.lists(st.lists(st.sampled_from([*SPLITS, None]), min_size=2, max_size=6), max_size=5))

@@ -34,7 +34,7 @@ def test_the_gallery_is_filtered_by_model_and_kind(page: Chrome) -> None:
 
     Select(page.find_element("css selector", "[data-gallery=model]")).select_by_visible_text("resnet18 · cpu")
     Select(page.find_element("css selector", "[data-gallery=kind]")).select_by_visible_text("most confidently wrong")
-    cards = [c for c in page.find_elements("css selector", "#gallery .pictures .card") if c.is_displayed()]
+    cards = [c for c in page.find_elements("css selector", "#gallery .images .card") if c.is_displayed()]
     assert {c.get_attribute("data-model") for c in cards} == {"resnet18 · cpu"}
     assert {c.get_attribute("data-kind") for c in cards} == {"wrong"}
     Select(page.find_element("css selector", "[data-gallery=kind]")).select_by_visible_text("where models disagree")
