@@ -47,7 +47,7 @@ def test_what_tables_know_of_each() -> None:
 
 def test_a_score_is_a_plain_number_or_none() -> None:
     def score(value: object) -> float | None:
-        metric = Metric(title="t", help="h", of_probabilities=lambda *_: value)  # type: ignore[arg-type,return-value]
+        metric = Metric(title="t", help="h", of_probabilities=lambda *_: value)  # type: ignore[arg-type]
         return metric.score(LABELS, PROBABILITIES, np.eye(3, dtype=np.int64))
 
     assert type(score(np.float32(0.5))) is float

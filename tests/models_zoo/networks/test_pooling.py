@@ -96,6 +96,6 @@ def test_stages_of_a_cnn(name: str, widths: list[int]) -> None:
         ("torchvision:resnet18", {"pooling": "mean"}, "last features alone"),
     ],
 )
-def test_what_cannot_be_pooled_is_refused(name: str, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ModelZooError, match=said):
+def test_what_cannot_be_pooled_is_refused(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelZooError, match=message):
         build(name, num_classes=3, image_size=64, **options)
