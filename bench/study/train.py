@@ -100,8 +100,8 @@ class TrainSpec(BaseModel):
     """Threads that read and augment the next batches meanwhile; null: on a CPU one for eight of its threads,
     none below that, and 4 elsewhere or fewer where there are fewer cores."""
     checkpoint: Pause | None = 60.0
-    """At the end of an epoch, store all that is needed to go on from there after a kill, unless less time than this has
-    gone by since the last time; 0: after every epoch; null: never."""
+    """At the end of an epoch, store all that is needed to resume from there after a kill, unless less time than this
+    has gone by since the last time; 0: after every epoch; null: never."""
 
     @model_validator(mode="after")
     def _views_need_augmentation(self) -> Self:
