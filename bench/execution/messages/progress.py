@@ -61,13 +61,13 @@ class ProgressFile:
     path: Path
     last: Progress = field(default_factory=Progress)
     """The last that could be read; the defaults before there is anything."""
-    _stamp: tuple[int, int] = (0, 0)
+    _stamp: tuple[int, int, int] = (0, 0, 0)
 
     def read(self) -> Progress:
         """Look at the file and return `last`."""
         try:
             state = self.path.stat()
-            stamp = (state.st_mtime_ns, state.st_ino)
+            stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
             if stamp != self._stamp:
                 self.last = Progress.model_validate_json(self.path.read_bytes())
                 self._stamp = stamp
