@@ -13,7 +13,7 @@ from bench.locks import file_lock
 
 __all__ = ["cache_folder", "fetched_folder", "locked"]
 
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
 def cache_folder(chosen: Path | None = None) -> Path:

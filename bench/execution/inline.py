@@ -1,8 +1,8 @@
 """Run a cell in this process, for debugging a model: ``breakpoint()`` works, and an unforeseen exception is raised.
 
 Nothing is isolated or limited, so nothing is measured: the row shows it. A study's limits of time and memory do not
-apply here. What a cell sets for its process stays set afterwards: the threads of torch, its determinism, variables of the
-environment, the working directory on the path of modules.
+apply here. What a cell sets for its process stays set afterwards: the threads of torch, its determinism,
+variables of the environment, the working directory on the path of modules.
 """
 
 from __future__ import annotations
