@@ -170,7 +170,7 @@ def test_a_plan_whose_cells_have_no_name_is_damaged(tmp_path: Path, cells: objec
             read()
 
 
-def test_pictures_that_are_damaged_are_told(tmp_path: Path) -> None:
+def test_thumbnails_that_are_damaged_are_reported(tmp_path: Path) -> None:
     run = _run(tmp_path)
     assert run.thumbnails() == {}
     path = tmp_path / "thumbnails.parquet"
