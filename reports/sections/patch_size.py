@@ -14,7 +14,7 @@ __all__ = ["SECTION"]
 
 
 def build(page: Page) -> dict[str, Any] | None:
-    """The ViTs by the side of their patches."""
+    """The ViTs by patch size."""
     data, _ = page.data, page.translate
     wanted = ("accuracy", "train_seconds", "evaluate_seconds", "peak_ram_mib", "flops")
     shown = [column for column in columns() if column.key in wanted]

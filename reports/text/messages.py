@@ -226,9 +226,11 @@ class _Places(string.Formatter):
             return self.translate(value.replace("_", " ")) if format_spec == "word" else value
         if not isinstance(value, int | float) or format_spec in ("and", "word"):
             return str(value)
-        if format_spec == "duration":
-            return duration(value)
-        text = format(value, format_spec).replace("_", "\N{NO-BREAK SPACE}")  # the format of other languages' thousands
+        try:
+            text = duration(value) if format_spec == "duration" else format(value, format_spec)
+        except OverflowError:  # an integer that no float holds
+            return str(value)
+        text = text.replace("_", "\N{NO-BREAK SPACE}")  # the format of other languages' thousands
         return text.replace("%", "\N{NO-BREAK SPACE}%")
 
     def _joined(self, parts: list[str], format_spec: str) -> str:

@@ -1,7 +1,7 @@
 """What the run says on the claims of the study that patchbench grew out of (Borit Guitton et al. 2024).
 
 A claim is supported or contradicted only where the run holds cells that differ in nothing but what the claim is about.
-Times and memory were measured once a cell, so a difference below `reports.sections.claims.rules.NOISE` counts as none.
+Times and memory were measured once per cell, so a difference below `reports.sections.claims.rules.NOISE` is none.
 """
 
 from __future__ import annotations

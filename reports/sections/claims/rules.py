@@ -9,7 +9,7 @@ from reports.text.i18n import N_
 __all__ = ["NOISE", "Finding", "more", "outcome"]
 
 NOISE = 0.03
-"""A relative difference of a time, a memory or an energy below this counts as none: each was measured once a cell."""
+"""A relative difference of a time, a memory or an energy below this counts as none: each was measured once per cell."""
 
 Finding = tuple[str, str]
 """An outcome (supported, contradicted or not enough evidence) and the figures that it rests on."""

@@ -50,10 +50,12 @@ def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(
     labels = np.arange(400) % 2
     names = [f"{n}.png" for n in range(len(labels))]
     for run, wrong in ((first, slice(398, 400)), (again, slice(lost))):
-        said = labels.copy()
-        said[wrong] = 1 - said[wrong]
+        predicted = labels.copy()
+        predicted[wrong] = 1 - predicted[wrong]
         cell = min(run.glob("cells/*"))
-        write_predictions(cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[said], ["a", "b"])
+        write_predictions(
+            cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[predicted], ["a", "b"]
+        )
     verdicts = [cell.verdict for cell in agreement(first, again).cells]
     assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
 
@@ -62,9 +64,9 @@ def test_it_is_reported_in_spanish_too(twice: MakeTwice) -> None:
     runs = twice(2)
     (changed, lost) = sorted(runs[1].glob("cells/*"))
     labels = np.arange(8) % 2
-    said = np.eye(2, dtype=np.float32)[1 - labels]
+    predicted = np.eye(2, dtype=np.float32)[1 - labels]
     write_predictions(
-        changed / "predictions.parquet", [f"{'ab'[n % 2]}/{n:05d}.jpg" for n in range(8)], labels, said, ["a", "b"]
+        changed / "predictions.parquet", [f"{'ab'[n % 2]}/{n:05d}.jpg" for n in range(8)], labels, predicted, ["a", "b"]
     )
     (lost / "result.json").unlink()
     spanish = translator("es")

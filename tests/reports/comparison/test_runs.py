@@ -72,9 +72,9 @@ def test_slower_larger_and_broken_cells_are_reported(runs: Runs) -> None:
     error = {"kind": "x", "notice": verbatim("why <b>").model_dump()}
     _change(runs[1], "resnet50", lambda s: s.update(status="failed", error=error))
     compared = compare_runs(*runs)
-    told = _outcomes(compared, "resnet18")
-    assert told["An epoch, median"] == told["Peak RAM"] == "worse"
-    assert told["Accuracy"] == "same"
+    found = _outcomes(compared, "resnet18")
+    assert found["An epoch, median"] == found["Peak RAM"] == "worse"
+    assert found["Accuracy"] == "same"
     assert _outcomes(compared, "resnet50") == {"Status": "worse"}
     assert len(compared.regressions) == 2
     back = compare_runs(runs[1], runs[0])
@@ -139,10 +139,10 @@ def _command(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_exit_codes(runs: Runs) -> None:
     _change(runs[1], "resnet18", lambda s: s["memory"].update(peak_ram_mib=9e5))
-    told = _command("compare", *map(str, runs))
-    assert told.returncode == 0, told.stderr
-    assert "Peak RAM: " in told.stdout
-    assert "worse: beyond 10 % counts" in told.stdout
+    found = _command("compare", *map(str, runs))
+    assert found.returncode == 0, found.stderr
+    assert "Peak RAM: " in found.stdout
+    assert "worse: beyond 10 % counts" in found.stdout
     assert _command("compare", *map(str, runs), "--fail-on-regression").returncode == 1
     assert _command("compare", str(runs[0]), str(runs[0])).returncode == 2
 
@@ -167,8 +167,8 @@ def test_machines_that_are_not_known_are_not_taken_for_one(runs: Runs) -> None:
         (run / "environment.json").unlink()
     _change(runs[1], "resnet18", lambda s: s["memory"].update(peak_ram_mib=9e5))
     compared = compare_runs(*runs)
-    told = _outcomes(compared, "resnet18")
-    assert told["An epoch, median"] == told["Peak RAM"] == "unknown"
+    found = _outcomes(compared, "resnet18")
+    assert found["An epoch, median"] == found["Peak RAM"] == "unknown"
 
 
 def test_an_older_cell_outside_the_plan_does_not_hide_the_planned_one(runs: Runs) -> None:
@@ -189,5 +189,5 @@ def test_cells_that_are_missing_after_are_reported_and_no_regression(make_run: C
     compared = compare_runs(runs[0], shorter)
     assert compared.regressions == []
     assert len(compared.only_before) == 2
-    told = list(lines(compared, ENGLISH))[-1][1]
-    assert "Missing from the run after, reported but not counted: 2 of 10 cells of the run before (</script>" in told
+    found = list(lines(compared, ENGLISH))[-1][1]
+    assert "Missing from the run after, reported but not counted: 2 of 10 cells of the run before (</script>" in found

@@ -66,7 +66,7 @@ def test_a_result_that_is_damaged_is_named(make_run: Callable[..., Path]) -> Non
         render_report([run])
 
 
-def test_without_pictures_the_answers_are_still_shown(make_run: Callable[..., Path]) -> None:
+def test_without_stored_images_the_answers_are_still_shown(make_run: Callable[..., Path]) -> None:
     text = render_report([make_run(models=TWO, images=60, thumbnails=False)]).read_text(encoding="utf-8")
     assert "no image stored" in text
     assert "data:image" not in text

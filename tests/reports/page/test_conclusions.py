@@ -63,5 +63,5 @@ def test_it_says_that_one_seed_was_tested_where_there_are_more(
     for entry in load_report_data([run]).ok:
         scores.setdefault(entry.label, []).append(known(known(entry.result).metrics["accuracy"]))
     spread = max(max(found) - min(found) for found in scores.values())
-    told = f"accuracy differed by up to {spread * 100:.1f} points."
-    assert (told in sentences(run)) == (len(seeds) > 1)
+    shown = f"accuracy differed by up to {spread * 100:.1f} points."
+    assert (shown in sentences(run)) == (len(seeds) > 1)

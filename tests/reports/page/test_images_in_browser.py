@@ -70,9 +70,9 @@ def test_pointing_at_a_cell_of_the_explorer_tells_its_figures(page: Chrome) -> N
     WebDriverWait(page, 60).until(lambda driver: driver.find_elements("css selector", points))
     ActionChains(page).move_to_element(page.find_elements("css selector", points)[0]).perform()
     WebDriverWait(page, 10).until(lambda driver: driver.find_element("id", "tip").is_displayed())
-    told = page.find_element("id", "tip").text
-    assert "Accuracy: " in told
-    assert "Time to train: " in told
+    shown = page.find_element("id", "tip").text
+    assert "Accuracy: " in shown
+    assert "Time to train: " in shown
 
 
 def test_the_learning_curves_draw_one_score_of_one_model(page: Chrome) -> None:

@@ -119,9 +119,9 @@ def test_the_command_and_the_machine_are_reported(page: str) -> None:
 
 def test_the_parts_of_a_step_are_reported(page: str) -> None:
     start = page.index("<summary>Inside a training step")
-    told = page[start : page.index("</details>", start)].replace("\u202f", " ").replace("\u00a0", " ")
+    shown = page[start : page.index("</details>", start)].replace("\u202f", " ").replace("\u00a0", " ")
     for figure in (">40<", "100 ms", "5.00 %", "25.00 %", "50.00 %", "20.00 %"):
-        assert figure in told
+        assert figure in shown
 
 
 def test_synthetic_data_is_marked(make_run: Callable[..., Path], page: str) -> None:
@@ -338,7 +338,7 @@ def test_columns_that_nothing_was_measured_for_are_left_out(make_run: Callable[.
     assert ">Agreement<" in table_of(page, "inference")
 
 
-def test_seeds_are_told_apart(make_run: Callable[..., Path]) -> None:
+def test_seeds_are_distinguished(make_run: Callable[..., Path]) -> None:
     run = make_run(models=SEEDED, devices=("cpu",), seeds=(0, 1), images=60, bad={}, not_run=())
     page = render_report([run]).read_text(encoding="utf-8")
     assert page.count("vit_a_p16 · seed 0</th>") == page.count("vit_a_p16 · seed 1</th>") == 1, "in the patch section"

@@ -154,4 +154,4 @@ def test_spanish_heads_say_what_they_do_in_spanish(page: Chrome, full_run: Path,
         sort(page, head)
         assert button.get_attribute("aria-label") == "Tiempo de entrenamiento: ordenar al revés"
     page.find_element("css selector", "[data-filter=text]").send_keys("nada")
-    assert page.find_element("css selector", "#board tbody").text == "Ninguna fila cumple lo elegido."
+    assert page.find_element("css selector", "#board tbody").text == "Ninguna fila cumple los filtros."

@@ -81,7 +81,7 @@ def test_freezing_is_decided_on_pairs_of_regimes(make_run: Callable[..., Path]) 
     assert outcomes(run)["Freezing the backbone speeds up training."] == "supported"
 
 
-def test_nothing_is_said_where_the_run_holds_nothing(make_run: Callable[..., Path]) -> None:
+def test_nothing_is_claimed_where_the_run_holds_nothing(make_run: Callable[..., Path]) -> None:
     assert outcomes(make_run(models=FAST_VIT[2:], devices=("cpu",), images=80)) == {}
 
 

@@ -271,6 +271,6 @@ def test_nothing_of_the_spanish_pages_stays_english(make_run: Callable[..., Path
     seen = Shown(page).texts | Shown((tmp_path / "compare.html").read_text(encoding="utf-8")).texts
     stored = sorted(filter(ENGLISH.search, stored_in(before)), key=len, reverse=True)
     left = {text: text for text in seen if ENGLISH.search(text)}
-    for said in stored:
-        left = {text: rest.replace(said, "") for text, rest in left.items()}
+    for verbatim in stored:
+        left = {text: rest.replace(verbatim, "") for text, rest in left.items()}
     assert {text for text, rest in left.items() if ENGLISH.search(rest)} == set()

@@ -279,6 +279,9 @@ def test_other_values_than_the_words_need_are_shown_as_they_are() -> None:
     assert word(Notice.of("conflicting_pixels", names=3)) == "the same pixels carry different labels: 3"
     assert word(Notice.of("round_lost", status=2.5)) == "the round ended as 2.5"
     assert word(Notice.of("time_limit", seconds="long")) == "not done after the study's time_limit of long s"
+    huge = 10**400
+    assert word(Notice.of("time_limit", seconds=huge)) == f"not done after the study's time_limit of {huge} s"
+    assert f"would take {huge}; " in word(Notice.of("batch_too_slow", batch=1, seconds=huge, allowed=5.0))
 
 
 def test_a_text_of_the_page_is_translated() -> None:
