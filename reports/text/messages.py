@@ -143,6 +143,7 @@ _CELL: dict[str, str | Plural] = {
     "time_limit": N_("not done after the study's time_limit of {seconds:,.6g} s"),
     "memory_limit": N_("used {used:,.0f} MiB of memory, above the study's memory_limit of {mib:,.0f} MiB"),
     "memory_limit_by_kernel": N_("ended by the kernel at the study's memory_limit of {mib:,.0f} MiB"),
+    "out_of_memory": N_("out of memory"),
     "killed_by_kernel": N_("the kernel killed it because memory had run out"),
     "killed_by_signal": N_("its process was ended by {signal}"),
     "interrupted": N_("stopped by the user; run the same command again to resume"),

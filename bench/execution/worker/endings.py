@@ -36,7 +36,9 @@ def foreseen(error: Exception) -> tuple[Status, Failure] | None:
     if isinstance(error, BenchError):
         return None if is_disk_error(error) else (Status.FAILED, Failure(kind=name, notice=verbatim(message)))
     if isinstance(error, MemoryError):
-        return Status.OUT_OF_MEMORY, Failure(kind="MemoryError", notice=verbatim(message or "out of memory"))
+        return Status.OUT_OF_MEMORY, Failure(
+            kind="MemoryError", notice=verbatim(message) if message else Notice.of("out_of_memory")
+        )
     if name == "Diverged":
         return Status.DIVERGED, Failure(kind=name, notice=Notice.of("diverged", reason=message))
     if name == "ModelZooError":
