@@ -150,7 +150,6 @@ _CELL: dict[str, str | Plural] = {
     "no_result": N_("its process ended without an error and left no result"),
     "broken_outcome": N_("its outcome cannot be used: {reason}"),
     "exit_code": N_("its process ended with code {code}"),
-    "device_unavailable": N_("the device cannot be used: {reason}"),
     "round_failed": N_("the round ended as {status:word}: {reason}"),
     "round_lost": N_("the round ended as {status:word}"),
     "broken_predictions": N_("its predictions cannot be used: {reason}"),

@@ -32,7 +32,7 @@ def foreseen(error: Exception) -> tuple[Status, Failure] | None:
     """
     name, message = type(error).__name__, str(error)
     if isinstance(error, DeviceError):
-        return Status.UNAVAILABLE, Failure(kind=name, notice=Notice.of("device_unavailable", reason=message))
+        return Status.UNAVAILABLE, Failure(kind=name, notice=verbatim(message))
     if isinstance(error, BenchError):
         return None if is_disk_error(error) else (Status.FAILED, Failure(kind=name, notice=verbatim(message)))
     if isinstance(error, MemoryError):

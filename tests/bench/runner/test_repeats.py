@@ -124,7 +124,7 @@ def test_a_round_that_fails_leaves_the_result_and_is_noted(
 def test_a_run_that_is_stopped_in_a_round_resumes_with_it(
     child: Child, tmp_path: Path, order: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child(_script(order, "leave(**profile(0.01))"))
+    child(_script(order, "write_outcome(**profile(0.01))"))
     calls = []
 
     def stop(*arguments: Any) -> object:
