@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background shell ignores Ctrl-C, and so would every child
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("patchbench", deadline=None)  # a busy machine is no fault
+settings.load_profile("patchbench")
 
 
 def _given(variable: str, default: Path) -> Path | None:
