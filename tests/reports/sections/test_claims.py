@@ -129,7 +129,7 @@ def test_devices_are_compared_where_training_was_the_same(make_run: Callable[...
     assert outcomes(*runs)[claim] == "supported"
     for run, epochs in zip(runs, (20, 2), strict=True):
         rewrite(run, trained_for(epochs))
-    assert "does not hold what it takes" in answered(*runs)[claim].figures
+    assert "lacks what this needs" in answered(*runs)[claim].figures
 
 
 def trained_for(epochs: int) -> Callable[[Json], Json]:
