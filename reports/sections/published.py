@@ -67,7 +67,7 @@ def _from_matrix(matrix: list[list[int]] | None) -> dict[str, float | None]:
 
 
 def _split(row: PublishedRow, data: ReportData, _: Translator) -> str:
-    """Whether the reported test images are those of this run, as far as their number tells."""
+    """Whether the reported test images are those of this run, as far as their number shows."""
     tested, ours = _tested_images(row), data.test_images
     differ = _("no: {theirs} test images there, {ours} here")
     if tested is not None and ours is not None:

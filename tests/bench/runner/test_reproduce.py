@@ -145,8 +145,8 @@ def test_scores_are_compared_on_the_same_test_images(
     _with_answers(first, labels, then)
     _with_answers(again, labels, now)
     assert _verdicts(first, again) == [verdict]
-    told = next(iter(agreement(first, again).lines()))[1]
-    assert ("Kappa" in told) == (changed > 0)
+    reported = next(iter(agreement(first, again).lines()))[1]
+    assert ("Kappa" in reported) == (changed > 0)
 
 
 def test_a_moved_data_set_may_be_given_as_a_zip(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_best_epoch_by_validation_is_left_in_the_module(
     assert score_logits(logits, validation.labels, 3).loss == pytest.approx(best.validation.loss, abs=1e-5)
 
 
-def test_the_parts_of_every_step_are_told_apart(images: Images, model: BuiltModel, context: TrainContext) -> None:
+def test_the_parts_of_every_step_are_timed_one_by_one(images: Images, model: BuiltModel, context: TrainContext) -> None:
     spec = TrainSpec(epochs=2, batch_size=16, micro_batch=8)
     fitted = fit(model.module, images.batches(0, 40), images.batches(72, 96), spec, context)
     assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in micro-batches of 8
@@ -102,7 +102,7 @@ def test_a_loss_that_is_not_finite_ends_it(images: Images, context: TrainContext
         fit(small(name).module, images.batches(0, 48), images.batches(72, 96), spec, context)
 
 
-def test_everyone_is_told(images: Images, context: TrainContext, small: MakeModel) -> None:
+def test_everyone_is_notified(images: Images, context: TrainContext, small: MakeModel) -> None:
     epochs: list[Epoch] = []
     steps: list[tuple[int, int, int]] = []
     callbacks = TrainCallbacks(epochs.append, lambda epoch, done, count, _: steps.append((epoch, done, count)))
