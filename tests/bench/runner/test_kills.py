@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import signal
 import subprocess
@@ -16,32 +15,16 @@ import pytest
 import yaml
 
 from bench.errors import RunError
-from bench.results.run import Run, load_results
-from bench.runner.events import CellStarted, Event
+from bench.results.run import load_results
+from bench.runner.events import Event
 from bench.runner.study import run_study
 from bench.study.schema import Study
+from tests.bench.runner.run_contents import content, no_half_files, started, statuses
 
 MakeStudy = Callable[..., Study]
 Child = Callable[[str], None]
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-
-
-def _statuses(run: Run) -> list[str]:
-    return [result.status.value for result in run.results()]
-
-
-def _content(folder: Path) -> dict[str, str]:
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
-def _started(events: list[Event]) -> list[int]:
-    return [event.cell.seed for event in events if isinstance(event, CellStarted)]
-
-
-def _no_half_files(folder: Path) -> bool:
-    return not [p for p in folder.rglob(".*") if p.name != ".lock" and p.is_file()]
 
 
 STUDY = {
@@ -117,16 +100,16 @@ def test_kill_9_of_the_parent_then_resume(small_study: MakeStudy, child: Child, 
         time.sleep(0.02)
     assert _gone(pid)
     run = load_results(tmp_path / "r")
-    assert _statuses(run) == ["ok"]
+    assert statuses(run) == ["ok"]
     assert [cell.seed for cell in run.missing()] == [1, 2]
-    done = _content(run.cell_folder(run.plan()[0].id))
+    done = content(run.cell_folder(run.plan()[0].id))
     child("write_outcome()")
     events: list[Event] = []
     run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
-    assert _started(events) == [1, 2]
-    assert _statuses(run) == ["ok"] * 3
-    assert _content(run.cell_folder(run.plan()[0].id)) == done
-    assert _no_half_files(run.path)
+    assert started(events) == [1, 2]
+    assert statuses(run) == ["ok"] * 3
+    assert content(run.cell_folder(run.plan()[0].id)) == done
+    assert no_half_files(run.path)
 
 
 def test_ctrl_c_keeps_what_is_done_and_prints_how_to_resume(child: Child, tmp_path: Path) -> None:
@@ -140,13 +123,13 @@ def test_ctrl_c_keeps_what_is_done_and_prints_how_to_resume(child: Child, tmp_pa
     assert len(message.splitlines()) == 1, "one message"
     assert "Traceback" not in message
     run = load_results(tmp_path / "r")
-    assert _statuses(run) == ["ok", "interrupted"]
+    assert statuses(run) == ["ok", "interrupted"]
     assert _gone(int(mark.read_text()))
     child("write_outcome()")
     events: list[Event] = []
     run_study(Study.model_validate(STUDY), out=tmp_path / "r", on_event=events.append)
-    assert _started(events) == [1, 2]
-    assert _statuses(run) == ["ok"] * 3
+    assert started(events) == [1, 2]
+    assert statuses(run) == ["ok"] * 3
 
 
 def test_a_second_run_on_the_same_folder_is_reported(small_study: MakeStudy, tmp_path: Path) -> None:
@@ -154,10 +137,10 @@ def test_a_second_run_on_the_same_folder_is_reported(small_study: MakeStudy, tmp
     parent = _start_parent(tmp_path, HANG.format(mark=str(mark)))
     try:
         _wait_for(mark, parent)
-        before = _content(tmp_path / "r")
+        before = content(tmp_path / "r")
         with pytest.raises(RunError, match="another patchbench is writing"):
             run_study(Study.model_validate(STUDY), out=tmp_path / "r")
-        assert _content(tmp_path / "r") == before
+        assert content(tmp_path / "r") == before
         assert parent.poll() is None
     finally:
         parent.kill()
@@ -182,7 +165,7 @@ pathlib.Path.replace = replace
     child("write_outcome()")
     study = Study.model_validate({**STUDY, "seeds": [0, 1]})
     run = run_study(study, out=tmp_path / "r")
-    assert _statuses(run) == ["ok"] * 2
+    assert statuses(run) == ["ok"] * 2
     for path in run.path.rglob("*.json"):
         json.loads(path.read_text())
 

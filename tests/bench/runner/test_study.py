@@ -22,14 +22,15 @@ from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import Outcome
 from bench.execution.messages.progress import Progress
 from bench.results.notice import verbatim
-from bench.results.run import Run, load_results
+from bench.results.run import load_results
 from bench.results.schema import CellResult, Failure, Status
 from bench.results.settings import CellContext
-from bench.runner.events import CellSkipped, CellStarted, DataProgress, Event, Planned
+from bench.runner.events import CellSkipped, DataProgress, Event, Planned
 from bench.runner.folder import hold_folder
 from bench.runner.study import run_study
 from bench.stats.metrics import METRICS
 from bench.study.schema import Study
+from tests.bench.runner.run_contents import content, started, statuses
 
 MakeStudy = Callable[..., Study]
 Child = Callable[[str], None]
@@ -37,25 +38,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 
 
-def _statuses(run: Run) -> list[str]:
-    return [result.status.value for result in run.results()]
-
-
-def _content(folder: Path) -> dict[str, str]:
-    files = (p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
 def _names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def _started(events: list[Event]) -> list[int]:
-    return [event.cell.seed for event in events if isinstance(event, CellStarted)]
-
-
-def _no_half_files(folder: Path) -> bool:
-    return not [p for p in folder.rglob(".*") if p.name != ".lock" and p.is_file()]
 
 
 def test_a_run_holds_everything_and_a_second_one_starts_nothing(
@@ -64,8 +48,8 @@ def test_a_run_holds_everything_and_a_second_one_starts_nothing(
     child("write_outcome()")
     events: list[Event] = []
     run = run_study(small_study(), out=tmp_path / "r", on_event=events.append)
-    assert _statuses(run) == ["ok"] * 3
-    assert _started(events) == [0, 1, 2]
+    assert statuses(run) == ["ok"] * 3
+    assert started(events) == [0, 1, 2]
     assert isinstance(next(event for event in events if not isinstance(event, DataProgress)), Planned)
     assert run.missing() == []
     assert _names(run.path) == {
@@ -77,25 +61,25 @@ def test_a_run_holds_everything_and_a_second_one_starts_nothing(
         assert stored is not None
         assert len(stored.images) == run.dataset.splits.count("test")
     assert load_results(run.path).study == Study.model_validate(yaml.safe_load((run.path / "study.yaml").read_text()))
-    before = _content(run.path / "cells")
+    before = content(run.path / "cells")
     again: list[Event] = []
     run_study(small_study(), out=tmp_path / "r", on_event=again.append)
-    assert _started(again) == []
+    assert started(again) == []
     assert sum(isinstance(event, CellSkipped) for event in again) == 3
-    assert _content(run.path / "cells") == before
+    assert content(run.path / "cells") == before
 
 
 def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
     child("write_outcome() if seed != 1 else sys.exit('no')")
     run = run_study(small_study(), out=tmp_path / "r")
-    assert _statuses(run) == ["ok", "failed", "ok"]
+    assert statuses(run) == ["ok", "failed", "ok"]
     child("write_outcome()")
     events: list[Event] = []
     run_study(small_study(), out=tmp_path / "r", on_event=events.append)
-    assert _started(events) == []
+    assert started(events) == []
     run_study(small_study(), out=tmp_path / "r", retry="failed", on_event=events.append)
-    assert _started(events) == [1]
-    assert _statuses(run) == ["ok"] * 3
+    assert started(events) == [1]
+    assert statuses(run) == ["ok"] * 3
 
 
 def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
@@ -103,10 +87,10 @@ def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, ch
     child(missing)
     events: list[Event] = []
     run = run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r", on_event=events.append)
-    assert _statuses(run) == ["unavailable"] * 2
+    assert statuses(run) == ["unavailable"] * 2
     child("write_outcome()")
     run_study(small_study(2, devices=("cuda",)), out=tmp_path / "r")
-    assert _statuses(run) == ["ok"] * 2
+    assert statuses(run) == ["ok"] * 2
 
 
 @pytest.mark.parametrize(
@@ -141,8 +125,8 @@ def test_more_seeds_join_a_run_that_is_there(small_study: MakeStudy, child: Chil
     run_study(small_study(2), out=tmp_path / "r")
     events: list[Event] = []
     run = run_study(small_study(3), out=tmp_path / "r", on_event=events.append)
-    assert _started(events) == [2]
-    assert _statuses(run) == ["ok"] * 3
+    assert started(events) == [2]
+    assert statuses(run) == ["ok"] * 3
 
 
 @pytest.mark.parametrize(
@@ -159,17 +143,17 @@ def test_the_folder_of_another_study_is_refused_and_left_alone(
 ) -> None:
     child("write_outcome()")
     run_study(small_study(1), out=tmp_path / "r")
-    before = _content(tmp_path / "r")
+    before = content(tmp_path / "r")
     with pytest.raises(RunError, match="belongs to another study or data set"):
         run_study(small_study(1, **keys), out=tmp_path / "r")
-    assert _content(tmp_path / "r") == before
+    assert content(tmp_path / "r") == before
 
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(small_study: MakeStudy, tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"sun")
     with pytest.raises(RunError, match=r"not empty \(holiday.jpg\)"):
         run_study(small_study(1), out=tmp_path)
-    assert _content(tmp_path) == {"holiday.jpg": hashlib.sha256(b"sun").hexdigest()}
+    assert content(tmp_path) == {"holiday.jpg": hashlib.sha256(b"sun").hexdigest()}
 
 
 @pytest.mark.parametrize(
@@ -217,10 +201,10 @@ def test_a_finished_run_does_no_work_on_pixels(
         for place in ("bench.data.prepare.examine", "bench.data.prepare.cache.whole", "bench.data.prepare.cache.build"):
             patch.setattr(place, work)
         for cache in (None, tmp_path / "once"):
-            assert _statuses(run_study(study, out=tmp_path / "r", cache=cache)) == ["ok"] * 2
+            assert statuses(run_study(study, out=tmp_path / "r", cache=cache)) == ["ok"] * 2
     events: list[Event] = []
     run_study(study.model_copy(update={"seeds": (0, 1, 2)}), out=tmp_path / "r", on_event=events.append)
-    assert _started(events) == [2]
+    assert started(events) == [2]
 
 
 def _folder_of_images(folder: Path) -> dict[str, object]:
