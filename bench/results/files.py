@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +14,22 @@ from typing import Any
 
 from bench.errors import RunError
 
-__all__ = ["atomic_path", "read_json_lines", "reserve", "write_atomic"]
+__all__ = ["atomic_path", "read_json_lines", "read_regular", "reserve", "write_atomic"]
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """Return the bytes of a regular file; never waits for a pipe, and never reads more than ``largest`` bytes.
+
+    Raises OSError: it is not there, cannot be read, is a pipe, device or folder, or is larger.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"larger than {largest / 2**20:,.0f} MiB", str(path))
+    return content
 
 
 @contextmanager
