@@ -4,6 +4,7 @@ nox -s study                     the shipped study quickstart, and its report
 nox -s study -- NAME [options]   any study
 nox -s reproduce -- RUN          a stored run again, and whether it agrees
 nox -s tests lint typecheck      what a change has to pass
+nox -s fuzz                      random input at every door, for an hour
 nox -s translations              the texts of the page, in every language
 """
 
@@ -57,6 +58,13 @@ def tests(session: nox.Session) -> None:
         "--ignore=tests/benchmarks",
         *(session.posargs or ["-m", "not slow and not gpu"]),
     )
+
+
+@nox.session(venv_backend="none")
+def fuzz(session: nox.Session) -> None:
+    """Give random input to everything that reads input, for an hour; nox -s fuzz -- --seconds 60 for a minute each."""
+    shared(session)
+    session.run(str(BIN / "python"), "-m", "tests.fuzz", *(session.posargs or ["--seconds", "720"]))
 
 
 @nox.session(venv_backend="none")
