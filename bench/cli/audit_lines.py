@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from bench.cli.layout_lines import layout_line
 from bench.data.audit.findings import AuditReport
 from bench.results.dataset import AuditFindings, Dropped, DuplicateGroup
 from bench.results.duration import duration
@@ -19,6 +20,7 @@ def audit_lines(report: AuditReport) -> Iterator[str]:
     """Yield the lines; names in them are not escaped yet."""
     found = report.findings
     yield f"{report.card.name}: {found.images:,} files, {found.readable:,} readable, in {duration(report.seconds)}"
+    yield from _layout(report)
     yield from _listed("unreadable", len(found.unreadable), _reasons(found.unreadable))
     yield from _duplicates(found)
     yield from _listed("odd size or mode", found.odd_images, _reasons(found.odd))
@@ -28,6 +30,17 @@ def audit_lines(report: AuditReport) -> Iterator[str]:
     yield from _classes(found)
     for unknown in report.card.unknown:
         yield f"not known: {word(unknown)}"
+
+
+def _layout(report: AuditReport) -> Iterator[str]:
+    """The folders as they were understood: what each level is, and how many images each split and class has."""
+    if report.card.layout is None:
+        return
+    yield layout_line(report.card.layout)
+    for split, classes in report.by_split.items():
+        named = [f"{name} ({count:,})" for name, count in classes.items()]
+        more = [f"and {len(named) - _SHOWN:,} more"] if len(named) > _SHOWN else []
+        yield f"    {split or 'no split'}: {sum(classes.values()):,} files: {', '.join(named[:_SHOWN] + more)}"
 
 
 def _duplicates(found: AuditFindings) -> Iterator[str]:

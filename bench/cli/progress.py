@@ -12,6 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.layout_lines import data_line
+from bench.cli.output import printable
 from bench.execution.messages.progress import Progress
 from bench.results.duration import duration
 from bench.results.schema import CellResult, Status
@@ -109,6 +111,8 @@ class Display:
         from reports.text.messages import word
 
         self._cells = event.cells
+        if event.manifest is not None:
+            self._line(printable(data_line(event.manifest)))
         for warning in event.warnings:
             self._line(f"warning: {word(warning)}", "yellow")
         done = len(event.cells) - event.pending

@@ -174,6 +174,8 @@ def _list_cells(asked: _Asked) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from bench.cli.layout_lines import data_line
+    from bench.cli.output import printable
     from bench.cli.progress import Display
     from bench.runner.dry_run import dry_run
     from reports.text.messages import word
@@ -182,6 +184,7 @@ def _list_cells(asked: _Asked) -> None:
     with Display() as display:
         found = dry_run(asked.load(), out=asked.out, retry=asked.retry, on_event=display)
     console = Console(highlight=False)
+    console.print(Text(printable(data_line(found.prepared.manifest))), soft_wrap=True)
     for warning in found.prepared.manifest.warnings:
         console.print(Text(f"warning: {word(warning)}", style="yellow"), soft_wrap=True)
     for cell in found.prepared.cells:

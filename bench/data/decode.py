@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from bench.data.foreign_formats import by_content
 from bench.errors import DataError
 from bench.results.notice import Notice
 
@@ -106,6 +107,8 @@ def decode_full(data: bytes, name: str) -> Decoded:
         try:
             return _decode(data, name)
         except UnidentifiedImageError as error:
+            if foreign := by_content(data):
+                raise ImageError(f"{name}: {foreign.reason}", foreign.notice) from error
             message = f"{name}: not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"
             raise ImageError(message, Notice.of("not_an_image")) from error
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -8,7 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import PIL
 from PIL import features
@@ -17,12 +17,14 @@ from bench.data.audit.findings import find, find_leaks
 from bench.data.audit.scan import ImageInfo, Stage, examine
 from bench.data.audit.scan_cache import load_facts, save_facts
 from bench.data.cache_dir import cache_folder
+from bench.data.foreign_formats import by_suffix
 from bench.data.pixels import cache
 from bench.data.pixels.stage import compact, new_stage
 from bench.data.sources import open_source
 from bench.data.sources.base import Sample, Source
 from bench.data.split.assign import SPLITS, split, split_hash
 from bench.data.split.csv_file import read_split
+from bench.data.split.scarce import Causes
 from bench.data.split.subset import SHOWN, drop_bad, subset, units
 from bench.errors import DataError
 from bench.results.dataset import AuditFindings, DatasetManifest, Dropped, Split
@@ -145,10 +147,11 @@ def _given_splits(source: Source, spec: SplitSpec) -> tuple[dict[str, Split], Sp
     method = spec.wanted
     official = {record.name: record.split for record in source.records if record.split is not None}
     if method == "auto":
-        method = "official" if official else "stratified"
+        grouped = any(record.group is not None for record in source.records)
+        method = "official" if official else "grouped" if grouped else "stratified"
     if method == "official" and not official:
         raise DataError(
-            f"{source.card.path or source.card.name}: brings no split of its own; use split.method: stratified"
+            f"{source.card.path or source.card.name}: brings no split of its own; use split.method=stratified"
         )
     if method == "file" and spec.file is not None:
         return _check_file(read_split(spec.file), source, spec.file), method
@@ -202,7 +205,7 @@ def _choose(
         dropped += [Dropped(name=name, notice=Notice.of("not_in_split_file")) for name in unlisted]
         out.update(unlisted)
     records = [record for record in source.records if record.name not in out]
-    _check_classes(source, records)
+    _check_classes(source, records, facts)
     limited_from = None
     if dataset.limit is not None and dataset.limit < len(records):
         limited_from = len(records)
@@ -215,28 +218,64 @@ def _choose(
         )
         records = [records[row] for row in rows]
     groups = _groups(records, spec)
-    together, warnings = units([record.name for record in records], groups, findings, policy)
-    splits = split(
-        [record.name for record in records], [record.label for record in records], together, spec, method, given
+    names, labels = [record.name for record in records], [record.label for record in records]
+    together, near, warnings = units(names, groups, findings, policy)
+    causes = Causes(
+        near=near,
+        copies=_copies(source, dropped),
+        grouped=any(group is not None for group in groups),
+        limited=limited_from is not None,
     )
+    splits = split(names, labels, together, spec, method, given, causes)
+    _check_groups(groups, splits)
     return _Chosen(records, splits, findings, dropped, warnings, limited_from)
 
 
-def _check_classes(source: Source, records: Sequence[Sample]) -> None:
-    """Raise where a class of the source has no usable image left."""
+def _copies(source: Source, dropped: Sequence[Dropped]) -> Counter[str]:
+    """How many exact duplicates of each class were left out."""
+    label = {record.name: record.label for record in source.records}
+    return Counter(label[entry.name] for entry in dropped if entry.notice.code == "duplicate_of")
+
+
+def _check_groups(groups: Sequence[str | None], splits: Sequence[Split]) -> None:
+    """Raise where a split that was given divides a group that the study names."""
+    first: dict[str, Split] = {}
+    for group, own in zip(groups, splits, strict=True):
+        if group is not None and first.setdefault(group, own) != own:
+            raise DataError(
+                f"The split that was given divides the group {group!r}: it has images for {first[group]} and for {own}. "
+                "Correct the split, divide all images anew with split.method=stratified (groups stay whole), or write "
+                "* in place of {group} in dataset.layout where it names no groups"
+            )
+
+
+def _check_classes(source: Source, records: Sequence[Sample], facts: Sequence[ImageInfo]) -> None:
+    """Raise where a class of the source has no usable image left, with the reason of the first that cannot be used."""
     left = {record.label for record in records}
     empty = sorted(({record.label for record in source.records} | set(source.empty)) - left - {""})
     if empty:
-        aside = _ignored_hint(*source.ignored[0]) if source.ignored else ""
         raise DataError(
-            f"{source.card.path or source.card.name}: the class {empty[0]!r} has no image that can be used; add "
-            f"images, or remove the class{aside}"
+            f"{source.card.path or source.card.name}: the class {empty[0]!r} has no image that can be used; "
+            f"{_why_empty(empty[0], source, facts)}add images, or remove the class"
         )
 
 
+def _why_empty(label: str, source: Source, facts: Sequence[ImageInfo]) -> str:
+    """What is wrong with the first file of a class."""
+    inside = {record.name for record in source.records if record.label == label}
+    for fact in facts:
+        if fact.name in inside and fact.error:
+            return f"{fact.name}: {fact.error}; "
+    if inside:
+        return "all of its images were left out, as copies of others or for contradicting labels; "
+    aside = [entry for entry in source.ignored if label in PurePosixPath(entry[0]).parts] or source.ignored
+    return f"{_ignored_hint(*aside[0])}; " if aside else ""
+
+
 def _ignored_hint(name: str, notice: Notice) -> str:
-    reason = _ASIDE.get(notice.code, "patchbench data audit prints why")
-    return f"; {name} was not taken for an image ({reason})"
+    foreign = by_suffix(name) if notice.code == "foreign_format" else None
+    reason = foreign.reason if foreign else _ASIDE.get(notice.code, "patchbench data audit prints why")
+    return f"{name} was not taken for an image ({reason})"
 
 
 def _groups(records: Sequence[Sample], spec: SplitSpec) -> list[str | None]:
@@ -248,7 +287,7 @@ def _groups(records: Sequence[Sample], spec: SplitSpec) -> list[str | None]:
             )
         return [record.group for record in records]
     if spec.group is None:
-        return [None] * len(records)
+        return [record.group for record in records]
     pattern = re.compile(spec.group)
     groups: list[str | None] = []
     for record in records:

@@ -20,6 +20,7 @@ __all__ = [
     "DatasetManifest",
     "Dropped",
     "DuplicateGroup",
+    "FoundLayout",
     "NearPair",
     "Split",
 ]
@@ -195,6 +196,17 @@ class DatasetManifest(Stored):
         return parse_json(text, where, cls, upgrade_dataset, advice="Run the study again in a new folder.")
 
 
+class FoundLayout(Stored):
+    """Which folder of a data set is the split, the class and the group of an image."""
+
+    pattern: str
+    """A level for each folder on the way to an image: ``{split}/{class}/*``; see ``dataset.layout``."""
+    given: bool = False
+    """Whether the study gives it; else it was found in the folders."""
+    inside: str = ""
+    """The folders, below the data set's path, that the pattern begins in; empty where it is that path itself."""
+
+
 class DataCard(Stored):
     """Where a data set comes from, and what is not known of it."""
 
@@ -214,6 +226,8 @@ class DataCard(Stored):
     """Whether the images are made by a program and not photographed."""
     unknown: tuple[Notice, ...] = ()
     """What is not known of the set and would matter."""
+    layout: FoundLayout | None = None
+    """How its images lie in folders; None where they do not, and in runs of before."""
 
     @field_validator("name", "path", mode="before")
     @classmethod

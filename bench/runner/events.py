@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bench.execution.messages.progress import Progress
+from bench.results.dataset import DatasetManifest
 from bench.results.notice import Notice
 from bench.results.run import Run
 from bench.results.schema import CellResult
@@ -58,6 +59,8 @@ class Planned:
     run: Run
     warnings: tuple[Notice, ...]
     """Of the data."""
+    manifest: DatasetManifest | None = None
+    """The data as it was understood."""
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def run_study(
         due = find_due(run, prepared, retry)
         needed = [cell for cell in prepared.cells if cell.id in due.cells | due.rounds]
         arrays = pixel_arrays(prepared, needed, cache, notify)
-        notify(Planned(prepared.cells, len(due.cells), run, tuple(prepared.manifest.warnings)))
+        notify(Planned(prepared.cells, len(due.cells), run, tuple(prepared.manifest.warnings), prepared.manifest))
         _Cells(run, prepared, runs_cells, arrays, notify).run_all(due)
     return run
 

@@ -13,12 +13,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from bench.errors import StudyError
 from bench.registry import registry
+from bench.study.layout import Layout
 
 __all__ = ["DatasetSpec", "DuplicatePolicy", "SplitMethod", "SplitSpec"]
 
 SplitMethod = Literal["auto", "stratified", "grouped", "kfold", "file", "official"]
 
 LARGEST_SIDE = 4096
+
+
+_ONLY_FOR = {
+    "labels": "a csv source takes a list of labels",
+    "layout": "folders and zips (folder, zip, pbc) have a layout",
+    "zip_encoding": "a zip (zip, pbc) has names in an encoding",
+}
 
 
 def _is_stored(info: ValidationInfo) -> bool:
@@ -33,6 +41,19 @@ def _known_source(name: str, info: ValidationInfo) -> str:
         return registry("sources").check(name)
     except StudyError as error:
         raise ValueError(str(error)) from error
+
+
+def _readable_layout(pattern: str) -> str:
+    return str(Layout.parse(pattern))
+
+
+def _text_encoding(name: str) -> str:
+    try:
+        if b"a".decode(name) == "a":
+            return name
+    except (LookupError, ValueError):
+        pass
+    raise ValueError(f"{name!r} is no encoding of names that Python knows; for example cp866, gbk, shift_jis, cp1252")
 
 
 class _Frozen(BaseModel):
@@ -91,6 +112,12 @@ class DatasetSpec(_Frozen):
     """For ``csv``: the column with ``train``, ``validation`` or ``test``, where the file fixes the split."""
     labels: list[str] | None = None
     """For ``csv``: the labels that are allowed, when others are a mistake."""
+    layout: Annotated[str, AfterValidator(_readable_layout)] | None = None
+    """For folders and zips: which folder on the way to an image is what, such as ``{split}/{class}/{group}/*``: a role,
+    ``*`` or a folder's name for each level, and ``*`` or ``**`` (at any depth below) for the images. Left out, it is
+    found where there is one way only to read the folders (docs/data.md)."""
+    zip_encoding: Annotated[str, AfterValidator(_text_encoding)] | None = None
+    """For zips: the encoding of names that the zip marks as none and that are not UTF-8, such as ``gbk``."""
     duplicates: DuplicatePolicy = DuplicatePolicy()
     """What happens to duplicates."""
 
@@ -111,8 +138,9 @@ class DatasetSpec(_Frozen):
         if _is_stored(info):
             return self
         kind = registry("sources").load(self.kind)
-        if self.labels is not None and not kind.takes_labels:
-            raise ValueError(f"labels: only a csv source takes a list of labels, and this one is {self.kind}")
+        for key, who in _ONLY_FOR.items():
+            if getattr(self, key) is not None and key not in kind.takes:
+                raise ValueError(f"{key}: only {who}, and this one is {self.kind}")
         if self.labels is not None and len(set(self.labels)) < 2:
             raise ValueError("labels: name at least two different labels")
         kind.check(self)
@@ -172,7 +200,10 @@ class SplitSpec(_Frozen):
         if self.folds is not None and self.fold >= self.folds:
             raise ValueError(f"fold: there are {self.folds} folds, numbered 0 to {self.folds - 1}, not {self.fold}")
         if self.method == "grouped" and self.group is None and self.group_column is None:
-            raise ValueError("group: method 'grouped' needs group (a regular expression) or group_column")
+            raise ValueError(
+                "group: method 'grouped' needs group (a regular expression) or group_column; for a {group} in "
+                "dataset.layout leave method out"
+            )
         grouping = self.group is not None or self.group_column is not None
         if grouping and self.method not in ("auto", "grouped", "kfold"):
             raise ValueError(f"group: method {self.method!r} does not use groups; use 'grouped' or 'kfold'")

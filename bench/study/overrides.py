@@ -17,10 +17,16 @@ from bench.study.yaml_lines import Location, StrictLoader, kind_of
 __all__ = ["assign", "point_at_data", "split_setting"]
 
 
+_AS_TYPED = ("dataset.layout",)
+"""Texts that begin with what YAML takes for a mapping or an alias: ``{class}/*``, ``*/{class}/*``."""
+
+
 def split_setting(setting: str) -> tuple[list[str], Any]:
     key, equals, raw = setting.partition("=")
     if not equals or not key.strip():
         raise StudyError(f"--set {setting!r}: write key=value, for example --set train.epochs=5.")
+    if key.strip() in _AS_TYPED and raw[:1] not in ("'", '"'):
+        return key.strip().split("."), raw.strip()
     try:
         return key.strip().split("."), yaml.load(raw, StrictLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:

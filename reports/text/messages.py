@@ -61,6 +61,12 @@ _DATA: dict[str, str | Plural] = {
     "split_without_labels": N_(
         "None of the {count:,} images of its {split} split has a label; the split was left out."
     ),
+    "zip_names_guessed": Plural(
+        "The encoding of {count:,} name in the zip is not known, such as {name}: it was read as code page 437. Set "
+        "dataset.zip_encoding (gbk, shift_jis, cp866, cp1252 ...) if it looks wrong.",
+        "The encoding of {count:,} names in the zip is not known, such as {name}: they were read as code page 437. Set "
+        "dataset.zip_encoding (gbk, shift_jis, cp866, cp1252 ...) if it looks wrong.",
+    ),
     "hub_license": N_("License and citation: see the page of the data set."),
     "duplicate_of": N_("a duplicate of {name}"),
     "conflicting_pixels": N_("the same pixels carry different labels: {names:and}"),
@@ -80,6 +86,18 @@ _FILES: dict[str, str | Plural] = {
     "suffix_unknown": N_("its name does not end like an image's"),
     "hidden_folder": N_("it lies in a hidden folder"),
     "outside_class_folders": N_("it lies in no class folder"),
+    "outside_layout": N_("it does not lie as {layout} says"),
+    "system_folder": N_("it lies in a folder that a system keeps for itself"),
+    "foreign_format": N_("{format} is not read: {cure}"),
+    "convert_photo": N_("convert it to PNG or JPEG, for example with ImageMagick: magick mogrify -format png FILES"),
+    "convert_raw": N_("develop it to 8-bit PNG or TIFF, for example with darktable-cli or rawpy"),
+    "convert_dicom": N_("export it as PNG with the right window, for example with dcm2pnm or pydicom"),
+    "convert_volume": N_("export its slices as PNG, for example with nibabel or ITK"),
+    "extract_frames": N_("take its frames out as PNG, for example with ffmpeg"),
+    "unpack_first": N_("unpack it first"),
+    "fetch_lfs": N_("fetch the file itself with git lfs pull"),
+    "download_again": N_("download the image again; a page or an error message was saved in its place"),
+    "zip_method_unknown": N_("compressed with {method}, which is not read; make the zip again with the method deflate"),
     "link_to_listed": N_("a link to a folder that is listed already"),
     "broken_link": N_("a broken link"),
     "not_regular_file": N_("not a regular file"),

@@ -33,6 +33,8 @@ class AuditReport:
     """What was found."""
     seconds: float
     """Seconds that it took."""
+    by_split: Mapping[str, Mapping[str, int]]
+    """Files taken for images, by official split (empty where there is none) and class."""
 
 
 def audit(
@@ -63,7 +65,16 @@ def audit(
 
     facts = examine(source.reader, names, progress=notify)
     findings = find(source, facts, near_threshold=spec.duplicates.near_threshold)
-    return AuditReport(source.card, findings, time.perf_counter() - start)
+    return AuditReport(source.card, findings, time.perf_counter() - start, _by_split(source))
+
+
+def _by_split(source: Source) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in source.records:
+        counts[record.split or ""][record.label] += 1
+    return {
+        split: dict(sorted(counts[split].items())) for split in ("train", "validation", "test", "") if counts[split]
+    }
 
 
 def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> AuditFindings:

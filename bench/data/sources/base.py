@@ -6,7 +6,7 @@ import stat
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bench.errors import DataError
@@ -25,23 +25,11 @@ __all__ = [
     "SourceKind",
     "check_classes",
     "check_path",
-    "is_litter",
     "path_of",
-    "split_named",
 ]
 
 MAX_FILE_BYTES = 256 * 2**20
 """A single image file larger than this is refused."""
-
-_SPLITS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 class Reader(Protocol):
@@ -114,8 +102,8 @@ class SourceKind:
     """A path that ends like this, in lower case, is of this kind where the study names none."""
     chooses_classes: bool = False
     """Whether ``classes`` chooses how the images are labeled, and is not a number of classes to be checked."""
-    takes_labels: bool = False
-    """Whether ``labels``, the list of what is allowed, is of use."""
+    takes: tuple[str, ...] = ()
+    """Those of ``labels``, ``layout`` and ``zip_encoding`` that a study may give for it."""
     dropped_by_data: tuple[str, ...] = ()
     """Keys of the study's data set that ``--data PATH`` drops, so that the kind is guessed from that path."""
 
@@ -125,21 +113,6 @@ def path_of(spec: DatasetSpec, hint: str = "") -> Path:
     if spec.path is None:
         raise DataError(f"The data set ({spec.kind}) has no path: give --data PATH, or dataset.path in the study{hint}")
     return spec.path.expanduser()
-
-
-def is_litter(path: PurePosixPath) -> bool:
-    """Whether ``path`` is what operating systems leave behind, which is not reported."""
-    name = path.name
-    return (
-        "__MACOSX" in path.parts
-        or name.startswith("._")
-        or name.lower() in {".ds_store", "thumbs.db", "desktop.ini", ".gitkeep", ".gitignore"}
-    )
-
-
-def split_named(word: str) -> Split | None:
-    """Return the split that ``word`` names (``val`` is ``validation``), or None."""
-    return _SPLITS.get(word.strip().lower())
 
 
 def check_path(path: Path) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.sources.base import Sample, Source, SourceKind, path_of, split_named
+from bench.data.sources.base import Sample, Source, SourceKind, path_of
 from bench.data.sources.folder import FolderReader
+from bench.data.sources.split_names import split_named
 from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard
 
@@ -153,4 +154,4 @@ def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None
     return open_csv(path_of(spec), spec, group_column)
 
 
-CSV = SourceKind(help="A CSV that lists images and their labels.", open=_open, suffixes=(".csv",), takes_labels=True)
+CSV = SourceKind(help="A CSV that lists images and their labels.", open=_open, suffixes=(".csv",), takes=("labels",))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
-from bench.data.sources.class_folders import label_by_folder
+from bench.data.sources.listing import list_images
 from bench.errors import DataError
 from bench.results.dataset import DataCard
 from bench.results.notice import Notice
@@ -48,11 +48,16 @@ def read_file(path: Path, name: str) -> bytes:
     return data
 
 
-def open_folder(path: Path) -> Source:
+def open_folder(path: Path, layout: str | None = None) -> Source:
     """List the images of a folder of class folders.
 
+    Args:
+        path: the folder.
+        layout: which level of folders is what, found where it is left out.
+
     Raises:
-        DataError: there is no such folder, it cannot be read, or it holds no class folders with images.
+        DataError: there is no such folder, it cannot be read, it holds no class folders with images, or its folders
+            could be read in several ways.
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such folder; check the path given with --data or dataset.path")
@@ -74,11 +79,11 @@ def open_folder(path: Path) -> Source:
             continue
         files.append(relative)
         digest.update(f"{relative}\0{info.st_size}\0{info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    listing = label_by_folder(files, str(path), folders)
+    listing = list_images(files, str(path), folders, layout)
     return Source(
         records=tuple(record for _, record in listing.images),
         reader=FolderReader(str(path.resolve()), {record.name: inner for inner, record in listing.images}),
-        card=DataCard(name=path.resolve().name, source="folder", path=str(path)),
+        card=DataCard(name=path.resolve().name, source="folder", path=str(path), layout=listing.layout),
         stamp=digest.hexdigest(),
         ignored=tuple(listing.ignored + odd),
         empty=tuple(listing.empty),
@@ -115,7 +120,12 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None, bool]]:
 
 
 def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
-    return open_folder(path_of(spec))
+    return open_folder(path_of(spec), spec.layout)
 
 
-FOLDER = SourceKind(help="A folder of class folders.", open=_open, dropped_by_data=("source",))
+FOLDER = SourceKind(
+    help="A folder of class folders.",
+    open=_open,
+    takes=("layout", "zip_encoding"),  # the study of a zip runs on the unpacked folder too
+    dropped_by_data=("source",),
+)

@@ -42,7 +42,7 @@ def open_hub(kind: str, name: str, cache_dir: Path | None) -> Source:
     path = fetched_folder("hub", file, cache_dir) / file
     if not path.exists():
         _export(kind, name, path)
-    source = open_zip(path)
+    source = open_zip(path, "{split}/{class}/*")  # as the export writes it, whatever the classes are called
     with zipfile.ZipFile(path) as archive:
         left_out = map(_left_out, archive.comment.decode("utf-8").splitlines())
     url = f"https://huggingface.co/datasets/{name}" if kind == "huggingface" else None

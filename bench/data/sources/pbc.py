@@ -41,17 +41,19 @@ PBC_CITATION = (
 PBC_LICENSE = "CC BY 4.0"
 
 
-def open_pbc(path: Path, classes: int = 8) -> Source:
+def open_pbc(path: Path, classes: int = 8, layout: str | None = None, encoding: str | None = None) -> Source:
     """List the images of the PBC set, or of a part of it, from a folder or a zip.
 
     Args:
         path: the archive as it was downloaded, or a folder.
         classes: 8 labels from the folders, or 13 from the prefixes of the file names.
+        layout: as for any folder.
+        encoding: as for any zip.
 
     Raises:
         DataError: what :func:`open_zip` or :func:`open_folder` raise, or the folders are not those of PBC.
     """
-    source = open_folder(path) if path.is_dir() else open_zip(path)
+    source = open_folder(path, layout) if path.is_dir() else open_zip(path, layout, encoding)
     strange = sorted({record.label for record in source.records} - set(FOLDERS))
     if strange:
         raise DataError(
@@ -68,7 +70,8 @@ def open_pbc(path: Path, classes: int = 8) -> Source:
         license=PBC_LICENSE,
         citation=PBC_CITATION,
         url="https://data.mendeley.com/datasets/snkd93bnjr/1",
-        unknown=(Notice.of("patient_unknown"),),
+        unknown=(*source.card.unknown, Notice.of("patient_unknown")),
+        layout=source.card.layout,
     )
     return dataclasses.replace(source, records=records, card=card)
 
@@ -80,7 +83,8 @@ def _prefix(record: Sample) -> str:
 
 
 def _open(spec: DatasetSpec, *, cache_dir: Path | None, group_column: str | None) -> Source:  # noqa: ARG001
-    return open_pbc(path_of(spec, "; `patchbench data fetch pbc` prints where to get it"), spec.classes or len(FOLDERS))
+    path = path_of(spec, "; `patchbench data fetch pbc` prints where to get it")
+    return open_pbc(path, spec.classes or len(FOLDERS), spec.layout, spec.zip_encoding)
 
 
 def _check(spec: DatasetSpec) -> None:
@@ -96,4 +100,5 @@ PBC = SourceKind(
     open=_open,
     check=_check,
     chooses_classes=True,
+    takes=("layout", "zip_encoding"),
 )

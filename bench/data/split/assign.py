@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.split.scarce import Causes
 from bench.errors import DataError
 from bench.results.dataset import Split
 from bench.study.dataset import SplitMethod, SplitSpec
 
-__all__ = ["SPLITS", "check_splits", "shares", "split", "split_hash"]
+__all__ = ["SPLITS", "shares", "split", "split_hash"]
 
 SPLITS: tuple[Split, Split, Split] = ("train", "validation", "test")
 
@@ -30,6 +31,7 @@ def split(
     spec: SplitSpec,
     method: SplitMethod,
     given: Mapping[str, Split] | None = None,
+    causes: Causes | None = None,
 ) -> list[Split]:
     """Return the split of every image.
 
@@ -41,23 +43,25 @@ def split(
         method: one of the methods, not ``auto``.
         given: the splits for the methods ``file`` and ``official``. Where they know no validation, it is taken
             from the training images.
+        causes: what made images fewer before, for messages.
 
     Raises:
         DataError: there are too few images or groups, or a class is missing in a split.
     """
+    causes = causes or Causes()
     if method in ("file", "official"):
         splits = _given_splits(names, given or {}, method)
         if "validation" not in splits:
             splits = _with_validation(labels, units, splits, spec)
     else:
-        _check_enough(labels, units)
+        _check_enough(labels, units, causes)
         if method == "grouped":
             splits = _grouped(labels, units, spec)
         elif method == "kfold":
             splits = _folded(labels, units, spec)
         else:
             splits = _stratified(labels, units, spec)
-    check_splits(labels, splits, method)
+    _check_splits(labels, splits, method, causes)
     return splits
 
 
@@ -69,27 +73,43 @@ def split_hash(names: Sequence[str], splits: Sequence[Split]) -> str:
     return digest.hexdigest()
 
 
-def check_splits(labels: Sequence[str], splits: Sequence[Split], method: str) -> None:
+def _check_splits(labels: Sequence[str], splits: Sequence[Split], method: str, causes: Causes) -> None:
     """Raise a DataError where there are not two classes, or a class has no image in a split."""
     classes = sorted(set(labels))
     _check_two(classes)
+    if method in ("file", "official"):
+        _check_given(splits, method)
     held = set(zip(labels, splits, strict=True))
     for label in classes:
         for own in SPLITS:
             if (label, own) not in held:
+                in_file = "Correct the split file. " if method == "file" else ""
                 raise DataError(
-                    f"The {method} split leaves the class {label!r} without images for {own}; every class needs "
-                    f"some in each of train, validation and test. {_ADVICE.get(method, _ADVICE['stratified'])}"
+                    f"The {method} split leaves the class {label!r}{causes.of(label, labels)} without images for "
+                    f"{own}; every class needs some in each of train, validation and test. {in_file}"
+                    f"{_ADVICE.get(method, '')}{causes.advice(labels, [label])}"
                 )
 
 
+def _check_given(splits: Sequence[Split], method: str) -> None:
+    """Raise a DataError where a split that a file or the data set brings lacks a whole part."""
+    missing = [own for own in ("train", "test") if own not in splits]
+    if missing:
+        brought = ", ".join(own for own in SPLITS if own in splits)
+        source = "The split file names" if method == "file" else "The data set brings"
+        raise DataError(
+            f"{source} images for {brought}, and none for {' and '.join(missing)}. Add them, or divide all images "
+            "anew into train, validation and test with split.method=stratified"
+        )
+
+
 _ADVICE = {
-    "stratified": "Add images, or raise split.test and split.validation",
-    "grouped": "Its groups are too few or too large: use a finer group, other fractions or another split.seed",
-    "kfold": "Use fewer folds, another split.seed, or add images",
-    "file": "Correct the split file",
-    "official": "Raise dataset.limit, or use split.method: stratified",
+    "stratified": "Raise split.test and split.validation, ",
+    "grouped": "Its groups are too few or too large: use other fractions or another split.seed, ",
+    "kfold": "Use fewer folds (split.folds), another split.seed, ",
+    "official": "Divide all images anew with split.method=stratified, ",
 }
+"""What to do first where a class is missing in a split."""
 
 
 def shares(counts: Sequence[int], fractions: Sequence[float]) -> list[list[int]]:
@@ -133,18 +153,22 @@ def _most_common(rows: Sequence[int], labels: Sequence[str]) -> str:
 def _check_two(classes: Sequence[str]) -> None:
     if len(classes) < 2:
         only = f"only the class {classes[0]!r}" if classes else "no images that can be used"
-        raise DataError(f"The data set has {only}; a classifier needs two classes or more, each with images")
+        raise DataError(
+            f"The data set has {only}; a classifier needs two classes or more, each with images. Give the folder that "
+            "holds the class folders, or name another level of folders as the class (dataset.layout, docs/data.md)"
+        )
 
 
-def _check_enough(labels: Sequence[str], units: Sequence[int]) -> None:
+def _check_enough(labels: Sequence[str], units: Sequence[int], causes: Causes) -> None:
     classes = sorted(set(labels))
     _check_two(classes)
     held = Counter(label for label, _ in set(zip(labels, units, strict=True)))
-    few = [f"{label!r} has {held[label]}" for label in classes if held[label] < len(SPLITS)]
+    few = [label for label in classes if held[label] < len(SPLITS)]
     if few:
+        named = [f"{label!r} has {held[label]}{causes.of(label, labels)}" for label in few[:8]]
         raise DataError(
             f"Too few images: every class needs at least {len(SPLITS)} that do not belong together (for train, "
-            f"validation and test), but {', '.join(few[:8])}; add images, raise dataset.limit or leave the class out"
+            f"validation and test), but {', '.join(named)}; {causes.advice(labels, few)}"
         )
 
 

@@ -6,7 +6,8 @@ import csv
 import io
 from pathlib import Path
 
-from bench.data.sources.base import check_path, split_named
+from bench.data.sources.base import check_path
+from bench.data.sources.split_names import split_named
 from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest, Split
 from bench.results.files import write_atomic

@@ -49,8 +49,8 @@ def _with_labels(group: DuplicateGroup) -> tuple[Notice, ...]:
 
 def units(
     names: Sequence[str], groups: Sequence[str | None], findings: AuditFindings, policy: DuplicatePolicy
-) -> tuple[list[int], list[Notice]]:
-    """Return a number for every image, the same for images that must not be divided, and warnings.
+) -> tuple[list[int], frozenset[int], list[Notice]]:
+    """Return a number for every image, the same for images that must not be divided; which look alike; warnings.
 
     Args:
         names: the images in use.
@@ -69,12 +69,8 @@ def units(
         inside = [row[name] for name in found.names if name in row]
         if keep:
             pairs += [(inside[0], other) for other in inside[1:]]
-    warnings: list[Notice] = []
-    if policy.near == "same_side":
-        near, warning = _near_pairs(row, findings)
-        pairs += near
-        warnings += warning
-    return join(len(names), pairs), warnings
+    near, warnings = _near_pairs(row, findings) if policy.near == "same_side" else ([], [])
+    return join(len(names), pairs + near), frozenset(index for pair in near for index in pair), warnings
 
 
 def _near_pairs(row: Mapping[str, int], findings: AuditFindings) -> tuple[list[tuple[int, int]], list[Notice]]:
