@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.dataset_options import Fields, build_spec, takes_dataset
+from bench.cli.dataset_options import Fields, Settings, build_spec, takes_dataset, with_settings
+from bench.cli.layout_lines import data_line
 from bench.cli.output import printable
 
 __all__ = ["data_app"]
@@ -24,6 +25,7 @@ def audit(
         int | None, typer.Option(help="Near duplicates: at most so many of the 64 bits of the hash differ (4).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+    set_: Settings = None,
 ) -> None:
     """Report what is wrong with a data set: unreadable files, duplicates, contradicting labels, what would leak."""
     from rich.console import Console
@@ -36,11 +38,13 @@ def audit(
     from bench.study.dataset import DatasetSpec
 
     policy = None if near is None else {"near_threshold": near}
-    spec = build_spec(DatasetSpec, **dataset, duplicates=policy)
+    wanted = with_settings(set_, dataset={**dataset, "duplicates": policy})
+    spec = build_spec(DatasetSpec, **wanted["dataset"])
     with Display(Console(stderr=True, highlight=False)) as display:
         report = findings.audit(spec, progress=data_progress(display))
     if as_json:
         facts = {"card": report.card.model_dump(mode="json"), "findings": report.findings.model_dump(mode="json")}
+        facts["by_split"] = {split or "none": dict(counts) for split, counts in report.by_split.items()}
         print(json.dumps({**facts, "seconds": round(report.seconds, 3)}, indent=1, ensure_ascii=False))
         return
     console = Console(highlight=False)
@@ -62,6 +66,10 @@ def split(
     ] = None,
     folds: Annotated[int | None, typer.Option(help="k-fold: how many folds.")] = None,
     fold: Annotated[int, typer.Option(help="k-fold: which fold is the test, from 0.")] = 0,
+    method: Annotated[
+        str | None, typer.Option(help="stratified, grouped, kfold or official; chosen by what there is.")
+    ] = None,
+    set_: Settings = None,
 ) -> None:
     """Write the split that a study would use as a CSV: name, label, split."""
     from rich.console import Console
@@ -73,12 +81,13 @@ def split(
     from bench.study.dataset import DatasetSpec, SplitSpec
     from reports.text.messages import word
 
-    spec = build_spec(DatasetSpec, **dataset)
-    grouping = {"group": group, "group_column": group_column}
-    wanted = build_spec(SplitSpec, test=test, validation=validation, seed=seed, folds=folds, fold=fold, **grouping)
+    shares = {"test": test, "validation": validation, "seed": seed, "folds": folds, "fold": fold, "method": method}
+    given = with_settings(set_, dataset=dataset, split={**shares, "group": group, "group_column": group_column})
+    spec, wanted = build_spec(DatasetSpec, **given["dataset"]), build_spec(SplitSpec, **given["split"])
     with Display(Console(stderr=True, highlight=False)) as display:
         manifest = prepare(spec, wanted, progress=data_progress(display))
     write_split(manifest, out)
+    print(printable(data_line(manifest)))
     for warning in manifest.warnings:
         print(printable(f"warning: {word(warning)}"))
     splits = ", ".join(f"{len(manifest.rows(name))} {name}" for name in ("train", "validation", "test"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, TypeVar
@@ -11,9 +11,9 @@ from typing import Annotated, Any, Concatenate, TypeVar
 import typer
 
 from bench.data.sources import SOURCES
-from bench.errors import StudyError
+from bench.errors import StudyError, nearest
 
-__all__ = ["Fields", "build_spec", "takes_dataset"]
+__all__ = ["Fields", "Settings", "build_spec", "takes_dataset", "with_settings"]
 
 Fields = dict[str, Any]
 """Fields of a data set's specification, as they were given."""
@@ -37,11 +37,23 @@ def _fields(
     label_column: Annotated[
         str | None, typer.Option(help="For a CSV: the column with the labels, where it is not label.")
     ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="For a folder or zip: which level of folders is what, such as '{split}/{class}/{group}/*'; found "
+            "where it is left out (docs/data.md).",
+        ),
+    ] = None,
+    zip_encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For a zip whose names are not UTF-8: their encoding, such as gbk."),
+    ] = None,
 ) -> Fields:
     from bench.study.schema import absolute
 
     given = {"source": source, "classes": classes, "path_column": path_column, "label_column": label_column}
-    return {"path": absolute(path, Path.cwd()), **given}
+    return {"path": absolute(path, Path.cwd()), **given, "layout": layout, "zip_encoding": zip_encoding}
 
 
 def takes_dataset(command: Callable[Concatenate[Fields, ...], None]) -> Callable[..., None]:
@@ -60,6 +72,38 @@ def takes_dataset(command: Callable[Concatenate[Fields, ...], None]) -> Callable
     return with_options
 
 
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Any key of a study's dataset: --set dataset.duplicates.near=report."
+    ),
+]
+
+
+def with_settings(settings: Sequence[str] | None, **given: Fields) -> dict[str, Fields]:
+    """Return the fields of each part of a study with what ``--set`` changes in them.
+
+    Args:
+        settings: ``key=value``, with a dotted key that begins with the name of a part.
+        given: the fields of each part, None where they were not given.
+
+    Raises:
+        StudyError: a setting is no ``key=value``, or is of another part.
+    """
+    from bench.study.overrides import assign, split_setting
+
+    tree: dict[str, Any] = {
+        part: {key: value for key, value in fields.items() if value is not None} for part, fields in given.items()
+    }
+    for setting in settings or ():
+        key, value = split_setting(setting)
+        if key[0] not in tree or len(key) < 2:
+            allowed = " or ".join(f"{part}.KEY" for part in tree)
+            raise StudyError(f"--set {setting[:80]!r}: this command has no such key. It takes {allowed}.")
+        assign(tree, key, value)
+    return tree
+
+
 def build_spec(kind: type[_Spec], **given: Any) -> _Spec:
     """Return a pydantic model of what was given (not None).
 
@@ -74,4 +118,7 @@ def build_spec(kind: type[_Spec], **given: Any) -> _Spec:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            known = getattr(kind, "model_fields", {})
+            message = f"unknown key.{nearest(str(first['loc'][-1]), known)} There are {', '.join(known)}"
         raise StudyError(f"{key + ': ' if key else ''}{message}") from error

@@ -243,7 +243,7 @@ def _check_groups(groups: Sequence[str | None], splits: Sequence[Split]) -> None
     for group, own in zip(groups, splits, strict=True):
         if group is not None and first.setdefault(group, own) != own:
             raise DataError(
-                f"The split that was given divides the group {group!r}: it has images for {first[group]} and for {own}. "
+                f"The split that was given divides the group {group!r}: it has images for {first[group]} and {own}. "
                 "Correct the split, divide all images anew with split.method=stratified (groups stay whole), or write "
                 "* in place of {group} in dataset.layout where it names no groups"
             )

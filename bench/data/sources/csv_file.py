@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.foreign_formats import by_suffix
 from bench.data.sources.base import Sample, Source, SourceKind, path_of
+from bench.data.sources.csv_labels import is_missing, same_numbers
+from bench.data.sources.csv_paths import PathFinder
 from bench.data.sources.folder import FolderReader
 from bench.data.sources.split_names import split_named
+from bench.data.sources.table_text import read_table_text, wrong_separator
 from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard
 
@@ -50,10 +54,10 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
     if not lines:
         raise DataError(f"{path}: no images are listed; each line after the header names an image and its label")
     folder = path.resolve().parent
-    _check(lines, path, folder, spec)
+    files = _check(lines, path, folder, spec)
     digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
     for line in lines:
-        info = (folder / line.name).stat()
+        info = (folder / files[line.name]).stat()
         digest.update(f"{line.name}\0{line.label}\0{info.st_size}\0{info.st_mtime_ns}\n".encode())
     records = [
         Sample(
@@ -67,21 +71,14 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
     records.sort(key=lambda record: record.name)
     return Source(
         records=tuple(records),
-        reader=FolderReader(str(folder), {line.name: line.name for line in lines}),
+        reader=FolderReader(str(folder), files),
         card=DataCard(name=path.stem, source="csv", path=str(path)),
         stamp=digest.hexdigest(),
     )
 
 
 def _read(path: Path, spec: DatasetSpec, group_column: str | None) -> Iterator[_Line]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file; check the path given with --data or dataset.path") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text; save the table as CSV with UTF-8 encoding") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    text = read_table_text(path, "CSV", "there is no such file; check the path given with --data or dataset.path")
     rows = csv.DictReader(io.StringIO(text, newline=""))
     try:
         columns = list(rows.fieldnames or ())
@@ -95,7 +92,7 @@ def _read(path: Path, spec: DatasetSpec, group_column: str | None) -> Iterator[_
             raise DataError(f"{path}: has the column {doubled[0]!r} twice; rename or delete one of them")
         for column in (spec.path_column, spec.label_column, spec.split_column, group_column):
             if column is not None and column not in columns:
-                hint = nearest(column, columns) or (" Separate the columns with commas." if ";" in text[:200] else "")
+                hint = wrong_separator(columns) or nearest(column, columns)
                 raise DataError(f"{path}: has no column {column!r}, only {', '.join(map(repr, columns))}.{hint}")
         for row in rows:
             cells = {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
@@ -112,16 +109,37 @@ def _read(path: Path, spec: DatasetSpec, group_column: str | None) -> Iterator[_
         raise DataError(f"{path}, line {rows.line_num}: not a readable CSV: {error}") from error
 
 
-def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> None:
+def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> dict[str, str]:
+    """Refuse faulty lines; return the file of each name, as it is called in its folder."""
     blank = [f"line {line.number}" for line in lines if not line.name or not line.label]
     _refuse(path, "have no path or no label", blank, "fill them in or delete the lines")
+    _check_labels(lines, path, spec)
+    if spec.split_column is not None:
+        strange = [f"line {line.number} ({line.split!r})" for line in lines if split_named(line.split) is None]
+        _refuse(path, "have a split that is none of train, validation and test", strange, "correct them")
+    foreign = [(line, found) for line in lines if (found := by_suffix(line.name))]
+    _refuse(
+        path,
+        "name a file of a format that is not read",
+        [f"line {line.number} ({line.name})" for line, _ in foreign],
+        "; ".join(dict.fromkeys(found.reason for _, found in foreign)),
+    )
+    finder = PathFinder(folder)
+    found_files = {line.name: finder.find(line.name) for line in lines}
+    missing = [f"line {line.number} ({line.name})" for line in lines if found_files[line.name] is None]
+    _refuse(path, f"name a file that is not there (looked for in {folder})", missing, "correct the paths")
+    files = {name: file for name, file in found_files.items() if file is not None}
     first: dict[str, int] = {}
     twice = [
-        f"line {line.number} ({line.name}, first in line {first[posixpath.normpath(line.name)]})"
+        f"line {line.number} ({line.name}, first in line {first[posixpath.normpath(files[line.name])]})"
         for line in lines
-        if first.setdefault(posixpath.normpath(line.name), line.number) != line.number
+        if first.setdefault(posixpath.normpath(files[line.name]), line.number) != line.number
     ]
     _refuse(path, "name an image that was listed before", twice, "list each image once")
+    return files
+
+
+def _check_labels(lines: list[_Line], path: Path, spec: DatasetSpec) -> None:
     if spec.labels is not None:
         allowed = set(spec.labels)
         unknown = [
@@ -130,18 +148,15 @@ def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> N
             if line.label not in allowed
         ]
         _refuse(path, f"have a label that is none of {', '.join(spec.labels)}", unknown, "correct them")
-    if spec.split_column is not None:
-        strange = [f"line {line.number} ({line.split!r})" for line in lines if split_named(line.split) is None]
-        _refuse(path, "have a split that is none of train, validation and test", strange, "correct them")
-    missing = [f"line {line.number} ({line.name})" for line in lines if not _is_file(folder / line.name)]
-    _refuse(path, f"name a file that is not there (looked for in {folder})", missing, "correct the paths")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file system takes
-        return False
+        return
+    none = [f"line {line.number} ({line.label!r})" for line in lines if is_missing(line.label)]
+    advice = "fill them in, delete the lines, or name all labels in dataset.labels where this is one of them"
+    _refuse(path, "have a label that stands for a missing value", none, advice)
+    if alike := same_numbers({line.label for line in lines}):
+        raise DataError(
+            f"{path}: the labels {' and '.join(map(repr, alike[0]))} are the same number and would be different "
+            "classes; write the number in one way, or name all labels in dataset.labels where both are meant"
+        )
 
 
 def _refuse(path: Path, what: str, faults: list[str], advice: str) -> None:

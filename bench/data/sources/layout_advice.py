@@ -24,7 +24,7 @@ def advice(images: Mapping[tuple[str, ...], int]) -> str:
     """Say what to set for each way to read the folders; ``images``: how many lie in each."""
     ways = [f"{str(layout)!r} for the classes {shown(classes)}" for layout, classes in _ways(images)]
     return (
-        "To decide, set dataset.layout (patchbench data --layout PATTERN, patchbench run --set dataset.layout=PATTERN), "
+        "To decide, set dataset.layout (patchbench data --layout PATTERN, run --set dataset.layout=PATTERN), "
         f"in quotes: {', or '.join(ways)}. {{group}} in place of a * keeps the images of such a folder in one split; "
         "images that lie otherwise are left out (docs/data.md)"
     )

@@ -60,22 +60,21 @@ def list_images(paths: Iterable[str], where: str, folders: Iterable[str] = (), l
     if not images:
         raise DataError(_nothing_found(where, ignored))
     root = _common_root([path.parent for path in images])
-    names = {path: _normal(str(path.relative_to(root))) for path in images}
-    _check_names(names, where)
-    folders = [PurePosixPath(folder) for folder in folders]
+    all_folders = [PurePosixPath(folder) for folder in folders]
     if layout is None:
-        found, base = _found(images, root, folders, where), root
+        found, base = _found(images, root, all_folders, where), root
     else:
         found, base = _given(Layout.parse(layout), images, root, where)
-    taken = {path: _record(path, names[path], base, found) for path in images}
+    taken = {path: _record(path, root, base, found) for path in images}
     records = sorted(((str(path), record) for path, record in taken.items() if record), key=lambda pair: pair[1].name)
     check_classes((record.label for _, record in records), where)
+    _check_names(records, where)
     notice = Notice.of("outside_class_folders") if layout is None else Notice.of("outside_layout", layout=str(found))
     ignored += [(str(path), notice) for path, record in taken.items() if record is None]
     return Listing(
         records,
         sorted(ignored, key=lambda pair: pair[0]),
-        _empty({PurePosixPath(path) for path, _ in records}, folders, base, found),
+        _empty({PurePosixPath(path) for path, _ in records}, all_folders, base, found),
         FoundLayout(pattern=str(found), given=layout is not None, inside=_normal(str(base)) if base.parts else ""),
     )
 
@@ -150,12 +149,12 @@ def _roles(path: PurePosixPath, base: PurePosixPath, layout: Layout) -> dict[str
     return None if roles is None or (SPLIT in roles and split_meant(roles[SPLIT]) is None) else roles
 
 
-def _record(path: PurePosixPath, name: str, base: PurePosixPath, layout: Layout) -> Sample | None:
+def _record(path: PurePosixPath, root: PurePosixPath, base: PurePosixPath, layout: Layout) -> Sample | None:
     roles = _roles(path, base, layout)
     if roles is None:
         return None
     split = split_meant(roles[SPLIT]) if SPLIT in roles else None
-    return Sample(name=name, label=roles[CLASS], split=split, group=roles.get(GROUP))
+    return Sample(name=_normal(str(path.relative_to(root))), label=roles[CLASS], split=split, group=roles.get(GROUP))
 
 
 def _empty(images: set[PurePosixPath], folders: list[PurePosixPath], base: PurePosixPath, layout: Layout) -> list[str]:
@@ -185,12 +184,11 @@ def _normal(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _check_names(names: dict[PurePosixPath, str], where: str) -> None:
-    ordered = sorted(names.items(), key=lambda pair: pair[1])
-    for (one, name), (other, following) in pairwise(ordered):
-        if name == following:
+def _check_names(records: list[tuple[str, Sample]], where: str) -> None:
+    for (one, record), (other, following) in pairwise(records):
+        if record.name == following.name:
             raise DataError(
-                f"{where}: the files {str(one)!a} and {str(other)!a} differ only in accent encoding; rename one of them"
+                f"{where}: the files {one!a} and {other!a} differ only in accent encoding; rename one of them"
             )
 
 

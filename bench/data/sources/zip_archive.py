@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
 from bench.data.sources.listing import list_images
 from bench.data.sources.litter import is_litter
-from bench.data.sources.zip_names import decoded_name, is_folder, plain_path
+from bench.data.sources.zip_names import decoded_name, encoding_of_names, is_folder, is_guessed, plain_path
 from bench.errors import DataError
 from bench.results.dataset import DataCard
 from bench.results.notice import Notice
@@ -163,12 +163,13 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
         ) from error
 
 
-def _entries(infos: list[zipfile.ZipInfo], path: Path, encoding: str | None) -> tuple[list[_Entry], list[str]]:
+def _entries(infos: list[zipfile.ZipInfo], path: Path, given: str | None) -> tuple[list[_Entry], list[str]]:
     """The files by their plain paths, and the paths of the folders."""
     files: dict[str, _Entry] = {}
     folders: set[str] = set()
+    encoding = encoding_of_names(infos, given)
     for info in infos:
-        name, guessed = decoded_name(info, encoding)
+        name = decoded_name(info, encoding)
         plain = plain_path(name)
         if plain is None:
             raise DataError(
@@ -177,7 +178,7 @@ def _entries(infos: list[zipfile.ZipInfo], path: Path, encoding: str | None) -> 
         if is_folder(name, info):
             folders.add(plain)
             continue
-        if (first := files.setdefault(plain, _Entry(plain, info, guessed))).info is not info:
+        if (first := files.setdefault(plain, _Entry(plain, info, is_guessed(info, encoding)))).info is not info:
             both = (
                 f" (as {first.info.filename!r} and {info.filename!r})" if first.info.filename != info.filename else ""
             )

@@ -7,44 +7,68 @@ import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 
 from bench.errors import DataError
 
-__all__ = ["decoded_name", "is_folder", "plain_path"]
+__all__ = ["UNKNOWN", "decoded_name", "encoding_of_names", "is_folder", "is_guessed", "plain_path"]
+
+UNKNOWN = "cp437"
+"""What names are read with where nothing tells their encoding: code page 437, as the format's first version has it."""
 
 _SAYS_UTF8 = 0x800
 _UNICODE_PATH = 0x7075
 _DOS_FOLDER = 0x10
 
 
-def decoded_name(info: zipfile.ZipInfo, encoding: str | None) -> tuple[str, bool]:
-    """Return an entry's name, and whether its encoding had to be guessed.
+def encoding_of_names(infos: Iterable[zipfile.ZipInfo], given: str | None) -> str:
+    """Return the encoding of the names of which the zip states none, the same for all of them.
 
-    What the zip states counts (its flag for UTF-8, Info-ZIP's field for a name in Unicode); then ``encoding``; then
-    UTF-8, where the name is valid in it; then code page 437, as the format's first version has it.
+    That is ``given``; else UTF-8, where all these names are valid in it; else `UNKNOWN`.
+    """
+    unmarked = (_raw(info) for info in infos if _stated(info) is None)
+    return given or ("utf-8" if all(map(_is_utf8, unmarked)) else UNKNOWN)
+
+
+def decoded_name(info: zipfile.ZipInfo, encoding: str) -> str:
+    """Return an entry's name: what the zip states (its flag for UTF-8, Info-ZIP's field), else by ``encoding``.
 
     Raises:
         DataError: the name is not valid in ``encoding``.
     """
-    if info.flag_bits & _SAYS_UTF8:
-        return info.orig_filename, False
-    raw = info.orig_filename.encode("cp437")
-    stated = _unicode_path(info.extra, raw)
+    stated = _stated(info)
     if stated is not None:
-        return stated, False
-    if raw.isascii():
-        return raw.decode("ascii"), False
-    if encoding is not None:
-        try:
-            return raw.decode(encoding), False
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"dataset.zip_encoding {encoding!r}: the zip's name {raw!r} is not valid in it; name another encoding"
-            ) from error
+        return stated
     try:
-        return raw.decode("utf-8"), False
+        return _raw(info).decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"dataset.zip_encoding {encoding!r}: the zip's name {_raw(info)!r} is not valid in it; name another encoding"
+        ) from error
+
+
+def is_guessed(info: zipfile.ZipInfo, encoding: str) -> bool:
+    """Whether an entry's name may read otherwise, for want of any statement about its encoding."""
+    return encoding == UNKNOWN and _stated(info) is None
+
+
+def _stated(info: zipfile.ZipInfo) -> str | None:
+    if info.flag_bits & _SAYS_UTF8:
+        return info.orig_filename
+    raw = _raw(info)
+    return raw.decode("ascii") if raw.isascii() else _unicode_path(info.extra, raw)
+
+
+def _raw(info: zipfile.ZipInfo) -> bytes:
+    return info.orig_filename.encode("cp437")  # which zipfile decodes all names with that are not marked
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
     except UnicodeDecodeError:
-        return info.orig_filename, True
+        return False
+    return True
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str | None:

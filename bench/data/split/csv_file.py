@@ -8,15 +8,12 @@ from pathlib import Path
 
 from bench.data.sources.base import check_path
 from bench.data.sources.split_names import split_named
+from bench.data.sources.table_text import read_table_text, wrong_separator
 from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest, Split
 from bench.results.files import write_atomic
 
 __all__ = ["read_split", "write_split"]
-
-
-_LARGEST_FILE = 512 * 2**20
-"""Some five million images; a larger file is another one, and reading it would only fill the memory."""
 
 
 def write_split(manifest: DatasetManifest, path: Path) -> None:
@@ -42,24 +39,15 @@ def read_split(path: Path) -> dict[str, Split]:
         DataError: it is not there, is no such CSV, names an unknown split, or an image twice.
     """
     check_path(path.expanduser())
-    try:
-        size = path.expanduser().stat().st_size
-        if size > _LARGEST_FILE:
-            raise DataError(
-                f"{path}: {size / 2**20:,.0f} MiB, and a split file has {_LARGEST_FILE >> 20} MiB at most; it needs "
-                "only the columns name and split"
-            )
-        text = path.expanduser().read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such split file; check split.file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the split file cannot be read as UTF-8 text: {error}") from error
+    text = read_table_text(path.expanduser(), "split file", "there is no such split file; check split.file")
     splits: dict[str, Split] = {}
     rows = csv.DictReader(io.StringIO(text, newline=""))
     try:
-        if not {"name", "split"} <= set(rows.fieldnames or ()):
+        columns = list(rows.fieldnames or ())
+        if not {"name", "split"} <= set(columns):
             raise DataError(
-                f"{path}: a split file has the columns name and split; this one has {list(rows.fieldnames or ())}"
+                f"{path}: a split file has the columns name and split; this one has {columns[:12]}."
+                f"{wrong_separator(columns)}"
             )
         for row in rows:
             name, word = row["name"] or "", row["split"] or ""
