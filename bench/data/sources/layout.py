@@ -117,7 +117,7 @@ def _too_deep(images: Mapping[Folders, int], names: list[list[str]]) -> str:
     for folders in images:
         above[folders[-1]].add(folders[-2])
     levels = "; ".join(f"{shown(level)}" for level in names)
-    again = [name for name, parents in above.items() if len(parents) > 1]
+    again = sorted(name for name, parents in above.items() if len(parents) > 1)
     how = f", and {shown(again[:1])} is there more than once" if again else ""
     return (
         f"images lie {len(names)} folders deep ({levels}){how}: each could be the class, or a group such as a patient."

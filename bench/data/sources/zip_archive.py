@@ -178,7 +178,9 @@ def _entries(infos: list[zipfile.ZipInfo], path: Path, given: str | None) -> tup
         if is_folder(name, info):
             folders.add(plain)
             continue
-        if (first := files.setdefault(plain, _Entry(plain, info, is_guessed(info, encoding)))).info is not info:
+        if (
+            first := files.setdefault(plain, _Entry(plain, info, given is None and is_guessed(info, encoding)))
+        ).info is not info:
             both = (
                 f" (as {first.info.filename!r} and {info.filename!r})" if first.info.filename != info.filename else ""
             )

@@ -43,7 +43,7 @@ def decoded_name(info: zipfile.ZipInfo, encoding: str) -> str:
         return _raw(info).decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"dataset.zip_encoding {encoding!r}: the zip's name {_raw(info)!r} is not valid in it; name another encoding"
+            f"dataset.zip_encoding {encoding!r}: the zip's name {_raw(info)!r} is not valid in it; name another"
         ) from error
 
 
@@ -56,7 +56,7 @@ def _stated(info: zipfile.ZipInfo) -> str | None:
     if info.flag_bits & _SAYS_UTF8:
         return info.orig_filename
     raw = _raw(info)
-    return raw.decode("ascii") if raw.isascii() else _unicode_path(info.extra, raw)
+    return _unicode_path(info.extra, raw) or (raw.decode("ascii") if raw.isascii() else None)
 
 
 def _raw(info: zipfile.ZipInfo) -> bytes:
