@@ -9,18 +9,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from bench.data.decode import decode, resize
 from bench.data.pixels.cache import load_pixels
 from bench.data.pixels.thumbnails import make_thumbnails
 from bench.data.prepare import pixels, pixels_path, prepare
 from bench.data.sources import open_source
+from bench.data.sources.synthetic.traits import KINDS
 from bench.data.split.csv_file import read_split, write_split
 from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest
 from bench.results.notice import Notice
 from bench.results.thumbnails import read_thumbnails
 from bench.study.dataset import DatasetSpec, DuplicatePolicy, SplitSpec
+from tests.bench.data.conftest import encoded
 
 MakeFolder = Callable[..., Path]
 
@@ -256,3 +259,103 @@ def test_another_decoder_has_a_pixel_cache_of_its_own(
     monkeypatch.setattr("PIL.__version__", "0.0.1")
     assert prepare(spec, cache_dir=tmp_path).fingerprint == manifest.fingerprint
     assert pixels_path(manifest, spec, 16, tmp_path) != ours
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1", r"bad/0\.jpg: HEIC is not read: convert it"),
+        (b"", r"bad/0\.jpg: the file is empty"),
+        (b"x", r"bad/0\.jpg: not an image"),
+    ],
+)
+def test_a_class_that_is_refused_comes_with_the_reason(make_folder: MakeFolder, content: bytes, reason: str) -> None:
+    root = make_folder()
+    (root / "bad").mkdir()
+    for index in range(3):
+        (root / "bad" / f"{index}.jpg").write_bytes(content)
+    with pytest.raises(DataError, match=f"the class 'bad' has no image that can be used; {reason}"):
+        prepare(DatasetSpec(path=root, image_size=16))
+
+
+def test_a_class_of_photos_that_are_not_read_comes_with_the_cure(make_folder: MakeFolder) -> None:
+    root = make_folder()
+    (root / "bad").mkdir()
+    (root / "bad" / "0.heic").write_bytes(b"x")
+    (root / "blue cell" / "notes.txt").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"'bad' has no image .*bad/0\.heic was not taken .*HEIC is not read: convert"):
+        prepare(DatasetSpec(path=root, image_size=16))
+
+
+@pytest.mark.parametrize("method", ["auto", "stratified", "kfold"])
+def test_groups_of_a_layout_are_never_divided(tmp_path: Path, method: str) -> None:
+    for label, kind in zip("ab", KINDS, strict=False):
+        for patient in range(8):
+            folder = tmp_path / "set" / label / f"patient {label}{patient}"
+            folder.mkdir(parents=True)
+            for index in range(3):
+                (folder / f"{index}.png").write_bytes(encoded(100 * patient + index + 1000 * ord(label), kind))
+    spec = DatasetSpec(path=tmp_path / "set", image_size=16, layout="{class}/{group}/*")
+    manifest = prepare(spec, SplitSpec.model_validate({"method": method, "folds": 4 if method == "kfold" else None}))
+    assert manifest.split_method == ("grouped" if method == "auto" else method)
+    assert manifest.classes == ["a", "b"]
+    held = {(name.split("/")[1], own) for name, own in zip(manifest.names, manifest.splits, strict=True)}
+    assert len(held) == 16
+
+
+def test_an_official_split_that_divides_a_group_is_refused(make_folder: MakeFolder) -> None:
+    root = make_folder(2, ("train/a/1", "train/b/2", "val/a/3", "val/b/4", "test/a/5", "test/b/2"))
+    spec = DatasetSpec(path=root, image_size=16, layout="{split}/{class}/{group}/*")
+    with pytest.raises(DataError, match=r"divides the group '2': it has images for test and train\."):
+        prepare(spec)
+
+
+@pytest.mark.parametrize("folders", [("train", "val"), ("val", "test")])
+def test_a_data_set_without_train_or_test_is_offered_a_split(make_folder: MakeFolder, folders: tuple[str, str]) -> None:
+    root = make_folder(6, tuple(f"{own}/{label}" for own in folders for label in "ab"))
+    spec = DatasetSpec(path=root, image_size=16)
+    missing = "test" if "test" not in folders else "train"
+    with pytest.raises(
+        DataError, match=rf"none for {missing}\. Add them, or .* with split\.method=stratified"
+    ) as refused:
+        prepare(spec)
+    assert "limit" not in str(refused.value)
+    anew = prepare(spec, SplitSpec(method="stratified"))
+    assert set(anew.splits) == {"train", "validation", "test"}
+
+
+def _from_one_camera(root: Path, label: str, count: int) -> None:
+    """Pictures that differ in what no perceptual hash sees."""
+    base = np.random.default_rng(5).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    (root / label).mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        pixels = base.copy()
+        pixels[index, index] ^= 3
+        Image.fromarray(pixels).save(root / label / f"{index:03d}.png")
+
+
+def test_near_duplicates_are_named_where_they_leave_a_class_too_small(make_folder: MakeFolder) -> None:
+    root = make_folder(20)
+    _from_one_camera(root, "fixed", 40)
+    spec = DatasetSpec(path=root, image_size=16)
+    with pytest.raises(
+        DataError, match=r"'fixed' has 1 \(40 of its 40 images look alike \(near duplicates\)"
+    ) as refused:
+        prepare(spec)
+    assert "set dataset.duplicates.near=report" in str(refused.value)
+    assert "dataset.limit" not in str(refused.value)
+    assert prepare(spec.model_copy(update={"duplicates": DuplicatePolicy(near="report")}))
+
+
+def test_copies_are_named_where_they_leave_a_class_too_small(make_folder: MakeFolder) -> None:
+    root = make_folder(8)
+    (root / "copied").mkdir()
+    for index in range(9):
+        (root / "copied" / f"{index}.png").write_bytes(encoded(77, KINDS[3]))
+    with pytest.raises(DataError, match=r"'copied' has 1 \(8 exact duplicates were left out\); add images or leave"):
+        prepare(DatasetSpec(path=root, image_size=16))
+
+
+def test_one_class_says_what_to_do(make_folder: MakeFolder) -> None:
+    with pytest.raises(DataError, match=r"only the class 'a'.*Give the folder that holds the class folders"):
+        prepare(DatasetSpec(path=make_folder(6, ("a",)), image_size=16))
