@@ -9,22 +9,41 @@ from bench.results.notice import Notice
 
 __all__ = ["CURES", "ForeignFormat", "by_content", "by_suffix"]
 
+
+@dataclass(frozen=True, slots=True)
+class Cure:
+    """What to do about a file that is not read."""
+
+    text: str
+    """For an error message."""
+    notice: Notice
+    """The same for the record of the run."""
+
+
 CURES = {
-    "convert_photo": "convert it to PNG or JPEG, for example with ImageMagick: magick mogrify -format png FILES",
-    "convert_raw": "develop it to 8-bit PNG or TIFF, for example with darktable-cli or rawpy",
-    "convert_dicom": "export it as PNG with the right window, for example with dcm2pnm or pydicom",
-    "convert_volume": "export its slices as PNG, for example with nibabel or ITK",
-    "extract_frames": "take its frames out as PNG, for example with ffmpeg",
-    "unpack_first": "unpack it first",
-    "fetch_lfs": "fetch the file itself with git lfs pull",
-    "download_again": "download the image again; a page or an error message was saved in its place",
+    "convert_photo": Cure(
+        "convert it to PNG or JPEG, for example with ImageMagick: magick mogrify -format png FILES",
+        Notice.of("convert_photo"),
+    ),
+    "convert_raw": Cure(
+        "develop it to 8-bit PNG or TIFF, for example with darktable-cli or rawpy", Notice.of("convert_raw")
+    ),
+    "convert_dicom": Cure(
+        "export it as PNG with the right window, for example with dcm2pnm or pydicom", Notice.of("convert_dicom")
+    ),
+    "convert_volume": Cure("export its slices as PNG, for example with nibabel or ITK", Notice.of("convert_volume")),
+    "extract_frames": Cure("take its frames out as PNG, for example with ffmpeg", Notice.of("extract_frames")),
+    "unpack_first": Cure("unpack it first", Notice.of("unpack_first")),
+    "fetch_lfs": Cure("fetch the file itself with git lfs pull", Notice.of("fetch_lfs")),
+    "download_again": Cure(
+        "download the image again; a page or an error message was saved in its place", Notice.of("download_again")
+    ),
 }
-"""What to do, by the code of the notice that says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignFormat:
-    """A format by its name, and the code of what to do about it."""
+    """A format by its name, and the key of what to do about it."""
 
     name: str
     cure: str
@@ -32,12 +51,12 @@ class ForeignFormat:
     @property
     def reason(self) -> str:
         """Why the file is not read and what to do, for an error message."""
-        return f"{self.name} is not read: {CURES[self.cure]}"
+        return f"{self.name} is not read: {CURES[self.cure].text}"
 
     @property
     def notice(self) -> Notice:
         """The same for the record of the run."""
-        return Notice.of("foreign_format", format=self.name, cure=Notice.of(self.cure))
+        return Notice.of("foreign_format", format=self.name, cure=CURES[self.cure].notice)
 
 
 _SUFFIXES = {

@@ -41,6 +41,7 @@ def _card_rows(data: ReportData, _: Translator) -> list[tuple[str, str]]:
         (N_("Name"), card.name),
         (N_("Source"), dataset.source),
         (N_("Kind"), _("synthetic: made by a program") if data.is_synthetic else None),
+        (N_("Folders"), card.layout.pattern if card.layout else None),
         (N_("Used"), text.format(used=len(dataset.names), all=dataset.limited_from)),
         (N_("License"), card.license),
         (N_("Cite"), card.citation),

@@ -125,3 +125,101 @@ def test_an_unknown_source_gets_the_nearest(tmp_path: Path) -> None:
         assert refused.returncode == 2
         assert "source: unknown source 'foldr'; choose from folder, zip, pbc" in refused.stderr
         assert "Did you mean 'folder'?" in refused.stderr
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Path:
+    """Images of two classes, each with four patients."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "nested"
+    for label in ("benign", "malignant"):
+        for patient in range(4):
+            folder = root / label / f"patient_{label[0]}{patient}"
+            folder.mkdir(parents=True)
+            for index in range(3):
+                Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(folder / f"{index}.png")
+    return root
+
+
+def test_folders_that_could_be_read_in_several_ways_are_refused_and_a_setting_decides(
+    nested: Path, tmp_path: Path
+) -> None:
+    for command in ("audit", "split"):
+        refused = _data(command, nested, cwd=tmp_path)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "'{class}/*/*' for the classes 'benign', 'malignant'" in refused.stderr
+    by_option = _data("audit", nested, "--layout", "{class}/{group}/*", cwd=tmp_path)
+    by_setting = _data("audit", nested, "--set", "dataset.layout={class}/{group}/*", cwd=tmp_path)
+    for done in (by_option, by_setting):
+        assert done.returncode == 0, done.stderr
+        assert (
+            "layout {class}/{group}/* (as dataset.layout says)\n    no split: 24 files: benign (12), malignant (12)\n"
+            in done.stdout
+        )
+    split = _data("split", nested, "--layout", "{class}/{group}/*", cwd=tmp_path)
+    assert split.returncode == 0, split.stderr
+    assert "2 classes: benign (12), malignant (12); grouped split: " in split.stdout
+    with (tmp_path / "split.csv").open(newline="") as file:
+        held = {(Path(row["name"]).parent.name, row["split"]) for row in csv.DictReader(file)}
+    assert len(held) == 8
+
+
+def test_an_audit_prints_the_tree_of_an_official_split(images: Path, tmp_path: Path) -> None:
+    root = tmp_path / "official"
+    for split in ("train", "val"):
+        shutil.copytree(images, root / "inner" / split)
+    done = _data("audit", root, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "layout {split}/{class}/* in inner (found; dataset.layout sets another)\n"
+        "    train: 20 files: \\x1b[31mred (10), a\\nb (10)\n"
+        "    validation: 20 files: \\x1b[31mred (10), a\\nb (10)\n"
+    ) in done.stdout
+    output = json.loads(_data("audit", root, "--json", cwd=tmp_path).stdout)
+    assert output["card"]["layout"] == {"pattern": "{split}/{class}/*", "given": False, "inside": "inner"}
+    assert output["by_split"]["train"] == {"a\nb": 10, "\x1b[31mred": 10}
+
+
+def test_advice_can_be_followed_where_it_is_given(images: Path, tmp_path: Path) -> None:
+    root = tmp_path / "official"
+    for number, split in enumerate(("train", "val")):
+        for label, name in (("a\nb", "a"), ("\x1b[31mred", "b")):
+            (root / split / name).mkdir(parents=True)
+            for file in sorted((images / label).iterdir())[number * 5 : number * 5 + 5]:
+                shutil.copy(file, root / split / name)
+    refused = _data("split", root, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "none for test" in refused.stderr
+    assert "split.method=stratified" in refused.stderr
+    for advice in (("--set", "split.method=stratified"), ("--method", "stratified")):
+        done = _data("split", root, *advice, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "method stratified" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train.epochs=3", "It takes dataset.KEY or split.KEY"),
+        ("dataset.layuot=x", "Did you mean 'layout'?"),
+        ("dataset.layout=wrong", "must end with the images"),
+        ("dataset.zip_encoding=klingon", "is no encoding of names"),
+        ("split", "write key=value"),
+    ],
+)
+def test_settings_of_no_data_set_are_refused(images: Path, tmp_path: Path, setting: str, message: str) -> None:
+    refused = _data("split", images, "--set", setting, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert message in refused.stderr
+
+
+def test_a_run_says_in_a_line_how_it_understood_the_data(images: Path, tmp_path: Path) -> None:
+    (images / "a\nb").rename(images / "blue")
+    settings = ["--set", "models=[resnet18]", "--set", "dataset.image_size=32", "--set", "dataset.layout={class}/*"]
+    command = [sys.executable, "-m", "bench", "run", "vit-vs-cnn", "--data", os.fspath(images), *settings, "--dry-run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "data: layout {class}/* (as dataset.layout says); 2 classes: \\x1b[31mred (10), blue (10); stratified split: "
+        "14 train, 2 validation, 4 test\n"
+    ) in done.stdout

@@ -26,7 +26,7 @@ def _packed(path: Path, method: int) -> Path:
     return path
 
 
-def _member(data: bytes) -> int:
+def _member(data: bytearray) -> int:
     """Where the packed bytes of the first member begin."""
     length, extra = struct.unpack_from("<HH", data, 26)
     return 30 + int(length) + int(extra)
