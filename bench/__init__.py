@@ -11,10 +11,11 @@ Nothing here imports torch: models run in child processes.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # without typing: `python -m bench` comes by here before it sets its path right
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from bench.errors import BenchError
     from bench.results.run import Run, load_results
     from bench.results.schema import CellResult, Status
@@ -56,4 +57,6 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that ``import bench`` is instant."""
     if name not in _HOMES:
         raise AttributeError(f"module 'bench' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(_HOMES[name]), name)

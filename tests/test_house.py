@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "timm", "torchvision"}
-ANYWHERE = {"bench.errors", "bench.registry", "bench.terminal"}
+ANYWHERE = {"bench.errors", "bench.registry", "bench.signals", "bench.terminal"}
 LAYERS = {
     "bench": "bench.results bench.runner bench.study",
     "bench.__main__": "bench.cli",

@@ -6,9 +6,14 @@ never imported here.
 
 from __future__ import annotations
 
+import os
+import shlex
+import signal
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from bench.cli.data import data_app
 from bench.cli.doctor import doctor
@@ -17,12 +22,27 @@ from bench.cli.models import models
 from bench.cli.report import compare, export, report
 from bench.cli.run import reproduce, run
 from bench.cli.schema import schema
-from bench.errors import BenchError
+from bench.cli.streams import open_streams
+from bench.errors import BenchError, RunError
+from bench.signals import ignore_interrupts, raise_interrupts, signal_name, signal_of
+from bench.terminal import printable
 
 __all__ = ["app", "main"]
 
+
+class _Commands(TyperGroup):
+    """The commands; a signal ends each as Ctrl-C does: one message, and exit code 128 + the signal's number."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:  # not left to typer, which knows Ctrl-C alone and says nothing
+            raise typer.Exit(_report_interrupt(stop)) from None
+
+
 app = typer.Typer(
     name="patchbench",
+    cls=_Commands,
     help="Which image classifier, on which hardware, at what cost, and how sure can we be?",
     no_args_is_help=True,
     add_completion=False,
@@ -36,11 +56,56 @@ app.command("list")(list_kind)
 
 def main() -> None:
     """Run the command line; a foreseen error is one message on standard error and exit code 2."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # for each Python below: no file here hides a module of Python's
+    raise_interrupts()
+    with open_streams() as output:
+        code = _run()
+        sys.stdout.flush()
+    # what a run is for lies in its folder, what other commands are for is what they print
+    sys.exit(2 if code == 0 and output.failed and not _resumes() else code)
+
+
+def _run() -> int:
+    """Run the command and return its exit code."""
     try:
+        _refuse_undecodable(sys.argv[1:])
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt as stop:
+        return _report_interrupt(stop)
     except BenchError as error:
-        typer.echo(f"patchbench: {error}", err=True)
-        sys.exit(2)
+        print(f"patchbench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _report_interrupt(stop: KeyboardInterrupt) -> int:
+    """Say how to go on; returns the exit code."""
+    ignore_interrupts()
+    number = signal_of(stop)
+    how = "interrupted" if number == signal.SIGINT else f"interrupted by {signal_name(number)}"
+    if _resumes():
+        again = printable(shlex.join(["patchbench", *sys.argv[1:]]))
+        how += f"; what is done is stored. To resume, run the same command again: {again}"
+    print(f"patchbench: {how}", file=sys.stderr)
+    return 128 + number
+
+
+def _resumes() -> bool:
+    return sys.argv[1:2] in (["run"], ["reproduce"])
+
+
+def _refuse_undecodable(words: list[str]) -> None:
+    """Refuse names that are not text: what a run stores and a report shows of them is."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise RunError(
+                f"'{printable(word)}' is not valid UTF-8, and a run stores its names as text. Rename the file or "
+                f"folder, or give a link to it with another name."
+            ) from error
 
 
 if __name__ == "__main__":

@@ -86,23 +86,10 @@ def run(
     if dry_run:
         _list_cells(asked)
         return
-    command = ["patchbench", *sys.argv[1:]]
-    try:
-        finished = _run_cells(asked, command)
-    except KeyboardInterrupt:
-        _report_interrupt(command)
-        raise typer.Exit(130) from None
+    finished = _run_cells(asked, ["patchbench", *sys.argv[1:]])
     if report:
         _report_at_the_end(finished.run)
     raise typer.Exit(finished.exit_code)
-
-
-def _report_interrupt(command: Sequence[str]) -> None:
-    typer.echo(
-        f"patchbench: interrupted; what is done is stored. To resume, run the same command again: "
-        f"{shlex.join(command)}",
-        err=True,
-    )
 
 
 @dataclass(frozen=True)
@@ -224,11 +211,7 @@ def reproduce(
     from reports.text.i18n import translator
 
     command = ["patchbench", *sys.argv[1:]]
-    try:
-        repeated = _run_again(run_folder, data=data, settings=settings or (), out=out, command=command)
-    except KeyboardInterrupt:
-        _report_interrupt(command)
-        raise typer.Exit(130) from None
+    repeated = _run_again(run_folder, data=data, settings=settings or (), out=out, command=command)
     _ = translator(lang)
     found = agreement(run_folder, repeated, _)
     print_outcomes(found.lines(_))
@@ -238,10 +221,7 @@ def reproduce(
 def _run_again(
     original: Path, *, data: Path | None, settings: Sequence[str], out: Path | None, command: Sequence[str]
 ) -> Run:
-    """Run the study that a run stored once more, into a new folder; say so where nothing was left to run.
-
-    Ctrl-C is raised again.
-    """
+    """Run the study that a run stored once more, into a new folder; say so where nothing was left to run."""
     from rich.console import Console
     from rich.text import Text
 

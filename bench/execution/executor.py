@@ -6,10 +6,12 @@ its own by an entry point in the group ``patchbench.executors``.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from bench.registry import Registry
+from bench.signals import Interrupted
 
 if TYPE_CHECKING:  # the command line reads the names, and has to be quick
     from bench.execution.messages.job import Job
@@ -23,11 +25,11 @@ if TYPE_CHECKING:  # the command line reads the names, and has to be quick
 __all__ = ["EXECUTORS", "CellInterrupted", "Executor", "open_executor"]
 
 
-class CellInterrupted(KeyboardInterrupt):
-    """Ctrl-C while a cell ran; what is known of the cell is in ``result``."""
+class CellInterrupted(Interrupted):
+    """Ctrl-C or another signal while a cell ran; what is known of the cell is in ``result``."""
 
-    def __init__(self, result: CellResult) -> None:
-        super().__init__()
+    def __init__(self, result: CellResult, number: int = signal.SIGINT) -> None:
+        super().__init__(number)
         self.result = result
 
 
@@ -46,7 +48,7 @@ class Executor(Protocol):
         holds of a finished cell. budget: the limits of time and memory. price_per_hour: of the device, for the record.
 
         Raises:
-            CellInterrupted: Ctrl-C, once the cell has been ended.
+            CellInterrupted: Ctrl-C or another signal that ends a run, once the cell has been ended.
             RunError: the cell could not write its files, or nothing could be started; the cell is to be done again.
         """
         ...

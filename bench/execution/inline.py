@@ -21,12 +21,14 @@ from bench.execution.executor import CellInterrupted
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import Outcome
 from bench.execution.messages.progress import Progress
+from bench.execution.process.exit_status import interruption
 from bench.execution.worker.cell import run_cell
 from bench.execution.worker.endings import is_disk_error
 from bench.execution.worker.progress import ProgressWriter
 from bench.execution.worker.record import Record
 from bench.results.notice import Notice
 from bench.results.schema import CellResult, Energy, Failure, InferenceProfile, Memory, Status, Timings
+from bench.signals import signal_of
 from bench.study.schema import Budget
 
 __all__ = ["InlineExecutor"]
@@ -51,9 +53,10 @@ class InlineExecutor:
         began, start, record = datetime.now(UTC), time.monotonic(), Record()
         try:
             _run(job, record, on_progress, start)
-        except KeyboardInterrupt:
-            record.failed(Status.INTERRUPTED, Failure(kind="interrupted", notice=Notice.of("interrupted")))
-            raise CellInterrupted(_result(job, record.outcome, began, start, price_per_hour)) from None
+        except KeyboardInterrupt as stop:
+            number = signal_of(stop)
+            record.failed(Status.INTERRUPTED, Failure(kind="interrupted", notice=interruption(number)))
+            raise CellInterrupted(_result(job, record.outcome, began, start, price_per_hour), number) from None
         except OSError as error:
             if not is_disk_error(error):
                 raise

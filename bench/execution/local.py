@@ -32,6 +32,7 @@ from bench.results.files import write_atomic
 from bench.results.notice import Notice
 from bench.results.schema import CellResult, Status, Timings
 from bench.results.settings import CellContext
+from bench.signals import deferred, signal_of
 from bench.study.schema import Budget
 
 __all__ = ["CHILD", "LocalExecutor"]
@@ -65,13 +66,35 @@ class LocalExecutor:
         price_per_hour: float | None = None,
     ) -> CellResult:
         """See `bench.execution.executor.Executor`."""
+        result: CellResult | None = None
+        exit_info = ExitInfo()
+        try:
+            with deferred() as signals:  # so that a child that was started is ended, and its result known
+                result = self._run(job, budget, exit_info, signals, on_progress, price_per_hour)
+        except KeyboardInterrupt as stop:  # at the end of the block
+            exit_info.signal = signal_of(stop)
+            if result is None:
+                raise
+        if exit_info.signal is not None:
+            raise CellInterrupted(result, exit_info.signal)
+        return result
+
+    def _run(
+        self,
+        job: Job,
+        budget: Budget,
+        exit_info: ExitInfo,
+        signals: Sequence[int],
+        on_progress: Callable[[Progress], None],
+        price_per_hour: float | None,
+    ) -> CellResult:
         clear_folder(job.folder)
         began = datetime.now(UTC)
         kills = _oom_kills()
         monitor = Monitor(job.cell.device)
         child = _start(job, self._command or CHILD)
         monitor.follow(lambda: descendants(child.pid))
-        exit_info = _wait(child, monitor, job, budget, on_progress)
+        _wait(child, monitor, job, budget, exit_info, signals, on_progress)
         exit_info.killed_by_kernel = exit_info.code == -_SIGKILL and _oom_kills() > kills
         if exit_info.code == DISK_EXIT and exit_info.limit is None:
             raise RunError(
@@ -81,8 +104,6 @@ class LocalExecutor:
         result = _result(job, monitor, exit_info, began, price_per_hour)
         for used in ("outcome.json", "progress.json", "job.json"):
             (job.folder / used).unlink(missing_ok=True)
-        if exit_info.limit is Status.INTERRUPTED or child.interrupted:
-            raise CellInterrupted(result)
         return result
 
 
@@ -94,18 +115,25 @@ def _start(job: Job, command: Sequence[str]) -> Child:
 
 
 def _wait(
-    child: Child, monitor: Monitor, job: Job, budget: Budget, on_progress: Callable[[Progress], None]
-) -> ExitInfo:
+    child: Child,
+    monitor: Monitor,
+    job: Job,
+    budget: Budget,
+    exit_info: ExitInfo,
+    signals: Sequence[int],
+    on_progress: Callable[[Progress], None],
+) -> None:
     """Wait until the child ends or has to be ended, and end all that it started."""
-    exit_info, progress = ExitInfo(), ProgressFile(job.folder / "progress.json")
+    progress = ProgressFile(job.folder / "progress.json")
     group = _limit_by_kernel(job, budget, child.pid)
     try:
-        _watch(child, monitor, budget, progress, on_progress, exit_info, group)
-    except KeyboardInterrupt:
-        exit_info.limit, exit_info.why = Status.INTERRUPTED, Notice.of("interrupted")
+        _watch(child, monitor, budget, progress, on_progress, exit_info, group, signals)
+    except KeyboardInterrupt as stop:  # from elsewhere than a signal: a thread, or what was called
+        exit_info.interrupt(signal_of(stop))
     finally:
         exit_info.phase = progress.read().phase
-        exit_info.code = child.end(_SHORT_GRACE_SECONDS if exit_info.limit is Status.OUT_OF_MEMORY else _GRACE_SECONDS)
+        grace = _SHORT_GRACE_SECONDS if exit_info.limit is Status.OUT_OF_MEMORY else _GRACE_SECONDS
+        exit_info.code = child.end(grace, signals)
         exit_info.seconds = time.monotonic() - child.started
         monitor.close()
         if group is not None:
@@ -113,7 +141,6 @@ def _wait(
                 exit_info.limit = Status.OUT_OF_MEMORY
                 exit_info.why = Notice.of("memory_limit_by_kernel", mib=int(budget.memory_limit or 0) / 2**20)
             group.close()
-    return exit_info
 
 
 def _limit_by_kernel(job: Job, budget: Budget, pid: int) -> MemoryGroup | None:
@@ -134,6 +161,7 @@ def _watch(
     on_progress: Callable[[Progress], None],
     exit_info: ExitInfo,
     group: MemoryGroup | None,
+    signals: Sequence[int],
 ) -> None:
     """Sleep, sample and compare with the limits until the child ends or has to be ended."""
     deadline = None if budget.time_limit is None else child.started + budget.time_limit
@@ -141,6 +169,9 @@ def _watch(
     reported = 0.0
     pause = _PAUSE / 5  # the first polls follow each other closely: a trivial cell is over soon
     while not child.wait(pause if deadline is None else min(pause, deadline - time.monotonic())):
+        if signals:
+            exit_info.interrupt(signals[0])
+            return
         used = monitor.poll(progress.read().phase, limit_mib)
         now = time.monotonic()
         if limit_mib is not None and used is not None and used > limit_mib:

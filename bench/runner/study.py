@@ -40,6 +40,7 @@ from bench.runner.preparation import (
     with_batch_size,
 )
 from bench.runner.repeats import further_rounds
+from bench.signals import deferred
 from bench.study.load import load_study
 from bench.study.schema import Cell, Study
 
@@ -168,6 +169,12 @@ class _Cells:
 
 
 def _keep(run: Run, result: CellResult, manifest: DatasetManifest) -> CellResult:
+    """Store a result and return it, whatever signal comes meanwhile: a cell that is done is not done again."""
+    with deferred():
+        return _store(run, result, manifest)
+
+
+def _store(run: Run, result: CellResult, manifest: DatasetManifest) -> CellResult:
     """Store a result and return it. The predictions go first: a result that is ok has them."""
     folder = run.cell_folder(result.id)
     raw = folder / "probabilities.npy"

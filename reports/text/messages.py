@@ -165,6 +165,8 @@ _CELL: dict[str, str | Plural] = {
     "killed_by_kernel": N_("the kernel killed it because memory had run out"),
     "killed_by_signal": N_("its process was ended by {signal}"),
     "interrupted": N_("stopped by the user; run the same command again to resume"),
+    "interrupted_by": N_("stopped by {signal}; run the same command again to resume"),
+    "ended_from_outside": N_("its process was ended from outside by {signal}; run the same command again to repeat it"),
     "no_result": N_("its process ended without an error and left no result"),
     "broken_outcome": N_("its outcome cannot be used: {reason}"),
     "exit_code": N_("its process ended with code {code}"),

@@ -30,8 +30,6 @@ class Child:
         """Start the command with its output in the folder's log.txt. Raises `RunError` when it cannot be started."""
         self._folder = folder
         self._log = folder / "log.txt"
-        self.interrupted = False
-        """Whether Ctrl-C came while the child was being ended."""
         try:
             self._log.unlink(missing_ok=True)
             with self._log.open("ab") as log:  # for appending, so that the file can be cut while it is written
@@ -71,17 +69,16 @@ class Child:
             return False
         return True
 
-    def end(self, grace: float) -> int:
+    def end(self, grace: float, signals: Sequence[int] = ()) -> int:
         """End what is left of it and of all that it started: first asked to, then made to. Returns its exit code.
 
-        grace: seconds between SIGTERM and SIGKILL. A Ctrl-C meanwhile shortens it and sets `interrupted`.
+        grace: seconds between SIGTERM and SIGKILL. signals: those held back meanwhile; a further one ends the grace.
         """
-        try:
-            if not self.wait(0):  # which leaves it unreaped, so that its number is nobody else's yet
-                self._signal(signal.SIGTERM)
-                self.wait(grace)
-        except KeyboardInterrupt:
-            self.interrupted = True
+        known, deadline = len(signals), time.monotonic() + grace
+        if not self.wait(0):  # which leaves it unreaped, so that its number is nobody else's yet
+            self._signal(signal.SIGTERM)
+            while len(signals) == known and (left := deadline - time.monotonic()) > 0 and not self.wait(min(left, 0.1)):
+                continue
         self._signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
         code = self._process.wait()
         end_marked(str(self._folder))

@@ -11,8 +11,9 @@ from bench.execution.messages.outcome import BROKEN, Outcome
 from bench.measure.memory import APART, START
 from bench.results.notice import Notice, verbatim
 from bench.results.schema import Failure, Status
+from bench.signals import ENDING, signal_name
 
-__all__ = ["ExitInfo", "classify_exit", "late_notice", "log_tail", "signal_name"]
+__all__ = ["ExitInfo", "classify_exit", "interruption", "late_notice", "log_tail"]
 
 _TAIL = 4000
 _EXCEPTION = re.compile(r"([A-Za-z_][\w.]*): (.*)", re.DOTALL)
@@ -27,11 +28,17 @@ class ExitInfo:
     """Set when it was ended by patchbench: `TIMEOUT`, `OUT_OF_MEMORY` or `INTERRUPTED`."""
     why: Notice | None = None
     """Set with ``limit``."""
+    signal: int | None = None
+    """Set with `INTERRUPTED`: what this process was sent."""
     seconds: float = 0.0
     phase: str = START
     """What the child was doing."""
     killed_by_kernel: bool = False
     """Whether the kernel killed a process for want of memory while it ran, and it ended by SIGKILL."""
+
+    def interrupt(self, number: int) -> None:
+        """Note that patchbench ends it because a signal asked patchbench to end."""
+        self.limit, self.why, self.signal = Status.INTERRUPTED, interruption(number), number
 
 
 def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:
@@ -56,6 +63,11 @@ def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | No
     if isinstance(outcome, str):
         notice = Notice.of("broken_outcome", reason=outcome)
         return Status.FAILED, Failure(kind=BROKEN, notice=notice, log_tail=tail)
+    if exit_info.code is not None and -exit_info.code in ENDING:  # a cluster, a container or a person ended it
+        name = signal_name(-exit_info.code)
+        return Status.INTERRUPTED, Failure(
+            kind=name, notice=Notice.of("ended_from_outside", signal=name), log_tail=tail
+        )
     return Status.FAILED, _unforeseen(exit_info.code, tail)
 
 
@@ -91,14 +103,6 @@ def late_notice(exit_info: ExitInfo) -> Notice | None:
     return Notice.of("failed_after_result", how=how)
 
 
-def signal_name(number: int) -> str:
-    """``SIGKILL`` for 9; ``signal 34`` for one without a name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def log_tail(folder: Path) -> str:
     """The end of what the child printed; at most 4,000 characters."""
     path = folder / "log.txt"
@@ -108,3 +112,10 @@ def log_tail(folder: Path) -> str:
             return file.read().decode("utf-8", errors="replace").strip()
     except OSError:
         return ""
+
+
+def interruption(number: int) -> Notice:
+    """Why a cell was ended when this process was sent a signal."""
+    if number == signal.SIGINT:
+        return Notice.of("interrupted")
+    return Notice.of("interrupted_by", signal=signal_name(number))

@@ -47,7 +47,7 @@ def test_a_child_that_ends_well(run_script: RunScript, job: Job) -> None:
     assert sorted(p.name for p in job.folder.iterdir()) == ["log.txt"]
 
 
-@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGSEGV", "SIGABRT"])
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGSEGV", "SIGABRT"])
 def test_a_child_ended_by_a_signal_of_another(run_script: RunScript, number: str) -> None:
     result = run_script(f'print("last words", flush=True); os.kill(os.getpid(), signal.{number}); time.sleep(60)')
     assert result.status is Status.FAILED
@@ -55,6 +55,17 @@ def test_a_child_ended_by_a_signal_of_another(run_script: RunScript, number: str
     assert result.error.kind == number
     assert result.error.log_tail == "last words"
     assert result.metrics == {}
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_child_that_is_asked_to_end_from_outside_is_interrupted(run_script: RunScript, number: str) -> None:
+    result = run_script(f"""
+        signal.signal(signal.{number}, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.{number}); time.sleep(60)
+    """)
+    assert result.status is Status.INTERRUPTED
+    assert result.error is not None
+    assert result.error.notice == Notice.of("ended_from_outside", signal=number)
 
 
 def test_a_real_time_signal_has_no_name(run_script: RunScript) -> None:
