@@ -17,6 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background shell igno
 # Threads that spin while they wait would take the cores from whatever else runs: ten times slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+# One thread each: what tests compute is small, and two of them run at a time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 settings.register_profile("patchbench", deadline=None)  # a busy machine is no fault
 settings.load_profile("patchbench")

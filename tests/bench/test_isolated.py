@@ -58,7 +58,7 @@ def own_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    for _ in range(100):
+    for _ in range(600):
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
                 return True
@@ -94,8 +94,8 @@ def test_any_other_end_is_one_line(name: str, message: str) -> None:
 
 
 def test_a_time_limit_ends_the_child(tmp_path: Path) -> None:
-    with pytest.raises(IsolatedError, match="within 3 s"):
-        call_isolated("own_functions:wait", str(tmp_path / "started"), timeout=3)
+    with pytest.raises(IsolatedError, match="within 6 s"):
+        call_isolated("own_functions:wait", str(tmp_path / "started"), timeout=6)
     assert _has_ended(int((tmp_path / "started").read_text()))
 
 
@@ -119,12 +119,12 @@ def test_ctrl_c_reaches_the_caller_and_ends_the_child(tmp_path: Path) -> None:
         "    raise SystemExit(42)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-    for _ in range(300):
+    for _ in range(1200):
         if (tmp_path / "started").exists() and (tmp_path / "started").read_text():
             break
         time.sleep(0.1)
     parent.send_signal(signal.SIGINT)
-    assert parent.wait(30) == 42
+    assert parent.wait(240) == 42
     assert _has_ended(int((tmp_path / "started").read_text()))
 
 

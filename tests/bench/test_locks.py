@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,18 +11,19 @@ import pytest
 from bench.locks import LockHeldError, file_lock
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from bench.locks import file_lock
 with file_lock(Path({path!r}), wait=False):
     print("held", flush=True)
-    time.sleep({seconds})
+    sys.stdin.read()
 """
 
 
-def _hold(path: Path, seconds: float) -> subprocess.Popen[str]:
+def _hold(path: Path) -> subprocess.Popen[str]:
+    """A process that holds the lock until its input is closed."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD.format(path=str(path), seconds=seconds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD.format(path=str(path))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -31,7 +32,7 @@ def _hold(path: Path, seconds: float) -> subprocess.Popen[str]:
 
 def test_a_killed_holder_gives_the_lock_back(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
-    holder = _hold(path, 60)
+    holder = _hold(path)
     with pytest.raises(LockHeldError), file_lock(path, wait=False):
         pass
     holder.kill()
@@ -43,11 +44,17 @@ def test_a_killed_holder_gives_the_lock_back(tmp_path: Path) -> None:
 
 def test_one_that_waits_gets_the_lock_when_it_is_given_back(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
-    holder = _hold(path, 0.5)
-    started = time.monotonic()
+    holder, given_back = _hold(path), threading.Event()
+
+    def give_back() -> None:
+        given_back.set()
+        holder.communicate()
+
+    later = threading.Timer(0.5, give_back)
+    later.start()
     with file_lock(path, wait=True):
-        assert time.monotonic() - started > 0.2
-    holder.communicate()
+        assert given_back.is_set()
+    later.join()
     assert not path.exists()
 
 

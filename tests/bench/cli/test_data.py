@@ -23,7 +23,7 @@ from bench.data.sources import SOURCES
 
 def _data(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench", "data", *map(os.fspath, words)]  # type: ignore[arg-type]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ SMALL = [
 ]
 
 
-def patchbench(*words: object, cwd: Path, wait: float = 300) -> subprocess.CompletedProcess[str]:
+def patchbench(*words: object, cwd: Path, wait: float = 600) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench", *map(str, words)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=wait, check=False)
 
@@ -311,7 +311,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A study that has begun to train a model."""
     command = [sys.executable, "-m", "bench", "run", "quickstart", *SMALL, "--set", "train.epochs=5000", "--out", "run"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 480
     while not list(tmp_path.glob("run/cells/*/history.jsonl")) and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -323,7 +323,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_ctrl_c_ends_cleanly_and_prints_how_to_resume(running: subprocess.Popen[str], tmp_path: Path) -> None:
     os.kill(running.pid, signal.SIGINT)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=240)
     assert running.returncode == 130
     assert err.count("same command again") == 1
     assert len(err.splitlines()) == 1

@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli import models
 from bench.cli.models import show_model, show_models
 from bench.cli.models_worker import count_models, summarize
 from bench.errors import ModelError
 from models_zoo.summary import describe
+from tests.isolated_here import call_here
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count and measure in this process."""
+    monkeypatch.setattr(models, "call_isolated", call_here)
 
 
 def test_the_table_at_its_own_sizes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,6 +27,7 @@ def test_the_table_at_its_own_sizes(capsys: pytest.CaptureFixture[str]) -> None:
     assert not err
 
 
+@pytest.mark.usefixtures("here")
 def test_the_table_at_another_size_and_head(capsys: pytest.CaptureFixture[str]) -> None:
     show_models("vit", "tiny", image_size=96, classes=8)
     out, err = capsys.readouterr()
@@ -29,6 +38,7 @@ def test_the_table_at_another_size_and_head(capsys: pytest.CaptureFixture[str]) 
     assert "counting 5 models" in err
 
 
+@pytest.mark.usefixtures("here")
 def test_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
     show_model("vit_tiny_p64", 256, 8)
     out = capsys.readouterr().out
@@ -41,6 +51,7 @@ def test_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -120,7 +119,7 @@ def test_an_honest_server(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize("trick", ["500", "503", "429", "truncate", "stall"])
 def test_failures_that_pass_are_survived(server: Server, tmp_path: Path, trick: str) -> None:
     server.tricks = [trick, trick]
-    got = fetch_remote(_remote(server), tmp_path, timeout=0.5, pause=0.01)
+    got = fetch_remote(_remote(server), tmp_path, timeout=2 if trick == "stall" else 60, pause=0.01)
     assert got.path.read_bytes() == CONTENT
     assert len(server.ranges) == 3
     assert _names(tmp_path) == {"cells.bin"}
@@ -225,7 +224,7 @@ def test_a_refusal_is_not_asked_again(server: Server, tmp_path: Path, status: st
 def test_no_server_is_reported(tmp_path: Path) -> None:
     remote = Remote("cells", "http://127.0.0.1:9/file", "cells.bin", MD5, "https://example.org")
     with pytest.raises(DataError, match=r"failed 2 times, at last with: \[Errno \d+\] Connection refused\."):
-        fetch_remote(remote, tmp_path, retries=1, pause=0.01, timeout=1)
+        fetch_remote(remote, tmp_path, retries=1, pause=0.01, timeout=60)
     assert _names(tmp_path) == set()
 
 
@@ -282,10 +281,9 @@ def test_an_interrupted_download_leaves_no_file(server: Server, tmp_path: Path) 
         if here > 10**6:
             raise KeyboardInterrupt
 
-    started = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
         fetch_remote(_remote(server), tmp_path, progress=stop)
-    assert time.perf_counter() - started < 10
+    assert len(server.ranges) == 1
     assert "cells.bin" not in _names(tmp_path)
     assert fetch_remote(_remote(server), tmp_path).path.read_bytes() == CONTENT
     assert server.ranges[1]

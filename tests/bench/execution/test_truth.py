@@ -2,36 +2,79 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import pytest
 
+from bench.execution.messages.job import Job
+from bench.measure.monitor import Monitor
+from bench.results.files import write_atomic
 from bench.results.schema import CellResult
+from tests.known import known
 
 RunScript = Callable[..., CellResult]
 
 MIB = 1 << 20
-ROOT = Path(__file__).resolve().parents[3]
+UNTIL_SEEN = """
+def pss(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) / 1024
+def seen(phase, *others):
+    # Wait until the parent has read about as much in this phase as there is, however busy the machine is; no longer
+    # than a minute, so that memory that is not seen fails the test.
+    whole, end = sum(map(pss, ("self", *others))), time.monotonic() + 60
+    while time.monotonic() < end:
+        if os.path.exists(folder + "/seen.json"):
+            with open(folder + "/seen.json") as file:
+                if json.load(file).get(phase, 0) > 0.99 * whole:
+                    return
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def watched(run_script: RunScript, job: Job, monkeypatch: pytest.MonkeyPatch) -> RunScript:
+    """Runs a script that has ``seen(phase)`` too, which returns when its memory has been read from outside."""
+    poll = Monitor.poll
+
+    def telling(monitor: Monitor, phase: str, limit_mib: float | None = None) -> float | None:
+        found = poll(monitor, phase, limit_mib)
+        if found is not None and monitor._memory is not None:
+            write_atomic(job.folder / "seen.json", json.dumps(monitor._memory.by_phase))
+        return found
+
+    monkeypatch.setattr(Monitor, "poll", telling)
+    return lambda script: run_script(UNTIL_SEEN + script)
 
 
 @pytest.mark.parametrize("work", ["time.sleep(8)", "while time.monotonic() < begun + 8: sum(range(10_000))"])
 def test_the_total_is_what_the_child_took(run_script: RunScript, work: str) -> None:
-    """Within 2 % of its own account, which begins after the interpreter has started; asleep and at work."""
-    result = run_script(f"""
-        begun = time.monotonic()
-        {work}
-        before = begun - float(sys.argv[3])
-        write_outcome(timings={{"train_seconds": time.monotonic() - begun, "import_seconds": before}})
-    """)
-    timings = result.timings
-    total, own, before = timings.total_seconds, timings.train_seconds, timings.import_seconds
-    assert total is not None
-    assert own is not None
-    assert before is not None
-    assert total - before == pytest.approx(own, rel=0.02)
-    assert own == pytest.approx(8, rel=0.02)
+    """Within 2 % of its own account, which begins after the interpreter has started; asleep and at work.
+
+    Other work on the machine can only add, when the interpreter ends: the best of three counts.
+    """
+
+    def more() -> float:
+        """What share the total is above the child's own account."""
+        result = run_script(f"""
+            begun = time.monotonic()
+            {work}
+            before = begun - float(sys.argv[3])
+            write_outcome(timings={{"train_seconds": time.monotonic() - begun, "import_seconds": before}})
+        """)
+        timings = result.timings
+        own = known(timings.train_seconds)
+        return (known(timings.total_seconds) - known(timings.import_seconds)) / own - 1
+
+    least = more()
+    for _again in range(2):
+        least = min(least, more()) if least > 0.02 else least
+    assert 0 <= least < 0.02
 
 
 def _peak(result: CellResult) -> float:
@@ -39,17 +82,16 @@ def _peak(result: CellResult) -> float:
     return result.memory.peak_ram_mib
 
 
-def test_memory_in_known_steps(run_script: RunScript) -> None:
+def test_memory_in_known_steps(watched: RunScript) -> None:
     """Each step holds 50 MiB more than the one before: within 5 %, by PSS and by phase."""
-    result = run_script(f"""
-        held = []
-        for step in range(5):
-            progress(phase=str(step))
-            time.sleep(0.25)
-            held.append(bytearray(b"x") * (50 * {MIB}))
-            time.sleep(0.25)
-        write_outcome()
-    """)
+    result = watched(f"""
+held = []
+for step in range(5):
+    progress(phase=str(step))
+    held.append(bytearray(b"x") * (50 * {MIB}))
+    seen(str(step))
+write_outcome()
+""")
     phases = result.memory.by_phase
     for step in range(1, 5):
         assert phases[str(step)] - phases[str(step - 1)] == pytest.approx(50, rel=0.05)
@@ -58,63 +100,82 @@ def test_memory_in_known_steps(run_script: RunScript) -> None:
     assert result.memory.peak_ram_hwm_mib == pytest.approx(_peak(result), rel=0.05, abs=12)  # libraries counted whole
 
 
-def test_memory_that_is_freed_before_the_end_counts(run_script: RunScript) -> None:
+def test_memory_that_is_freed_before_the_end_counts(watched: RunScript) -> None:
     script = f"""
-        progress(phase="before"); time.sleep(0.4)
-        progress(phase="peak")
-        held = bytearray(b"x") * (200 * {MIB})
-        time.sleep(0.3)
-        del held
-        progress(phase="after"); time.sleep(0.4)
-        write_outcome()
-    """
-    memory = run_script(script).memory
+progress(phase="before"); seen("before")
+progress(phase="peak")
+held = bytearray(b"x") * (200 * {MIB})
+seen("peak")
+del held
+progress(phase="after"); seen("after")
+write_outcome()
+"""
+    memory = watched(script).memory
     assert memory.by_phase["peak"] - memory.by_phase["before"] == pytest.approx(200, rel=0.05)
     assert memory.by_phase["after"] == pytest.approx(memory.by_phase["before"], abs=10)
     assert memory.peak_ram_mib == memory.by_phase["peak"]
 
 
-def test_memory_of_a_worker_counts(run_script: RunScript) -> None:
-    worker = f"import time; time.sleep(0.3); held = bytearray(b'x') * (100 * {MIB}); time.sleep(0.5)"
-    alone = _peak(run_script("time.sleep(0.5); write_outcome()"))
+def test_memory_of_a_worker_counts(watched: RunScript) -> None:
+    worker = f"held = bytearray(b'x') * (100 * {MIB}); print('held', flush=True); input()"
+    alone = _peak(watched('progress(phase="train"); seen("train"); write_outcome()'))
     both = _peak(
-        run_script(f'subprocess.run([sys.executable, "-I", "-S", "-c", {worker!r}]); time.sleep(0.2); write_outcome()')
+        watched(f"""
+progress(phase="train")
+started = [sys.executable, "-I", "-S", "-c", {worker!r}]
+with subprocess.Popen(started, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    other.stdout.readline()
+    seen("train", other.pid)
+    other.communicate(b"done\\n")
+write_outcome()
+""")
     )
     assert both - alone == pytest.approx(100 + alone, rel=0.05, abs=3)
 
 
-def test_pages_that_forked_workers_share_count_once(run_script: RunScript) -> None:
+def test_pages_that_forked_workers_share_count_once(watched: RunScript) -> None:
     """Four forked workers that only read the parent's 150 MiB add little: RSS would be 750."""
-    result = run_script(f"""
-        held = bytearray(b"x") * (150 * {MIB})
-        pids = []
-        for _ in range(4):
-            pid = os.fork()
-            if pid == 0:
-                time.sleep(0.8)
-                os._exit(0)
-            pids.append(pid)
-        for pid in pids: os.waitpid(pid, 0)
-        write_outcome()
-    """)
+    result = watched(f"""
+held = bytearray(b"x") * (150 * {MIB})
+pids = []
+for _ in range(4):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+        os._exit(0)
+    pids.append(pid)
+progress(phase="train")
+seen("train", *pids)
+for pid in pids: os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
+write_outcome()
+""")
     assert 150 < _peak(result) < 150 * 1.05 + 30
 
 
-def test_the_parent_sleeps_while_the_child_runs(run_script: RunScript) -> None:
-    """Watching takes under 1 % of a core; the child works, holds memory and reports its progress meanwhile.
+def test_the_parent_sleeps_while_the_child_runs(run_script: RunScript, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent wakes ten times a second to look at the child, and does nothing else meanwhile.
 
-    What starting, ending and storing a cell takes is no part of that: a trivial cell's time is taken off.
+    Counted in its own CPU time, of which looking takes the larger part, and one look little more than the reading of
+    the kernel's files; what starting, ending and storing a cell takes is a trivial cell's time.
     """
+    poll, looks = Monitor.poll, list[float]()
 
-    def spent(script: str) -> float:
+    def timed(monitor: Monitor, phase: str, limit_mib: float | None = None) -> float | None:
+        before = time.thread_time()
+        found = poll(monitor, phase, limit_mib)
+        looks.append(time.thread_time() - before)
+        return found
+
+    def spent(script: str) -> tuple[float, CellResult]:
+        looks.clear()
         before = time.process_time()
-        run_script(script)
-        return time.process_time() - before
+        result = run_script(script)
+        return time.process_time() - before, result
 
+    monkeypatch.setattr(Monitor, "poll", timed)
     spent("write_outcome()")  # what is imported or compiled once
-    fixed = min(spent("write_outcome()") for _ in range(3))
-    begun = time.perf_counter()
-    whole = spent(f"""
+    fixed = min(spent("write_outcome()")[0] for _ in range(3))
+    whole, result = spent(f"""
         held = bytearray(b"x") * (300 * {MIB})
         end = time.monotonic() + 6
         while time.monotonic() < end:
@@ -123,4 +184,17 @@ def test_the_parent_sleeps_while_the_child_runs(run_script: RunScript) -> None:
             sum(range(3_000_000))
         write_outcome()
     """)
-    assert (whole - fixed) / (time.perf_counter() - begun) < 0.01
+    lasted = result.timings.total_seconds
+    assert lasted is not None
+    assert len(looks) < lasted / 0.1 + 2
+    assert whole - fixed < 3 * sum(looks)
+    assert median(looks) < 50 * median(_reading() for _ in range(200))
+
+
+def _reading() -> float:
+    """CPU seconds that it takes to read once what the kernel says of a process's children and its memory."""
+    before = time.thread_time()
+    list(Path("/proc/self/task").iterdir())
+    for name in ("statm", f"task/{os.getpid()}/children"):
+        Path("/proc/self", name).read_bytes()
+    return time.thread_time() - before

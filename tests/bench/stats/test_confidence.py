@@ -76,7 +76,10 @@ def test_the_bootstrap_agrees_with_the_delta_method_for_kappa() -> None:
     assert found.high == pytest.approx(expected.kappa_upp, abs=7e-4)
 
 
-@pytest.mark.parametrize(("n", "error_scale"), [(224, 5.0), (448, 0.3), (3419, 1.0)])
+@pytest.mark.parametrize(
+    ("n", "error_scale"),
+    [(224, 5.0), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((448, 0.3), (3419, 1.0)))],
+)
 def test_intervals_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n: int, error_scale: float) -> None:
     truth = world(error_scale)
     scores = {name: float(formula(truth)) for name, formula in formulas().items()}

@@ -75,9 +75,10 @@ def test_the_parts_of_every_step_are_timed_one_by_one(images: Images, model: Bui
     assert fitted.steps[:, 0].tolist() == [1] * 5 + [2] * 5  # 16 + 16 + 8 images in micro-batches of 8
     assert (fitted.steps[:, 1:4] > 0).all()
     assert np.isnan(fitted.steps[:, 4]).tolist() == [True, False, True, False, False] * 2
-    for epoch in fitted.history:
-        known = np.nansum(fitted.steps[fitted.steps[:, 0] == epoch.epoch, 1:])
-        assert 0.8 * epoch.train_seconds < known < epoch.train_seconds
+    shares = [
+        np.nansum(fitted.steps[fitted.steps[:, 0] == epoch.epoch, 1:]) / epoch.train_seconds for epoch in fitted.history
+    ]
+    assert 0.8 < max(shares) < 1, "other work on the machine can only add between the parts"
 
 
 def test_a_last_batch_of_one_image_is_no_trouble(images: Images, context: TrainContext, small: MakeModel) -> None:

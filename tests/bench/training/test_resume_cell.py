@@ -39,17 +39,17 @@ def _result(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], np.ndar
 def test_killed_and_run_again(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(STUDY)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(_command(whole), check=True, capture_output=True, timeout=300)
+    subprocess.run(_command(whole), check=True, capture_output=True, timeout=600)
 
     process = subprocess.Popen(_command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while not list(killed.glob("cells/*/checkpoint.pt")):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)  # the cell's process ends with its parent
     process.wait()
-    subprocess.run(_command(killed), check=True, capture_output=True, timeout=300)
+    subprocess.run(_command(killed), check=True, capture_output=True, timeout=600)
 
     expected, history, predicted = _result(whole)
     result, epochs, again = _result(killed)

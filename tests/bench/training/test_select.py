@@ -19,8 +19,7 @@ from bench.training.heads.baselines import fit_knn
 from bench.training.inputs.batches import FeatureBatches
 from bench.training.loop import Epoch, TrainContext, fit
 from bench.training.scores import Scores, rank, score_logits
-from models_zoo.networks.builder import BuiltModel
-from tests.bench.training.fixtures import Images
+from tests.bench.training.fixtures import Images, MakeModel
 
 WORST_MISS = Metric(
     title="Worst miss",
@@ -37,11 +36,11 @@ def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METRICS.entries, "undefined", f"{__name__}:UNDEFINED")
 
 
-def test_a_registered_metric_picks_the_epoch(images: Images, model: BuiltModel, context: TrainContext) -> None:
+def test_a_registered_metric_picks_the_epoch(images: Images, small: MakeModel, context: TrainContext) -> None:
     """The kept weights are those of the epoch with its best value, where lower is better."""
     spec = TrainSpec(epochs=5, batch_size=16, lr=3e-3, select="worst_miss")
     validation = images.batches(72, 96)
-    fitted = fit(model.module, images.batches(0, 48), validation, spec, context)
+    fitted = fit(small("vit_tiny_p16").module, images.batches(0, 48), validation, spec, context)
     found = [epoch.validation.selected for epoch in fitted.history]
     assert len(set(found)) > 1
     assert found[fitted.best_epoch - 1] == min(value for value in found if value is not None)

@@ -65,7 +65,7 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """What ``pybabel extract`` finds, configured as in pyproject.toml."""
     out = tmp_path_factory.mktemp("extracted") / "messages.pot"
     command = [sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract", "--output-file", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=600)
     return read(out)
 
 

@@ -54,11 +54,11 @@ def test_a_whole_cell(phases: Phases, job: Job) -> None:
         record.add(Memory(baseline_mib=1.0))
         reporter.phase("data")
         held = bytearray(b"x") * (60 << 20)
-        time.sleep(0.3)
+        time.sleep(1)
         del held
         record.add(Timings(data_seconds=0.25))
         reporter.phase("model")
-        time.sleep(0.3)
+        time.sleep(1)
         record.tested({"accuracy": 1.0}, ())
     """)
     assert result.status is Status.OK
@@ -137,21 +137,21 @@ subprocess.Popen([*{_command(body)!r}, path, str(os.getpid()), repr(time.monoton
 time.sleep(600)
 """
     parent = subprocess.Popen([sys.executable, "-P", "-c", parent_code])
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
         assert time.monotonic() < end
         time.sleep(0.05)
     child = psutil.Process(int((tmp_path / "pid").read_text()))
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    gone, _ = psutil.wait_procs([child], timeout=10)
+    gone, _ = psutil.wait_procs([child], timeout=120)
     assert gone or child.status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_profile_after_the_result_does_not_count_towards_it(phases: Phases) -> None:
     result = phases("""
         reporter.phase("evaluate")
-        time.sleep(0.3)
+        time.sleep(1)
         record.tested({"accuracy": 0.5}, ())
         def later(store):
             held = bytearray(b"x") * (80 << 20)
@@ -173,7 +173,7 @@ def test_a_profile_after_the_result_does_not_count_towards_it(phases: Phases) ->
     assert timings.inference_seconds > 1.5
     assert timings.total_seconds is not None
     assert timings.import_seconds is not None
-    assert timings.total_seconds - timings.import_seconds == pytest.approx(0.3, abs=0.25)
+    assert 1 <= timings.total_seconds - timings.import_seconds < 1 + timings.inference_seconds
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from bench.errors import StudyError
 from bench.measure.system import machine
 from bench.study.schema import Cell, ModelEntry, Regime
 from bench.study.train import TrainSpec
+from bench.training.optim import batch_size
 from bench.training.optim.batch_size import find_batch_size, highest_worthwhile
 from bench.training.optim.batch_size_probe import Probe
 from bench.training.optim.batch_size_worker import largest_batch
+from tests.isolated_here import call_here
 
 MIB = 2**20
 
@@ -39,6 +41,12 @@ def _cell(
 def _largest(cell: Cell, limit_mib: int, highest: int = 1024) -> int:
     probe = Probe(cell=cell, weights="none", classes=8, limit_bytes=limit_mib * MIB, highest=highest)
     return largest_batch(probe, limit_mib * MIB)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask in this process."""
+    monkeypatch.setattr(batch_size, "call_isolated", call_here)
 
 
 def test_more_memory_more_images() -> None:
@@ -70,6 +78,7 @@ def test_the_least_of_all_cells_counts() -> None:
     assert 1 <= found.batch_size <= 64
 
 
+@pytest.mark.usefixtures("here")
 def test_what_a_control_group_leaves_is_the_limit_where_the_machine_has_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "memory_room", lambda: 300 * MIB)
     cells = [(_cell(), "none")]
@@ -79,11 +88,13 @@ def test_what_a_control_group_leaves_is_the_limit_where_the_machine_has_more(mon
     assert confined.batch_size < highest_worthwhile(8000)
 
 
+@pytest.mark.usefixtures("here")
 def test_nothing_fits() -> None:
     with pytest.raises(StudyError, match="a single image does not fit"):
         find_batch_size([(_cell(), "none")], classes=8, train_images=800, memory_limit=20 * MIB)
 
 
+@pytest.mark.usefixtures("here")
 def test_no_device_is_here() -> None:
     with pytest.raises(StudyError, match="no device"):
         find_batch_size([(_cell(device="cuda:99"), "none")], classes=8, train_images=800, memory_limit=None)
@@ -108,7 +119,7 @@ def test_the_asking_process_needs_no_torch() -> None:
 
 def test_the_count_is_near_what_a_step_takes(tmp_path: Path) -> None:
     """A training with the batch that was found for a limit stays below it, and is not far from it."""
-    cell, limit = _cell("resnet18"), 1200
+    cell, limit = _cell("resnet18"), 600
     batch = _largest(cell, limit)
     code = f"""
 import json, torch
