@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.errors import RunError
 from bench.locks import LockHeldError, file_lock
+from bench.results.arrays import read_array
 from bench.results.dataset import DatasetManifest
 from bench.results.plan import FOUND_BATCH
 from bench.results.predictions import write_predictions
@@ -87,14 +88,11 @@ def keep_predictions(raw: Path, path: Path, manifest: DatasetManifest) -> None:
     """Turn the child's probabilities, (n, classes), into the stored predictions; ValueError when they are no such."""
     test = manifest.rows("test")
     try:
-        probabilities = np.load(raw, allow_pickle=False)
-    except (OSError, EOFError) as error:
+        probabilities = read_array(raw, len(manifest.classes), len(test))
+    except OSError as error:
         raise ValueError(str(error)) from error
-    if probabilities.shape != (len(test), len(manifest.classes)) or probabilities.dtype.kind != "f":
-        raise ValueError(
-            f"{probabilities.dtype} {probabilities.shape}, not a fraction for each of {len(test)} test images and "
-            f"{len(manifest.classes)} classes"
-        )
+    if len(probabilities) != len(test):
+        raise ValueError(f"{len(probabilities)} rows, not one for each of {len(test)} test images")
     if not (np.all(probabilities >= 0) and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):
         raise ValueError("the probabilities of an image are not all positive numbers that add up to 1")
     labels = np.array([manifest.labels[i] for i in test])
