@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.errors import RunError
 from bench.locks import LockHeldError, file_lock
 from bench.results.arrays import read_array
 from bench.results.dataset import DatasetManifest
+from bench.results.output import refuse_links
 from bench.results.plan import FOUND_BATCH
 from bench.results.predictions import write_predictions
 from bench.results.run import Run
@@ -46,12 +48,18 @@ def acquire_lock(folder: Path) -> Iterator[None]:
 def open_folder(folder: Path, study: Study, manifest: DatasetManifest) -> Run:
     """Return the run; one that is of another study or data set is refused and nothing in it is changed."""
     run = Run(folder)
+    for cell in ("cells", *(f"cells/{name}" for name in _names(folder / "cells"))):
+        refuse_links(folder, Path(cell))
     if (folder / "study.yaml").exists():
         _refuse_foreign(run, study, manifest)
     elif strange := [p.name for p in folder.iterdir() if not _is_ours(p.name)]:
         shown = ", ".join(sorted(strange)[:3])
         raise RunError(f"{folder} is not empty ({shown}) and holds no run. Give an empty or new folder with --out.")
     return run
+
+
+def _names(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
 
 
 def _is_ours(name: str) -> bool:
