@@ -18,6 +18,7 @@ from bench.cli.report import compare, export, report
 from bench.cli.run import reproduce, run
 from bench.cli.schema import schema
 from bench.errors import BenchError
+from bench.terminal import printable
 
 __all__ = ["app", "main"]
 
@@ -39,7 +40,8 @@ def main() -> None:
     try:
         app()
     except BenchError as error:
-        typer.echo(f"patchbench: {error}", err=True)
+        message = printable(str(error)).replace("\n", "\n  ")  # no name in it can fake a line of ours
+        typer.echo(f"patchbench: {message}", err=True)
         sys.exit(2)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.output import line, write_text
 from bench.terminal import printable
 from reports.exports import EXPORTS
 from reports.text.i18n import LANGUAGES, translator
@@ -88,7 +88,7 @@ def export(
     form = EXPORTS.load(format_)
     opened = load_results(run_folder)
     if out is None and form.text is not None:
-        sys.stdout.write(form.text(opened))
+        write_text(form.text(opened))
     else:
         written = form.write(opened, out)
         _say(written.summary, written.path)
@@ -107,8 +107,7 @@ _STYLES = {"title": "bold", "better": "green", "worse": "bold red", "unknown": "
 def print_outcomes(lines: Iterable[tuple[str, str]]) -> None:
     """Print lines, each with its kind: title, better, worse, same or unknown."""
     from rich.console import Console
-    from rich.text import Text
 
     console = Console(highlight=False)
     for kind, text in lines:
-        console.print(Text(printable(text, lines=False), style=_STYLES.get(kind, "")), soft_wrap=True)
+        console.print(line(text, _STYLES.get(kind, "")), soft_wrap=True)

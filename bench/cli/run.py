@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bench.cli.output import line
 from bench.cli.report import Language, print_outcomes
 from bench.errors import BenchError, StudyError
 from bench.execution.executor import EXECUTORS
+from bench.terminal import printable
 
 if TYPE_CHECKING:
     from bench.results.run import Run
@@ -100,7 +102,7 @@ def run(
 def _report_interrupt(command: Sequence[str]) -> None:
     typer.echo(
         f"patchbench: interrupted; what is done is stored. To resume, run the same command again: "
-        f"{shlex.join(command)}",
+        f"{printable(shlex.join(command), lines=False)}",
         err=True,
     )
 
@@ -138,18 +140,17 @@ def _run_cells(asked: _Asked, command: Sequence[str]) -> _Finished:
 def _summarize(finished: Run, results: Sequence[CellResult], planned: int) -> int:
     """Print how the cells of a run have ended; returns how many of them are not ok."""
     from rich.console import Console
-    from rich.text import Text
 
     from bench.cli.progress import failure_text
     from bench.results.schema import Status
 
     console = Console(highlight=False)
     wrong = [result for result in results if result.status is not Status.OK]
-    console.print(f"{len(results) - len(wrong)} of {planned} cells ok. run: {finished.path}", soft_wrap=True)
+    console.print(line(f"{len(results) - len(wrong)} of {planned} cells ok. run: {finished.path}"), soft_wrap=True)
     if wrong and console.is_terminal:  # elsewhere each cell's line has reported it
         for result in wrong:
             where = f"{result.label} · {result.cell.regime} · {result.cell.device}"
-            console.print(Text(f"{where}: {failure_text(result)}"), soft_wrap=True)
+            console.print(line(f"{where}: {failure_text(result)}"), soft_wrap=True)
     if wrong:
         console.print("Run the same command with --retry failed to try the others again.")
     return len(wrong)
@@ -160,7 +161,7 @@ def _report_at_the_end(finished: Run) -> None:
     from reports import render_report
 
     try:
-        typer.echo(f"report: {render_report([finished]).resolve()}")
+        typer.echo(printable(f"report: {render_report([finished]).resolve()}", lines=False))
     except BenchError as error:
         later = shlex.join(["patchbench", "report", str(finished.path)])
         raise type(error)(
@@ -172,7 +173,6 @@ def _report_at_the_end(finished: Run) -> None:
 def _list_cells(asked: _Asked) -> None:
     """Check the study and its data, and list the cells with what a run would do with them."""
     from rich.console import Console
-    from rich.text import Text
 
     from bench.cli.progress import Display
     from bench.runner.dry_run import dry_run
@@ -183,14 +183,14 @@ def _list_cells(asked: _Asked) -> None:
         found = dry_run(asked.load(), out=asked.out, retry=asked.retry, on_event=display)
     console = Console(highlight=False)
     for warning in found.prepared.manifest.warnings:
-        console.print(Text(f"warning: {word(warning)}", style="yellow"), soft_wrap=True)
+        console.print(line(f"warning: {word(warning)}", "yellow"), soft_wrap=True)
     for cell in found.prepared.cells:
-        console.print(Text(f"{cell.id}  {cell.title}: {_planned_for(cell.id, found)}"), soft_wrap=True)
+        console.print(line(f"{cell.id}  {cell.title}: {_planned_for(cell.id, found)}"), soft_wrap=True)
     cells, left = len(found.prepared.cells), len(found.due.cells)
-    console.print(f"{found.folder}: {cells} cells, {cells - left} done, {left} to run", soft_wrap=True)
+    console.print(line(f"{found.folder}: {cells} cells, {cells - left} done, {left} to run"), soft_wrap=True)
     if not found.ids_are_final:
         note = "The ids will be others: train.batch_size is auto, and a run finds the number before its first cell."
-        console.print(Text(note), soft_wrap=True)
+        console.print(line(note), soft_wrap=True)
 
 
 def _planned_for(cell_id: str, found: DryRun) -> str:
@@ -240,7 +240,6 @@ def _run_again(
     Ctrl-C is raised again.
     """
     from rich.console import Console
-    from rich.text import Text
 
     from bench.cli.progress import Display
     from bench.runner.events import CellDone, CellStarted, RoundDone
@@ -257,5 +256,5 @@ def _run_again(
         repeated = run_stored_study(original, data=data, settings=settings, out=out, on_event=notify, command=command)
     if not made:
         text = f"{repeated.path} is finished: nothing was run now. To run it once more, give a new folder with --out."
-        Console(highlight=False).print(Text(text), soft_wrap=True)
+        Console(highlight=False).print(line(text), soft_wrap=True)
     return repeated

@@ -1,4 +1,4 @@
-"""Files that people ask for: written where they say, through what is no regular file, never through a run's own links."""
+"""Files that people ask for: written where they say, through devices and pipes, never through a run's own links."""
 
 from __future__ import annotations
 

@@ -139,4 +139,3 @@ def _are(column: Any, names: Sequence[str]) -> bool:
         return False
     found: list[str] = column.cast(pa.string()).to_pylist()
     return found == list(names)
-

@@ -16,7 +16,17 @@ from bench.results.files import read_regular
 from bench.results.stored import SCHEMA_VERSION
 from bench.terminal import printable
 
-__all__ = ["LARGEST_TEXT", "Upgrade", "damaged", "parse_json", "parse_lines", "parse_mapping", "parse_yaml", "read_bytes", "read_text"]
+__all__ = [
+    "LARGEST_TEXT",
+    "Upgrade",
+    "damaged",
+    "parse_json",
+    "parse_lines",
+    "parse_mapping",
+    "parse_yaml",
+    "read_bytes",
+    "read_text",
+]
 
 LARGEST_TEXT = 2**26
 """Bytes: no run stores more in one text file but its dataset.json; a larger one would only fill the memory."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import RunError
+from bench.results.arrays import read_array
 from bench.results.dataset import DatasetManifest
 from bench.results.environment import Environment
-from bench.results.arrays import read_array
 from bench.results.history import EpochRecord
 from bench.results.migrate import upgrade_environment
 from bench.results.plan import FOUND_BATCH, FoundBatchSize, Plan, PlannedCell

@@ -18,9 +18,7 @@ _LABEL = "label"
 _JPEG = "jpeg"
 _LARGEST_IMAGE = 2**15
 """Bytes of one image and its names on average; a small JPEG has a tenth of them."""
-_AGAIN = (
-    "Delete it: a report does without the images, and running the study again into that folder makes them anew."
-)
+_AGAIN = "Delete it: a report does without the images, and running the study again into that folder makes them anew."
 
 
 def write_thumbnails(path: Path, names: Sequence[str], labels: Sequence[str], jpegs: Sequence[bytes]) -> None:

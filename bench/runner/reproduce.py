@@ -61,8 +61,8 @@ def stored_study(before: Run, *, data: Path | None = None, settings: Sequence[st
         return load_study(before.path / "study.yaml", data=data, settings=settings)
     except StudyError as error:
         raise RunError(
-            f"the study of {before.path} cannot be run as it is stored: {error} Where a file lies elsewhere now, name it "
-            f"with --set; where this version knows other keys, use the version named in environment.json."
+            f"the study of {before.path} cannot be run as it is stored: {error} Where a file lies elsewhere now, name "
+            f"it with --set; where this version knows other keys, use the version named in environment.json."
         ) from error
 
 

@@ -17,9 +17,23 @@ __all__ = ["mutate"]
 
 _VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, -3.5, 0.5, 2**31, 2**63, 10**40, 1e308, -1e308, 5e-324, float("nan"), float("inf")),
-    *("", "x", "-1", "1e999", "\ud800", "\x1b[2J", "a\nb", "\u202e", "x" * 5000, "Q00000Q", "{{ 1 }}", "%s{0}", "../.."),
+    *(
+        "",
+        "x",
+        "-1",
+        "1e999",
+        "\ud800",
+        "\x1b[2J",
+        "a\nb",
+        "\u202e",
+        "x" * 5000,
+        "Q00000Q",
+        "{{ 1 }}",
+        "%s{0}",
+        "../..",
+    ),
     *([], [[]], [None], ["x", "x"], {}, {"": ""}, {"x": {"y": []}}, {"code": "verbatim", "values": {"text": "t"}}),
-    *("2026-13-40", "no", "0x" + "f" * 5000, "\0", "/dev/zero"),
+    *("%s{0}", "../..", "2026-13-40", "no", "0x" + "f" * 5000, "\0", "/dev/zero"),
 )
 
 
@@ -28,7 +42,9 @@ def _nested(rng: random.Random) -> Any:
     value: Any = "end"
     kind = rng.randrange(3)
     for _ in range(rng.choice((9, 50, 400))):
-        value = [value] if kind == 0 else {"k": value} if kind == 1 else {"code": "several", "values": {"parts": [value]}}
+        value = (
+            [value] if kind == 0 else {"k": value} if kind == 1 else {"code": "several", "values": {"parts": [value]}}
+        )
     return value
 
 
@@ -64,7 +80,9 @@ def _change_tree(tree: Any, rng: random.Random) -> Any:
         other = rng.choice(places)
         value = tree
         for key in other:
-            value = value[key] if isinstance(value, dict | list) and (isinstance(value, dict) or key < len(value)) else 0
+            value = (
+                value[key] if isinstance(value, dict | list) and (isinstance(value, dict) or key < len(value)) else 0
+            )
         holder[last] = copy.deepcopy(value)
     else:
         holder[last] = copy.deepcopy(rng.choice(_VALUES))
@@ -131,10 +149,12 @@ def _no_file(path: Path, rng: random.Random) -> None:
         with path.open("wb") as file:
             file.truncate(rng.choice((2**20, 2**33)))
     elif how < 6:
-        path.symlink_to(rng.choice(("/dev/zero", "/dev/null", "/dev/tty", "/proc/self/mem", path.name, "nowhere", "..")))
+        path.symlink_to(
+            rng.choice(("/dev/zero", "/dev/null", "/dev/tty", "/proc/self/mem", path.name, "nowhere", ".."))
+        )
 
 
-def _alias_bomb(path: Path, rng: random.Random) -> None:  # noqa: ARG001
+def _alias_bomb(path: Path, rng: random.Random) -> None:
     bomb = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9 if n else ['lol'])}]\n" for n in range(9))
     path.write_text(f"{bomb}name: *x8\nmodels: [resnet18]\n", encoding="utf-8")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from bench.results.run import Run
-
 from tests.known import known
 from tests.reports.run_folder import change_results, store_predicted
 

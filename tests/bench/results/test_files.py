@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bench.errors import RunError
 from bench.results.files import atomic_path, reserve, write_atomic

@@ -99,13 +99,13 @@ def test_rounding_to_float32_is_no_contradiction(run: Path) -> None:
 @pytest.mark.parametrize(
     "read",
     [
-        lambda whole, run: render_report([run]),
+        lambda _, run: render_report([run]),
         lambda whole, run: compare_runs(whole, run),
         lambda whole, run: agreement(whole, run),
-        lambda whole, run: [export(run, form, run / "out") for form in ("csv", "json", "markdown", "latex")],
-        lambda whole, run: export(run, "figures"),
-        lambda whole, run: export(run, "model-cards"),
-        lambda whole, run: reproduce(run),
+        lambda _, run: [export(run, form, run / "out") for form in ("csv", "json", "markdown", "latex")],
+        lambda _, run: export(run, "figures"),
+        lambda _, run: export(run, "model-cards"),
+        lambda _, run: reproduce(run),
     ],
     ids=["report", "compare", "agreement", "tables", "figures", "model-cards", "reproduce"],
 )

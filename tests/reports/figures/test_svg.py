@@ -20,7 +20,9 @@ def test_a_name_that_reads_like_a_token_is_a_name() -> None:
     assert names.put("Q00003Q") == "Q00003Q", "of no name here"
 
 
-@pytest.mark.parametrize("name", ["Q00000Q", "$x^2$ \\frac", "<b>&amp;", "\\1 \\g<0>", "{0} %s", "\ud800", "\x00\x1b[2J"])
+@pytest.mark.parametrize(
+    "name", ["Q00000Q", "$x^2$ \\frac", "<b>&amp;", "\\1 \\g<0>", "{0} %s", "\ud800", "\x00\x1b[2J"]
+)
 def test_odd_names_stand_in_a_figure_as_they_are(name: str) -> None:
     names = Names()
     with mpl.rc_context(settings()):
