@@ -10,7 +10,8 @@ import typer
 
 from bench.cli.dataset_options import Fields, Settings, build_spec, takes_dataset, with_settings
 from bench.cli.layout_lines import data_line
-from bench.cli.output import printable
+from bench.cli.output import line
+from bench.terminal import printable
 
 __all__ = ["data_app"]
 
@@ -29,13 +30,13 @@ def audit(
 ) -> None:
     """Report what is wrong with a data set: unreadable files, duplicates, contradicting labels, what would leak."""
     from rich.console import Console
-    from rich.text import Text
 
     from bench.cli.audit_lines import audit_lines
     from bench.cli.progress import Display
     from bench.data.audit import findings
     from bench.runner.events import data_progress
     from bench.study.dataset import DatasetSpec
+    from reports.text.formatting import escaped
 
     policy = None if near is None else {"near_threshold": near}
     wanted = with_settings(set_, dataset={**dataset, "duplicates": policy})
@@ -45,11 +46,12 @@ def audit(
     if as_json:
         facts = {"card": report.card.model_dump(mode="json"), "findings": report.findings.model_dump(mode="json")}
         facts["by_split"] = {split or "none": dict(counts) for split, counts in report.by_split.items()}
-        print(json.dumps({**facts, "seconds": round(report.seconds, 3)}, indent=1, ensure_ascii=False))
+        text = json.dumps({**facts, "seconds": round(report.seconds, 3)}, indent=1, ensure_ascii=False)
+        print(escaped(text))
         return
     console = Console(highlight=False)
-    for line in audit_lines(report):
-        console.print(Text(printable(line)), soft_wrap=True)
+    for text in audit_lines(report):
+        console.print(line(text), soft_wrap=True)
 
 
 @data_app.command("split")
@@ -89,10 +91,10 @@ def split(
     write_split(manifest, out)
     print(printable(data_line(manifest)))
     for warning in manifest.warnings:
-        print(printable(f"warning: {word(warning)}"))
+        print(printable(f"warning: {word(warning)}", lines=False))
     splits = ", ".join(f"{len(manifest.rows(name))} {name}" for name in ("train", "validation", "test"))
     summary = f"{len(manifest.names)} images, {splits}; method {manifest.split_method}; hash {manifest.split_hash}"
-    print(printable(f"{out}: {summary}"))
+    print(printable(f"{out}: {summary}", lines=False))
 
 
 @data_app.command("fetch")
@@ -110,4 +112,4 @@ def fetch(
     with Display(Console(stderr=True, highlight=False)) as display:
         fetched = download.fetch(name, cache_dir=cache, progress=data_progress(display))
     how = "checked against the published hash" if fetched.checked else "no hash is published for it"
-    print(f"{printable(str(fetched.path))}\nsha256 {fetched.sha256} ({how})")
+    print(f"{printable(str(fetched.path), lines=False)}\nsha256 {fetched.sha256} ({how})")

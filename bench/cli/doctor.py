@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bench.cli.output import line
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -15,7 +17,6 @@ def doctor() -> None:
     """Print what this machine is, and what would hinder good measuring on it."""
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from bench.measure.system.doctor import check_environment
     from bench.measure.system.environment import environment
@@ -25,13 +26,13 @@ def doctor() -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in _rows(found):
-        table.add_row(Text(name), Text(value))
+        table.add_row(line(name), line(value))
     console.print(table)
     warnings = check_environment(found)
     if found.energy is not None:
         warnings.append(f"energy will not be measured: {word(found.energy)}")
     for warning in warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        console.print(line(f"warning: {warning}", "yellow"), soft_wrap=True)
 
 
 def _rows(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:

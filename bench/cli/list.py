@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.output import printable
 from bench.errors import StudyError, nearest
 from bench.registry import REGISTRIES, registry
+from bench.terminal import printable
 
 __all__ = ["list_kind"]
 
@@ -23,7 +23,7 @@ def list_kind(kind: Annotated[str, typer.Argument(help=f"{', '.join((*REGISTRIES
     lines = _studies() if kind == "studies" else _registered(kind)
     width = max(map(len, lines), default=0)
     for name, line in lines.items():
-        typer.echo(printable(f"{name:<{width}}  {line}".rstrip()))
+        typer.echo(printable(f"{name:<{width}}  {line}".rstrip(), lines=False))
 
 
 def _registered(kind: str) -> dict[str, str]:

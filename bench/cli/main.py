@@ -75,7 +75,8 @@ def _run() -> int:
     except KeyboardInterrupt as stop:
         return _report_interrupt(stop)
     except BenchError as error:
-        print(f"patchbench: {error}", file=sys.stderr)
+        message = printable(str(error)).replace("\n", "\n  ")  # no name in it can fake a line of ours
+        print(f"patchbench: {message}", file=sys.stderr)
         return 2
     return 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.output import line
 from bench.errors import ModelError
 from bench.isolated import IsolatedError, call_isolated
 
@@ -72,14 +73,14 @@ def _table(rows: list[ModelRow]) -> Table:
         table.add_column(name, justify="right" if numeric else "left", no_wrap=name != "notes")
     for row in rows:
         table.add_row(
-            Text(row.name),
+            line(row.name),
             Text(row.family),
             Text("" if row.patch is None else str(row.patch)),
             Text(str(row.image_size)),
             Text("" if row.parameters is None else f"{row.parameters / 1e6:,.1f} M"),
             Text("" if row.flops is None else f"{row.flops / 1e9:,.2f}"),
-            Text(row.default_weights or "none"),
-            Text(row.description),
+            line(row.default_weights or "none"),
+            line(row.description),
         )
     return table
 
@@ -121,7 +122,6 @@ def _measure(function: str, *arguments: Any) -> Any:
 
 def _facts(summary: ModelSummary) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     parts = {part.replace("_", " "): count for part, count in summary.parameters_by_part.items() if count}
     rows = {
@@ -141,7 +141,7 @@ def _facts(summary: ModelSummary) -> Table:
     facts = Table(box=None, pad_edge=False, show_header=False)
     for key, value in rows.items():
         if value not in (None, ""):
-            facts.add_row(Text(key), Text(str(value)))
+            facts.add_row(line(key), line(str(value)))
     return facts
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cli.layout_lines import data_line
-from bench.cli.output import printable
+from bench.cli.output import line
 from bench.execution.messages.progress import Progress
 from bench.results.duration import duration
 from bench.results.schema import CellResult, Status
@@ -94,7 +94,7 @@ class Display:
             self._live.update(self._table(), refresh=not isinstance(event, CellProgress))
 
     def _line(self, text: str, style: str = "") -> None:
-        self._console.print(Text(text, style=style), soft_wrap=True)
+        self._console.print(line(text, style), soft_wrap=True)
 
     def _data(self, event: DataProgress) -> None:
         what, done, count = event.what, event.done, event.count
@@ -112,7 +112,7 @@ class Display:
 
         self._cells = event.cells
         if event.manifest is not None:
-            self._line(printable(data_line(event.manifest)))
+            self._line(data_line(event.manifest))
         for warning in event.warnings:
             self._line(f"warning: {word(warning)}", "yellow")
         done = len(event.cells) - event.pending
@@ -188,7 +188,7 @@ def _outcome(result: CellResult) -> str:
 
 
 def _row(cell: Cell, state: _State) -> list[Text]:
-    names = [Text(name) for name in (cell.label, cell.regime, cell.device, cell.precision, str(cell.seed))]
+    names = [line(name) for name in (cell.label, cell.regime, cell.device, cell.precision, str(cell.seed))]
     if state.result is not None and not state.running:
         status, accuracy = state.result.status.value, state.result.metrics.get("accuracy")
         score = "" if accuracy is None else f"{accuracy:.2%}"
@@ -205,4 +205,4 @@ def _row(cell: Cell, state: _State) -> list[Text]:
         duration(left),
         "",
     )
-    return [*names, Text(progress.phase, style=_STYLES["running"]), *map(Text, shown)]
+    return [*names, line(progress.phase, _STYLES["running"]), *map(Text, shown)]

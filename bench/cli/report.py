@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.output import line, write_text
+from bench.terminal import printable
 from reports.exports import EXPORTS
 from reports.text.i18n import LANGUAGES, translator
 
@@ -34,7 +35,8 @@ def report(
     from bench.results.run import load_results
     from reports import render_report
 
-    typer.echo(f"report: {render_report([load_results(path) for path in runs], out, lang=lang).resolve()}")
+    written = render_report([load_results(path) for path in runs], out, lang=lang)
+    _say(f"report: {written.resolve()}", out)
 
 
 def compare(
@@ -58,7 +60,7 @@ def compare(
     compared = compare_runs(before, after, out, lang=lang)
     print_outcomes(lines(compared, translator(lang)))
     if out is not None:
-        typer.echo(f"page: {out.resolve()}")
+        _say(f"page: {out.resolve()}", out)
     raise typer.Exit(1 if fail_on_regression and compared.regressions else 0)
 
 
@@ -86,9 +88,17 @@ def export(
     form = EXPORTS.load(format_)
     opened = load_results(run_folder)
     if out is None and form.text is not None:
-        sys.stdout.write(form.text(opened))
+        write_text(form.text(opened))
     else:
-        typer.echo(form.write(opened, out).summary)
+        written = form.write(opened, out)
+        _say(written.summary, written.path)
+
+
+def _say(text: str, out: Path | None) -> None:
+    """Tell where something was written; on the standard error where it went to the standard output itself."""
+    from bench.results.output import is_stdout
+
+    typer.echo(printable(text), err=is_stdout(out))
 
 
 _STYLES = {"title": "bold", "better": "green", "worse": "bold red", "unknown": "dim"}
@@ -97,8 +107,7 @@ _STYLES = {"title": "bold", "better": "green", "worse": "bold red", "unknown": "
 def print_outcomes(lines: Iterable[tuple[str, str]]) -> None:
     """Print lines, each with its kind: title, better, worse, same or unknown."""
     from rich.console import Console
-    from rich.text import Text
 
     console = Console(highlight=False)
     for kind, text in lines:
-        console.print(Text(text, style=_STYLES.get(kind, "")), soft_wrap=True)
+        console.print(line(text, _STYLES.get(kind, "")), soft_wrap=True)

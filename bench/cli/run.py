@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bench.cli.output import line
 from bench.cli.report import Language, print_outcomes
 from bench.errors import BenchError, StudyError
 from bench.execution.executor import EXECUTORS
+from bench.terminal import printable
 
 if TYPE_CHECKING:
     from bench.results.run import Run
@@ -125,18 +127,17 @@ def _run_cells(asked: _Asked, command: Sequence[str]) -> _Finished:
 def _summarize(finished: Run, results: Sequence[CellResult], planned: int) -> int:
     """Print how the cells of a run have ended; returns how many of them are not ok."""
     from rich.console import Console
-    from rich.text import Text
 
     from bench.cli.progress import failure_text
     from bench.results.schema import Status
 
     console = Console(highlight=False)
     wrong = [result for result in results if result.status is not Status.OK]
-    console.print(f"{len(results) - len(wrong)} of {planned} cells ok. run: {finished.path}", soft_wrap=True)
+    console.print(line(f"{len(results) - len(wrong)} of {planned} cells ok. run: {finished.path}"), soft_wrap=True)
     if wrong and console.is_terminal:  # elsewhere each cell's line has reported it
         for result in wrong:
             where = f"{result.label} · {result.cell.regime} · {result.cell.device}"
-            console.print(Text(f"{where}: {failure_text(result)}"), soft_wrap=True)
+            console.print(line(f"{where}: {failure_text(result)}"), soft_wrap=True)
     if wrong:
         console.print("Run the same command with --retry failed to try the others again.")
     return len(wrong)
@@ -147,7 +148,7 @@ def _report_at_the_end(finished: Run) -> None:
     from reports import render_report
 
     try:
-        typer.echo(f"report: {render_report([finished]).resolve()}")
+        typer.echo(printable(f"report: {render_report([finished]).resolve()}", lines=False))
     except BenchError as error:
         later = shlex.join(["patchbench", "report", str(finished.path)])
         raise type(error)(
@@ -159,10 +160,8 @@ def _report_at_the_end(finished: Run) -> None:
 def _list_cells(asked: _Asked) -> None:
     """Check the study and its data, and list the cells with what a run would do with them."""
     from rich.console import Console
-    from rich.text import Text
 
     from bench.cli.layout_lines import data_line
-    from bench.cli.output import printable
     from bench.cli.progress import Display
     from bench.runner.dry_run import dry_run
     from reports.text.messages import word
@@ -171,16 +170,16 @@ def _list_cells(asked: _Asked) -> None:
     with Display() as display:
         found = dry_run(asked.load(), out=asked.out, retry=asked.retry, on_event=display)
     console = Console(highlight=False)
-    console.print(Text(printable(data_line(found.prepared.manifest))), soft_wrap=True)
+    console.print(line(data_line(found.prepared.manifest)), soft_wrap=True)
     for warning in found.prepared.manifest.warnings:
-        console.print(Text(f"warning: {word(warning)}", style="yellow"), soft_wrap=True)
+        console.print(line(f"warning: {word(warning)}", "yellow"), soft_wrap=True)
     for cell in found.prepared.cells:
-        console.print(Text(f"{cell.id}  {cell.title}: {_planned_for(cell.id, found)}"), soft_wrap=True)
+        console.print(line(f"{cell.id}  {cell.title}: {_planned_for(cell.id, found)}"), soft_wrap=True)
     cells, left = len(found.prepared.cells), len(found.due.cells)
-    console.print(f"{found.folder}: {cells} cells, {cells - left} done, {left} to run", soft_wrap=True)
+    console.print(line(f"{found.folder}: {cells} cells, {cells - left} done, {left} to run"), soft_wrap=True)
     if not found.ids_are_final:
         note = "The ids will be others: train.batch_size is auto, and a run finds the number before its first cell."
-        console.print(Text(note), soft_wrap=True)
+        console.print(line(note), soft_wrap=True)
 
 
 def _planned_for(cell_id: str, found: DryRun) -> str:
@@ -223,7 +222,6 @@ def _run_again(
 ) -> Run:
     """Run the study that a run stored once more, into a new folder; say so where nothing was left to run."""
     from rich.console import Console
-    from rich.text import Text
 
     from bench.cli.progress import Display
     from bench.runner.events import CellDone, CellStarted, RoundDone
@@ -240,5 +238,5 @@ def _run_again(
         repeated = run_stored_study(original, data=data, settings=settings, out=out, on_event=notify, command=command)
     if not made:
         text = f"{repeated.path} is finished: nothing was run now. To run it once more, give a new folder with --out."
-        Console(highlight=False).print(Text(text), soft_wrap=True)
+        Console(highlight=False).print(line(text), soft_wrap=True)
     return repeated

@@ -16,11 +16,11 @@ def schema(
     """Print the JSON schema of the files that a run stores: study, data set, environment, plan, results, history."""
     import json
 
-    from bench.results.files import write_atomic
     from bench.results.json_schema import run_schema
+    from bench.results.output import write_output
 
     text = json.dumps(run_schema(), indent=1, ensure_ascii=False)
     if out is None:
         print(text)
     else:
-        write_atomic(out, text + "\n")
+        write_output(out, text + "\n")

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from bench.results.migrate import upgrade_dataset
 from bench.results.notice import Notice
 from bench.results.read import parse_json
-from bench.results.stored import SCHEMA_VERSION, Stored, storable
+from bench.results.stored import SCHEMA_VERSION, Amount, Count, Stored, storable
 
 __all__ = [
     "LISTED_PAIRS",
@@ -50,6 +50,12 @@ class DuplicateGroup(Stored):
     same_bytes: bool
     """Whether the files are the same to the last byte, and not only their pixels."""
 
+    @model_validator(mode="after")
+    def _a_label_each(self) -> Self:
+        if len(self.names) != len(self.labels):
+            raise ValueError("names and labels have different lengths")
+        return self
+
     @property
     def conflicting(self) -> bool:
         """Whether the images carry different labels."""
@@ -79,16 +85,16 @@ class NearPair(Stored):
     """The label of the one."""
     second_label: str
     """The label of the other."""
-    distance: int
+    distance: Count
     """In how many of 64 bits their perceptual hashes differ."""
 
 
 class AuditFindings(Stored):
     """What the audit found in the whole source, before anything was left out."""
 
-    images: int
+    images: Count
     """Files that were taken for images."""
-    readable: int
+    readable: Count
     """Those that decode."""
     unreadable: tuple[Dropped, ...] = ()
     """Those that do not, and images without a label, with the reason."""
@@ -98,26 +104,26 @@ class AuditFindings(Stored):
     """Images with the same pixels."""
     near: tuple[NearPair, ...] = ()
     """Pairs that look alike, the closest first."""
-    near_pairs: int = 0
+    near_pairs: Count = 0
     """How many such pairs there are; more than ``near`` lists when there are very many."""
-    near_threshold: int = 0
+    near_threshold: Count = 0
     """The largest distance that counts as near."""
-    sizes: dict[str, int] = Field(default_factory=dict)
+    sizes: dict[str, Count] = Field(default_factory=dict)
     """How many images have each ``width x height``, the most common first."""
-    modes: dict[str, int] = Field(default_factory=dict)
+    modes: dict[str, Count] = Field(default_factory=dict)
     """How many images have each color mode, the most common first."""
     odd: tuple[Dropped, ...] = ()
     """Images whose size or mode is not the most common (a hundred of them at most), with what is odd."""
-    odd_images: int = 0
+    odd_images: Count = 0
     """How many such images there are."""
-    class_counts: dict[str, int] = Field(default_factory=dict)
+    class_counts: dict[str, Count] = Field(default_factory=dict)
     """Readable images of each class."""
-    imbalance: float | None = None
+    imbalance: Amount | None = None
     """Images of the largest class for each one of the smallest."""
     would_leak: tuple[tuple[str, str], ...] = ()
     """Pairs (exact or near) that a plain random stratified split would have put into different splits; a thousand of
     them at most."""
-    would_leak_pairs: int = 0
+    would_leak_pairs: Count = 0
     """How many such pairs there are."""
 
     @property
@@ -154,7 +160,7 @@ class DatasetManifest(Stored):
     """The label of each."""
     splits: list[Split]
     """The split of each."""
-    counts: dict[str, dict[str, int]]
+    counts: dict[str, dict[str, Count]]
     """Images by class and split."""
     audit: AuditFindings
     """What the audit of the source found."""
@@ -163,15 +169,15 @@ class DatasetManifest(Stored):
     leaks: list[tuple[str, str]]
     """Pairs that look alike and lie in different splits, where the policy or a given split allows it; a thousand of
     them at most."""
-    leak_pairs: int = 0
+    leak_pairs: Count = 0
     """How many such pairs there are."""
     card: DataCard
     """Source, license, citation, and what is not known."""
     warnings: list[Notice]
     """What a reader of the results has to know."""
-    limited_from: int | None = None
+    limited_from: Count | None = None
     """How many images there were before ``limit`` took its part."""
-    seconds: float
+    seconds: Amount
     """Seconds that the preparation took."""
 
     @model_validator(mode="after")
@@ -180,6 +186,10 @@ class DatasetManifest(Stored):
             raise ValueError("names, labels and splits have different lengths")
         if self.labels and not 0 <= min(self.labels) <= max(self.labels) < len(self.classes):
             raise ValueError("a label has no class")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes: a class is named twice")
+        if strange := self.counts.keys() - set(self.classes):
+            raise ValueError(f"counts: {min(strange)!r} is not among the classes")
         return self
 
     def rows(self, split: Split) -> list[int]:

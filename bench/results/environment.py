@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bench.results.notice import Notice
-from bench.results.stored import SCHEMA_VERSION, Stored
+from bench.results.stored import SCHEMA_VERSION, Amount, Count, Stored
 
 __all__ = [
     "Clock",
@@ -55,7 +55,7 @@ class SystemLoad(Stored):
     """How many cores' worth of time other processes took."""
     steal_fraction: float | None = None
     """Share of all CPUs' time (0 to 1) that the host of a virtual machine gave to others."""
-    thermal_throttles: int | None = None
+    thermal_throttles: Count | None = None
     """How often a core was slowed down because of heat."""
     cpu_throttled_seconds: float | None = None
     """Seconds for which a control group's quota kept this process from running."""
@@ -68,15 +68,15 @@ class Cpu(Stored):
 
     model: str | None = None
     """Its name."""
-    cores: int | None = None
+    cores: Count | None = None
     """Physical cores of the machine."""
-    threads: int | None = None
+    threads: Count | None = None
     """Hardware threads of the machine."""
-    usable: int | None = None
+    usable: Count | None = None
     """Hardware threads that this process may run on."""
-    clock_now_mhz: float | None = None
+    clock_now_mhz: Amount | None = None
     """Clock when the run began, MHz."""
-    clock_highest_mhz: float | None = None
+    clock_highest_mhz: Amount | None = None
     """Highest clock, MHz."""
     instructions: tuple[str, ...] = ()
     """Of the vector and matrix extensions that change speed, those that it has."""
@@ -98,9 +98,9 @@ class Confinement(Stored):
 
     container: str | None = None
     """docker, podman or kubernetes."""
-    cpu_quota: float | None = None
+    cpu_quota: Amount | None = None
     """Cores that may be used at once."""
-    memory_limit_mib: float | None = None
+    memory_limit_mib: Amount | None = None
     """Memory that may be used, MiB."""
     memory_left_mib: float | None = None
     """What was left of it when the run began, MiB."""
@@ -120,13 +120,13 @@ class Gpu(Stored):
 
     name: str | None = None
     """Its name."""
-    memory_mib: int | None = None
+    memory_mib: Count | None = None
     """Its memory, MiB."""
     uuid: str | None = None
     """Its unique id."""
-    max_clock_mhz: int | None = None
+    max_clock_mhz: Count | None = None
     """Highest clock of the multiprocessors, MHz."""
-    power_limit_w: float | None = None
+    power_limit_w: Amount | None = None
     """Power limit, W."""
     persistence: bool | None = None
     """Whether the driver stays loaded between processes."""
@@ -161,11 +161,11 @@ class Environment(Stored):
     """Limits of a container."""
     energy: Notice | None = None
     """Why the CPU's energy cannot be measured; None: it can."""
-    memory_gib: float | None = None
+    memory_gib: Amount | None = None
     """Memory of the machine, GiB."""
     memory_available_gib: float | None = None
     """What was free when the run began, GiB."""
-    load_average_1min: float | None = None
+    load_average_1min: Amount | None = None
     """Load average over a minute when the run began."""
     packages: dict[str, str] = Field(default_factory=dict)
     """Versions of the packages that can change a result."""

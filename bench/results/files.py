@@ -1,20 +1,18 @@
-"""Plain files that are whole or not there: atomic writes, lines that a kill may have cut short, room on the disk."""
+"""Plain files that are whole or not there: bounded reads, atomic writes, room on the disk."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from bench.errors import RunError
 
-__all__ = ["atomic_path", "read_json_lines", "read_regular", "reserve", "write_atomic"]
+__all__ = ["atomic_path", "read_regular", "reserve", "write_atomic"]
 
 
 def read_regular(path: Path, largest: int) -> bytes:
@@ -79,17 +77,6 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def read_json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the mappings of a .jsonl file; stops at a line that is not whole."""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            loaded = json.loads(line)
-        except (ValueError, RecursionError):
-            return
-        if isinstance(loaded, dict):
-            yield loaded
 
 
 def reserve(descriptor: int, size: int) -> None:

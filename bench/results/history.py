@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from bench.results.stored import Stored
+from bench.results.stored import Amount, Count, Stored
 
 __all__ = ["EpochRecord", "PassScores"]
 
@@ -31,7 +31,7 @@ class EpochRecord(Stored):
 
     model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="constants")
 
-    epoch: int
+    epoch: Count
     """Its number, from 1."""
     lr: float | None = None
     """Learning rate of its last step."""
@@ -39,9 +39,9 @@ class EpochRecord(Stored):
     """Scores of the training pass itself, before each step, on augmented images."""
     validation: PassScores | None = None
     """Scores on the validation images after it; None: it was not validated."""
-    train_seconds: float | None = None
+    train_seconds: Amount | None = None
     """Seconds of the training pass."""
-    validation_seconds: float | None = None
+    validation_seconds: Amount | None = None
     """Seconds of the validation."""
-    images_per_second: float | None = None
+    images_per_second: Amount | None = None
     """Training images in each second of the training pass."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bench.results.stored import Stored, storable
 
 __all__ = ["Notice", "Value", "list_names", "several", "verbatim"]
+
+
+_DEEPEST = 20
 
 
 class Notice(Stored):
@@ -27,6 +30,16 @@ class Notice(Stored):
         if not isinstance(values, dict):
             return values
         return {place: storable(value) if isinstance(value, str) else value for place, value in values.items()}
+
+    @model_validator(mode="after")
+    def _shallow(self) -> Self:
+        if self._depth() > _DEEPEST:
+            raise ValueError("notices lie in notices, deeper than any run stores them")
+        return self
+
+    def _depth(self) -> int:
+        parts = [part for value in self.values.values() for part in (value if isinstance(value, tuple) else (value,))]
+        return 1 + max((part._depth() for part in parts if isinstance(part, Notice)), default=0)
 
     @classmethod
     def of(cls, code: str, /, **values: Value) -> Self:

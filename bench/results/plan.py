@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bench.results.stored import SCHEMA_VERSION, Stored
+from bench.results.stored import SCHEMA_VERSION, Count, Stored
 
 __all__ = ["FOUND_BATCH", "FoundBatchSize", "Plan", "PlannedCell"]
 
@@ -16,7 +16,7 @@ FOUND_BATCH = "batch_size.json"
 class PlannedCell(Stored):
     """A cell that the study asks for."""
 
-    id: str
+    id: str = Field(max_length=200, pattern=r"^[^/\\\x00]+$")
     """Its id, the name of its folder below ``cells``."""
     label: str
     """The model's name in every table."""
@@ -50,5 +50,5 @@ class FoundBatchSize(Stored):
     """Version of the layout."""
     batch_size: int = Field(ge=1)
     """Images in a step of the optimizer, for every cell."""
-    largest: dict[str, int]
+    largest: dict[str, Count]
     """The largest batch that fits, by the cell's title."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import stat
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +12,30 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import RunError, StudyError
+from bench.results.files import read_regular
 from bench.results.stored import SCHEMA_VERSION
+from bench.terminal import printable
 
-__all__ = ["Upgrade", "damaged", "parse_json", "parse_mapping", "parse_yaml", "read_text"]
+__all__ = [
+    "LARGEST_TEXT",
+    "Upgrade",
+    "damaged",
+    "parse_json",
+    "parse_lines",
+    "parse_mapping",
+    "parse_yaml",
+    "read_bytes",
+    "read_text",
+]
 
-_LARGEST_FILE = 2**30
-"""No run stores more in one file; reading a larger one would only fill the memory."""
+LARGEST_TEXT = 2**26
+"""Bytes: no run stores more in one text file but its dataset.json; a larger one would only fill the memory."""
+
+_LONGEST_NUMBER = 18
+"""Digits of a whole number; longer ones fit no 64 bits, and a few hundred fit no float."""
+_LARGEST_FLOAT = 1e300
+"""Sums of larger ones are infinite."""
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 _OLDEST = 1
 _SHOWN = 300
@@ -28,19 +47,25 @@ Upgrade = Callable[[dict[str, Any], int], dict[str, Any]]
 """Takes a file's mapping and its schema version, an older one, to the mapping of the present version."""
 
 
-def read_text(path: Path, *, advice: str, largest: int = _LARGEST_FILE) -> str:
-    """Return the text of a stored file. Raises `RunError` that names it; ``advice``: what to do where it is damaged."""
+def read_bytes(path: Path, *, advice: str, largest: int = LARGEST_TEXT) -> bytes:
+    """Return what a stored file holds. Raises `RunError` that names it; ``advice``: what to do where it is damaged."""
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise RunError(f"{path} cannot be read: it is not a regular file. {advice}")
-        if about.st_size > largest:
-            raise damaged(path, f"{about.st_size / 2**20:,.0f} MiB, more than any run stores in it", advice)
-        return path.read_text(encoding="utf-8")
+        return read_regular(path, largest)
+    except OSError as error:
+        if error.errno in (errno.EFBIG, errno.EINVAL, errno.ENXIO, errno.EISDIR):
+            reason = "not a regular file" if error.errno != errno.EFBIG else f"{error.strerror}, as no run stores it"
+            raise damaged(path, reason, advice) from error
+        raise RunError(
+            f"{printable(str(path), lines=False)} cannot be read: {error.strerror or error}. Make it readable to you."
+        ) from error
+
+
+def read_text(path: Path, *, advice: str, largest: int = LARGEST_TEXT) -> str:
+    """As `read_bytes`, of text in UTF-8."""
+    try:
+        return read_bytes(path, advice=advice, largest=largest).decode()
     except UnicodeDecodeError as error:
         raise damaged(path, f"byte {error.start} is not UTF-8", advice) from error
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror or error}. Make it readable to you.") from error
 
 
 def parse_json(
@@ -52,10 +77,34 @@ def parse_json(
     no version. A file whose ``schema_version`` is missing is of the first version where it has an upgrade.
     """
     try:
-        raw = json.loads(text)
+        raw = json.loads(text, parse_int=_whole, parse_float=_fraction)
+        if _SURROGATE.search(text if isinstance(text, str) else text.decode()):
+            json.dumps(raw, ensure_ascii=False).encode()  # halves of pairs can be written nowhere
+    except UnicodeEncodeError as error:
+        raise damaged(where, "a text holds half of a surrogate pair", advice) from error
     except (ValueError, RecursionError) as error:
         raise damaged(where, str(error), advice) from error
     return parse_mapping(raw, where, model, upgrade, advice=advice)
+
+
+def parse_lines(text: str, where: Path, model: type[Model], *, advice: str) -> list[Model]:
+    """Return what each line of a .jsonl file holds; a last line that a kill has cut short is left out.
+
+    Raises `RunError`, which names the line, for any other that is not a mapping of the model.
+    """
+    *lines, last = text.split("\n")
+    whole = [line for line in lines if line.strip()] + ([last] if _is_json(last) else [])
+    return [
+        parse_json(line, f"{where}, line {number}", model, None, advice=advice)
+        for number, line in enumerate(whole, start=1)
+    ]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        return json.loads(line) is not None
+    except (ValueError, RecursionError):
+        return False
 
 
 def parse_mapping(raw: object, where: Path | str, model: type[Model], upgrade: Upgrade | None, *, advice: str) -> Model:
@@ -67,16 +116,17 @@ def parse_mapping(raw: object, where: Path | str, model: type[Model], upgrade: U
         if version < SCHEMA_VERSION and upgrade is not None:
             try:
                 raw = {**upgrade(raw, version), "schema_version": SCHEMA_VERSION}
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
                 raise damaged(where, f"of schema {version}, {type(error).__name__}: {error}", advice) from error
     try:
         return model.model_validate(raw, context={"stored": True})
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
         if first["type"] == "extra_forbidden":  # of what decides on a result, nothing is passed over
             raise RunError(
-                f"{where} was written by another version of patchbench: it holds {field}, which this one does not "
+                f"{printable(str(where), lines=False)} was written by another version of patchbench: it holds "
+                f"{printable(field[:_SHOWN], lines=False)}, which this one does not "
                 f"know. Use that version (environment.json names it), or run the study into another folder."
             ) from error
         raise damaged(where, f"{field}: {first['msg'].removeprefix('Value error, ')}", advice) from error
@@ -95,8 +145,21 @@ def parse_yaml(text: str, where: Path | str, model: type[Model], *, advice: str)
 
 def damaged(where: Path | str, reason: str, advice: str) -> RunError:
     """Return the error for a stored file that is not what it should be."""
-    shown = reason if len(reason) <= _SHOWN else f"{reason[:_SHOWN]}..."
-    return RunError(f"{where} is damaged ({shown}). {advice}")
+    shown = printable(reason if len(reason) <= _SHOWN else f"{reason[:_SHOWN]}...", lines=False)
+    return RunError(f"{printable(str(where), lines=False)} is damaged ({shown}). {advice}")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER + 1:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
+
+
+def _fraction(digits: str) -> float:
+    found = float(digits)
+    if abs(found) > _LARGEST_FLOAT:
+        raise ValueError(f"the number {digits[:40]} is larger than any run stores")
+    return found
 
 
 def _version(raw: dict[str, Any], where: Path | str, advice: str) -> int:
@@ -106,7 +169,7 @@ def _version(raw: dict[str, Any], where: Path | str, advice: str) -> int:
     if not _OLDEST <= version <= SCHEMA_VERSION:
         age = "a newer" if version > SCHEMA_VERSION else "an older"
         raise RunError(
-            f"{where} was written by {age} patchbench (schema {version}; this one reads {_OLDEST} to {SCHEMA_VERSION})."
-            f" Use that version, or run the study into another folder."
+            f"{printable(str(where), lines=False)} was written by {age} patchbench (schema {version}; this one reads "
+            f"{_OLDEST} to {SCHEMA_VERSION}). Use that version, or run the study into another folder."
         )
     return version

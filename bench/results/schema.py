@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bench.results.inference import BatchTiming, InferenceProfile, InferenceSummary, Round
 from bench.results.migrate import upgrade_result
 from bench.results.notice import Notice
 from bench.results.read import parse_json
 from bench.results.settings import CellContext, CellSettings
-from bench.results.stored import SCHEMA_VERSION, Stored
+from bench.results.stored import SCHEMA_VERSION, Amount, Count, Stored
 from bench.results.weights import WeightsProvenance
 from bench.study.schema import Cell
 
@@ -57,76 +57,76 @@ class Failure(Stored):
 class Timings(Stored):
     """Seconds of each phase of a cell by the wall clock; None: the phase did not happen or did not end."""
 
-    import_seconds: float | None = None
+    import_seconds: Amount | None = None
     """Import of torch and the libraries on it."""
-    data_seconds: float | None = None
+    data_seconds: Amount | None = None
     """Opening the pixel cache and reading the split."""
-    model_seconds: float | None = None
+    model_seconds: Amount | None = None
     """Building the model, reading its weights, moving it to the device."""
-    warmup_seconds: float | None = None
+    warmup_seconds: Amount | None = None
     """Forward (and backward) passes on one batch before anything is timed, until they take a steady time."""
-    warmup_passes: tuple[float, ...] = ()
+    warmup_passes: tuple[Amount, ...] = ()
     """Raw samples of those passes."""
-    compile_seconds: float | None = None
+    compile_seconds: Amount | None = None
     """torch.compile, where the study asks for it."""
-    features_seconds: float | None = None
+    features_seconds: Amount | None = None
     """Frozen regime: the backbone's pass over the train and validation images; part of train_seconds."""
-    train_seconds: float | None = None
+    train_seconds: Amount | None = None
     """Training: the features' pass, all epochs and the validation after each of them."""
-    evaluate_seconds: float | None = None
+    evaluate_seconds: Amount | None = None
     """The one pass over the test images, from pixels to probabilities."""
-    inference_seconds: float | None = None
+    inference_seconds: Amount | None = None
     """The inference profile after the test; not part of total_seconds."""
-    total_seconds: float | None = None
+    total_seconds: Amount | None = None
     """From the start of the child process to its end, seen by the parent; where an inference profile follows, to
     its beginning."""
-    epoch_seconds: tuple[float, ...] = ()
+    epoch_seconds: tuple[Amount, ...] = ()
     """Raw samples: the training part of each epoch."""
-    steps_timed: int = 0
+    steps_timed: Count = 0
     """Steps of the optimizer whose parts were timed one by one: all on a CPU, every twentieth elsewhere. Their raw
     samples are in steps.npy (`bench.results.run.Run.steps`)."""
-    step_parts: dict[str, float] = Field(default_factory=dict)
+    step_parts: dict[str, Amount] = Field(default_factory=dict)
     """Seconds of those steps together by part: data (waiting for the next batch), forward, backward, optimizer."""
 
 
 class Memory(Stored):
     """Peak memory in MiB, with the method that found it. None: not measured."""
 
-    peak_ram_mib: float | None = None
+    peak_ram_mib: Amount | None = None
     """Peak of the process tree (child and its workers): proportional set size, sampled from outside."""
-    peak_ram_hwm_mib: float | None = None
+    peak_ram_hwm_mib: Amount | None = None
     """The kernel's high-water mark of the child's resident set (VmHWM): exact, but counts shared pages whole."""
-    interpreter_mib: float | None = None
+    interpreter_mib: Amount | None = None
     """Proportional set size of the child before it imports torch: Python and patchbench."""
-    baseline_mib: float | None = None
+    baseline_mib: Amount | None = None
     """Proportional set size of the child right after its imports, before data and model."""
-    by_phase: dict[str, float] = Field(default_factory=dict)
+    by_phase: dict[str, Amount] = Field(default_factory=dict)
     """peak_ram_mib of each phase: start (imports), data, model, warm-up, train, evaluate ... What model, data and
     optimizer take is the difference from baseline_mib."""
-    hwm_by_phase: dict[str, float] = Field(default_factory=dict)
+    hwm_by_phase: dict[str, Amount] = Field(default_factory=dict)
     """The child's own VmHWM of each phase; empty where the kernel cannot start the mark anew."""
     method: Notice | None = None
     """How peak_ram_mib was found."""
-    samples: int = 0
+    samples: Count = 0
     """How often the tree was sampled."""
-    interval_seconds: float | None = None
+    interval_seconds: Amount | None = None
     """Median time between two samples: a shorter peak can be missed by peak_ram_mib."""
-    peak_vram_mib: float | None = None
+    peak_vram_mib: Amount | None = None
     """Peak allocated by torch on the device."""
-    reserved_vram_mib: float | None = None
+    reserved_vram_mib: Amount | None = None
     """Peak reserved by torch's allocator."""
-    driver_vram_mib: float | None = None
+    driver_vram_mib: Amount | None = None
     """Highest use of the device by this process that the driver reports."""
 
 
 class Energy(Stored):
     """Energy from hardware counters, or the reason why there is none."""
 
-    joules: float | None = None
+    joules: Amount | None = None
     """From the start of the child to its result, by all counters together."""
-    by_counter: dict[str, float] = Field(default_factory=dict)
+    by_counter: dict[str, Amount] = Field(default_factory=dict)
     """Joules of each counter: package-0, dram, the GPU's name."""
-    by_phase: dict[str, float] = Field(default_factory=dict)
+    by_phase: dict[str, Amount] = Field(default_factory=dict)
     """Joules of each phase, whose ends are known to within 0.1 s."""
     method: Notice | None = None
     """Which counters were read; None without any."""
@@ -139,19 +139,19 @@ class ModelFacts(Stored):
 
     family: str | None = None
     """``vit``, ``cnn`` ..."""
-    patch: int | None = None
+    patch: Count | None = None
     """Side of a patch in pixels; None for a CNN."""
-    image_size: int | None = None
+    image_size: Count | None = None
     """Side of the square input in pixels."""
-    tokens: int | None = None
+    tokens: Count | None = None
     """Patches of an image; None for a CNN."""
-    parameters: int | None = None
+    parameters: Count | None = None
     """Numbers in the model, head included."""
-    trainable_parameters: int | None = None
+    trainable_parameters: Count | None = None
     """Those of them that learn."""
-    flops: int | None = None
+    flops: Count | None = None
     """Floating-point operations of one image's forward pass; a multiply-add counts as two."""
-    features: int | None = None
+    features: Count | None = None
     """Width of what the head sees."""
     weights: WeightsProvenance = WeightsProvenance()
     """Where the weights came from and what was done to them."""
@@ -174,11 +174,11 @@ class CellResult(Stored):
     """Why it is not ok; None when it is."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """Scores on the whole test set: accuracy, balanced_accuracy, kappa, macro_f1, ... Empty unless ok."""
-    confusion: tuple[tuple[int, ...], ...] = ()
+    confusion: tuple[tuple[Count, ...], ...] = ()
     """Test images counted by (true class, predicted class)."""
-    best_epoch: int | None = None
+    best_epoch: Count | None = None
     """The epoch (from 1) whose weights were tested; chosen on validation."""
-    epochs: int = 0
+    epochs: Count = 0
     """Epochs that were finished."""
     timings: Timings = Timings()
     """Seconds of each phase."""
@@ -194,7 +194,7 @@ class CellResult(Stored):
     """The samples behind them, and those of other backends; of all rounds together."""
     rounds: tuple[Round, ...] = ()
     """The rounds of the inference profile after the first."""
-    price_per_hour: float | None = None
+    price_per_hour: Amount | None = None
     """The study's price of the device at the time of the run, USD."""
     context: CellContext = CellContext()
     """What surrounded the cell in its own process, and what the machine did meanwhile."""
@@ -204,6 +204,13 @@ class CellResult(Stored):
     """When it began; UTC, ISO 8601."""
     finished: str | None = None
     """When it ended; UTC, ISO 8601."""
+
+    @field_validator("confusion")
+    @classmethod
+    def _square(cls, confusion: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+        if any(len(row) != len(confusion) for row in confusion):
+            raise ValueError("a confusion matrix has a row and a column for each class")
+        return confusion
 
     @property
     def cost_usd(self) -> float | None:

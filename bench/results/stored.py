@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["SCHEMA_VERSION", "Stored", "storable"]
+__all__ = ["SCHEMA_VERSION", "Amount", "Count", "Share", "Stored", "storable"]
 
 SCHEMA_VERSION: Final = 2
 """Version of the layout of a run folder; older ones are read through `bench.results.migrate`."""
+
+
+Count = Annotated[int, Field(ge=0, le=10**18)]
+"""How many of something there are."""
+
+Amount = Annotated[float, Field(ge=0, le=1e18)]
+"""Seconds, MiB, joules and the like: never negative."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole."""
 
 
 class Stored(BaseModel):

@@ -11,7 +11,9 @@ import numpy as np
 
 from bench.errors import RunError
 from bench.locks import LockHeldError, file_lock
+from bench.results.arrays import read_array
 from bench.results.dataset import DatasetManifest
+from bench.results.output import refuse_links
 from bench.results.plan import FOUND_BATCH
 from bench.results.predictions import write_predictions
 from bench.results.run import Run
@@ -45,12 +47,18 @@ def acquire_lock(folder: Path) -> Iterator[None]:
 def open_folder(folder: Path, study: Study, manifest: DatasetManifest) -> Run:
     """Return the run; one that is of another study or data set is refused and nothing in it is changed."""
     run = Run(folder)
+    for cell in ("cells", *(f"cells/{name}" for name in _names(folder / "cells"))):
+        refuse_links(folder, Path(cell))
     if (folder / "study.yaml").exists():
         _refuse_foreign(run, study, manifest)
     elif strange := [p.name for p in folder.iterdir() if not _is_ours(p.name)]:
         shown = ", ".join(sorted(strange)[:3])
         raise RunError(f"{folder} is not empty ({shown}) and holds no run. Give an empty or new folder with --out.")
     return run
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
 
 
 def _is_ours(name: str) -> bool:
@@ -87,14 +95,11 @@ def keep_predictions(raw: Path, path: Path, manifest: DatasetManifest) -> None:
     """Turn the child's probabilities, (n, classes), into the stored predictions; ValueError when they are no such."""
     test = manifest.rows("test")
     try:
-        probabilities = np.load(raw, allow_pickle=False)
-    except (OSError, EOFError) as error:
+        probabilities = read_array(raw, len(manifest.classes), len(test))
+    except OSError as error:
         raise ValueError(str(error)) from error
-    if probabilities.shape != (len(test), len(manifest.classes)) or probabilities.dtype.kind != "f":
-        raise ValueError(
-            f"{probabilities.dtype} {probabilities.shape}, not a fraction for each of {len(test)} test images and "
-            f"{len(manifest.classes)} classes"
-        )
+    if len(probabilities) != len(test):
+        raise ValueError(f"{len(probabilities)} rows, not one for each of {len(test)} test images")
     if not (np.all(probabilities >= 0) and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)):
         raise ValueError("the probabilities of an image are not all positive numbers that add up to 1")
     labels = np.array([manifest.labels[i] for i in test])

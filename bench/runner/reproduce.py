@@ -12,9 +12,9 @@ from bench.runner.events import OnEvent
 from bench.runner.preparation import Prepared
 from bench.runner.study import run_study
 from bench.study.load import load_study
-from bench.study.schema import Cell
+from bench.study.schema import Cell, Study
 
-__all__ = ["reproduce"]
+__all__ = ["reproduce", "stored_study"]
 
 _MOVABLE = re.compile(r"\s*(models\.[^=]+\.weights|split\.file|dataset\.path)\s*=.*", re.DOTALL)
 """What may lie elsewhere now; its content is checked against what the run stored."""
@@ -37,20 +37,7 @@ def reproduce(
     study is of another version, or data or weights are not what they were, and `BenchError` as `run_study` does.
     """
     before = Run(original)
-    _ = before.dataset  # which every run has
-    for setting in settings:
-        if not _MOVABLE.fullmatch(setting):
-            raise RunError(
-                f"--set {setting}: a run is made again as it was, so only the places of files can be set: "
-                f"models.NAME.weights, split.file, dataset.path. For another study use 'patchbench run'."
-            )
-    try:
-        study = load_study(before.path / "study.yaml", data=data, settings=settings)
-    except StudyError as error:
-        raise RunError(
-            f"the study of {original} cannot be run as it is stored: {error} Where a file lies elsewhere now, name it "
-            f"with --set; where this version knows other keys, use the version named in environment.json."
-        ) from error
+    study = stored_study(before, data=data, settings=settings)
     folder = out or before.path.resolve().with_name(f"{before.path.resolve().name}-reproduced")
     if folder.resolve() == before.path.resolve():
         raise RunError(f"{folder} is the run itself. Give another folder with --out.")
@@ -59,6 +46,24 @@ def reproduce(
         _refuse_other_files(before, prepared)
 
     return run_study(study, out=folder, on_event=on_event, command=command, check=check)
+
+
+def stored_study(before: Run, *, data: Path | None = None, settings: Sequence[str] = ()) -> Study:
+    """The study of a run, to be run again; raises what `reproduce` does before it runs anything."""
+    _ = before.dataset, before.results()  # which it will be compared with
+    for setting in settings:
+        if not _MOVABLE.fullmatch(setting):
+            raise RunError(
+                f"--set {setting}: a run is made again as it was, so only the places of files can be set: "
+                f"models.NAME.weights, split.file, dataset.path. For another study use 'patchbench run'."
+            )
+    try:
+        return load_study(before.path / "study.yaml", data=data, settings=settings)
+    except StudyError as error:
+        raise RunError(
+            f"the study of {before.path} cannot be run as it is stored: {error} Where a file lies elsewhere now, name "
+            f"it with --set; where this version knows other keys, use the version named in environment.json."
+        ) from error
 
 
 def _refuse_other_files(before: Run, now: Prepared) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from bench.results.files import write_atomic
+from bench.results.output import write_output
 from reports.comparison.runs import Compared, MetricChange
 from reports.page.render import environment
 from reports.text.csp import policy
@@ -78,5 +78,5 @@ def write_page(compared: Compared, out: Path, _: Translator, lang: str) -> Path:
             policy=policy([style], []),
         )
     )
-    write_atomic(out, text)
+    write_output(out, text)
     return out

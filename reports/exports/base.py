@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.results.files import write_atomic
+from bench.results.output import write_output
 from bench.results.run import Run
 
 __all__ = ["Export", "Written", "text_export"]
@@ -39,7 +39,7 @@ def text_export(suffix: str, text: Callable[[Run], str]) -> Export:
 
     def write(run: Run, out: str | None) -> Written:
         path = Path(out) if out else run.path / f"results.{suffix}"
-        write_atomic(path, text(run))
+        write_output(path, text(run), run.path)
         return Written(str(path), path)
 
     return Export(write, text)

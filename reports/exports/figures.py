@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bench.errors import RunError
-from bench.results.files import write_atomic
+from bench.results.output import write_output
 from bench.results.run import Run
 from reports.exports.base import Export, Written
 from reports.figures.forest import forest
@@ -55,7 +55,7 @@ def _write(run: Run, out: str | None) -> Written:
             "png": vl_convert.svg_to_png(bare, ppi=_DOTS, scale=1),
         }
         for form, content in files.items():
-            write_atomic(folder / f"{name}.{form}", content)
+            write_output(folder / f"{name}.{form}", content, run.path)
             count += 1
     if not count:
         raise RunError(f"{run.path} has no cell with scores, so there is nothing to draw.")

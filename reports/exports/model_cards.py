@@ -14,7 +14,7 @@ import yaml
 
 from bench.errors import RunError
 from bench.results.dataset import DatasetManifest, Split
-from bench.results.files import write_atomic
+from bench.results.output import write_output
 from bench.results.run import Run
 from bench.results.schema import CellResult, Status
 from bench.stats.confidence import intervals
@@ -40,7 +40,7 @@ def _write(run: Run, out: str | None) -> Written:
     written = []
     for result in kept:
         path = Path(out) / f"{result.id}.md" if out else run.cell_folder(result.id) / "README.md"
-        write_atomic(path, _model_card(run, result))
+        write_output(path, _model_card(run, result), run.path)
         written.append(path)
     return Written("\n".join(map(str, written)), Path(out) if out else run.path / "cells")
 

@@ -8,7 +8,7 @@ from bench.results.run import Run
 from bench.results.schema import CellResult
 from bench.results.table import to_frame
 from reports.exports.base import text_export
-from reports.text.formatting import visible
+from reports.text.formatting import escaped, visible
 from reports.text.messages import word
 
 __all__ = ["CSV", "JSON", "csv_text"]
@@ -32,7 +32,7 @@ def _inert(text: str) -> str:
 
 def _json_text(run: Run) -> str:
     rows = [result.model_dump(mode="json") for result in run.results()]
-    return json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return escaped(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 CSV = text_export("csv", lambda run: csv_text(run.results()))

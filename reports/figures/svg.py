@@ -25,6 +25,7 @@ INK, MUTED, GRID = "#1b1f24", "#59636e", "#e3e7eb"
 VIT, CNN, OTHER = "#2f6fdb", "#c4620f", "#7a5ea8"
 """Colors as they leave matplotlib; report.css maps each of them to the theme's own."""
 
+_TOKEN = re.compile(r"Q(\d{5,9})Q")
 _STYLE = re.compile(r'style="([^"]*)"')
 _ID = re.compile(r'\bid="([^"]+)"')
 _REFERENCE = re.compile(r'(?:xlink:href="#|url\(#)([^")]+)')
@@ -49,12 +50,18 @@ class Names:
         return f"Q{len(self._names) - 1:05d}Q"
 
     def put(self, svg: str) -> str:
-        """Replace each token by its name, escaped and cut where it is too long."""
-        for index, name in enumerate(self._names):
-            plain = _NO_XML.sub("\ufffd", visible(name))
-            short = plain if len(plain) <= self._longest else plain[: self._longest - 1] + "…"
-            svg = svg.replace(f"Q{index:05d}Q", str(escape(short)))
-        return svg
+        """Replace each token by its name, escaped and cut where it is too long.
+
+        In one pass: what a name brings is not looked at again, though it may read like a token itself.
+        """
+        return _TOKEN.sub(self._shown, svg)
+
+    def _shown(self, token: re.Match[str]) -> str:
+        index = int(token.group(1))
+        if index >= len(self._names):
+            return token.group()
+        plain = _NO_XML.sub("\ufffd", visible(self._names[index]))
+        return str(escape(plain if len(plain) <= self._longest else plain[: self._longest - 1] + "…"))
 
 
 def settings() -> dict[Any, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.results.files import write_atomic
+from bench.results.output import write_output
 from bench.results.run import Run
 from reports.exports.tables import csv_text
 from reports.inputs.load import load_report_data
@@ -39,7 +39,8 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
     _ = translator(lang)
     data = load_report_data(runs)
     significance = compute_significance(data)
-    target = Path(out) if out else data.runs[0].path / "report.html"
+    run = data.runs[0].path
+    target = Path(out) if out else run / "report.html"
     style = _asset("report.css")
     sections = fill_sections(Page(data, significance, _))
     scripts = _scripts(sections)
@@ -58,7 +59,7 @@ def render(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: s
         csv=json_for_script(csv_text([entry.result for entry in data.entries if entry.result])),
         policy=policy([style], scripts),
     )
-    write_atomic(target, text)
+    write_output(target, text, run)
     return target
 
 

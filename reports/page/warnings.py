@@ -91,6 +91,15 @@ def _of_cells(data: ReportData, _: Translator) -> list[Alert]:
             "does after pre-training."
         )
         found.append(Alert("warning", _("Frozen without pre-training"), text.format(models=", ".join(random))))
+    unproven = [entry for entry in data.ok if entry.accuracy is not None and entry.predictions is None]
+    if unproven:
+        text = _.ngettext(
+            "{n} of {all} cells with scores has no stored predictions, so its scores could not be computed anew.",
+            "{n} of {all} cells with scores have no stored predictions, so their scores could not be computed anew.",
+            len(unproven),
+        )
+        detail = text.format(n=len(unproven), all=len(data.ok))
+        found.append(Alert("warning", _("Scores that cannot be checked"), detail))
     seeds = {entry.seed for entry in data.ok}
     if data.ok and len(seeds) == 1:
         text = _(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from bench.errors import DataError, RunError
 from bench.stats.calibration import Temperature, apply_temperature, fit_temperature, reliability
 from bench.stats.metrics import summary
@@ -79,17 +77,15 @@ def _row(entry: Entry, data: ReportData) -> CalibrationRow:
 
 def fitted_temperature(entry: Entry, data: ReportData) -> Temperature | None:
     """The temperature that fits the model's answers on the validation images; None where those are not stored."""
-    path = entry.run.cell_folder(entry.cell_id) / "validation.npy"
-    if not path.is_file():
-        return None
     dataset = entry.run.dataset if len(data.runs) > 1 else data.dataset
     labels = [dataset.labels[row] for row in dataset.rows("validation")]
+    probabilities = entry.run.validation(entry.cell_id, len(labels))
+    if probabilities is None or len(probabilities) != len(labels) or not labels:
+        return None  # of other images, as where a head was chosen by cross-validation
     try:
-        probabilities = np.load(path, allow_pickle=False)
-        if probabilities.shape != (len(labels), len(data.classes)) or not labels:
-            return None  # of other images, as where a head was chosen by cross-validation
         return fit_temperature(labels, probabilities)
-    except (ValueError, OSError, EOFError, DataError) as error:
+    except DataError as error:
+        path = entry.run.cell_folder(entry.cell_id) / "validation.npy"
         raise RunError(f"{path} is damaged ({error}). Delete that cell's folder and run the study again.") from error
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,6 +24,7 @@ from bench.results.inference import BatchTiming, InferenceProfile, InferenceSumm
 from bench.results.notice import Notice, verbatim
 from bench.results.plan import Plan, PlannedCell
 from bench.results.predictions import write_predictions
+from bench.results.run import Run
 from bench.results.schema import CellResult, Energy, Failure, Memory, ModelFacts, Status, Timings
 from bench.results.settings import CellContext, CellSettings, Determinism
 from bench.results.stored import Stored
@@ -62,7 +63,7 @@ BAD: dict[tuple[str, str], tuple[str, Notice]] = {
 class Recipe:
     """What the run holds."""
 
-    models: list[Model] = field(default_factory=lambda: list(MODELS))
+    models: Sequence[Model] = field(default_factory=lambda: list(MODELS))
     classes: list[str] = field(default_factory=lambda: list(CLASSES))
     devices: tuple[str, ...] = ("cpu", "cuda")
     regimes: tuple[Literal["scratch", "finetune", "frozen"], ...] = ("frozen",)
@@ -149,6 +150,20 @@ def change_results(run: Path, edit: Callable[[dict[str, Any]], object]) -> None:
     """Edit every stored result of a run in place."""
     for path in sorted(run.glob("cells/*/result.json")):
         change_stored(path, CellResult, edit)
+
+
+def store_predicted(run: Path, cell: str, predicted: np.ndarray) -> None:
+    """Have a cell predict these classes of the test images with certainty, and store the scores that this gives."""
+    tested = Run(run).test_images
+    probabilities = np.eye(len(tested.classes), dtype=np.float32)[predicted]
+    write_predictions(
+        run / "cells" / cell / "predictions.parquet", tested.names, tested.labels, probabilities, tested.classes
+    )
+    scores = {
+        "metrics": summary(tested.labels, probabilities),
+        "confusion": confusion_matrix(tested.labels, predicted, len(tested.classes)).tolist(),
+    }
+    change_stored(run / "cells" / cell / "result.json", CellResult, lambda result: result.update(scores))
 
 
 def _write_cell(folder: Path, recipe: Recipe, model: Model, cell: Cell, test: TestSet) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.reports.run_folder import change_results
+from bench.results.run import Run
+from tests.known import known
+from tests.reports.run_folder import change_results, store_predicted
 
 TWO = [("a_p16", "vit", 16, 9_000_000, 3.0), ("b", "cnn", None, 9_000_000, 2.0)]
 MODULE = """
@@ -96,7 +97,7 @@ def test_a_metric_of_an_installed_package_is_as_good_as_any(
     assert patchbench(with_extras, "export", run, "--format", "latex").count(r"43.21 \%") == 2
     again = make_run("again", models=TWO, devices=("cpu",), images=60, bad={}, not_run=())
     for path, other in zip(sorted(again.glob("cells/*")), sorted(run.glob("cells/*"), reverse=True), strict=True):
-        shutil.copy(other / "predictions.parquet", path / "predictions.parquet")
+        store_predicted(again, path.name, known(Run(run).predictions(other.name)).predicted)
     compared = (
         "from reports.comparison.reproducibility import agreement\n"
         f"for _kind, line in agreement({str(run)!r}, {str(again)!r}).lines(): print(line)"

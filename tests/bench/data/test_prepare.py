@@ -191,7 +191,7 @@ def test_thumbnails_outlive_the_data(make_folder: MakeFolder, tmp_path: Path) ->
     path = tmp_path / "thumbnails.parquet"
     make_thumbnails(manifest, spec, path, side=20)
     shutil.rmtree(root)
-    jpegs = read_thumbnails(path)
+    jpegs = read_thumbnails(path, 100)
     tested = [manifest.names[row] for row in manifest.rows("test")]
     assert list(jpegs) == tested
     labels = pq.read_table(path)["label"].to_pylist()
@@ -199,7 +199,7 @@ def test_thumbnails_outlive_the_data(make_folder: MakeFolder, tmp_path: Path) ->
     assert decode(jpegs[tested[0]], "x").shape == (20, 20, 3)
     path.write_bytes(b"x")
     with pytest.raises(RunError, match="is damaged"):
-        read_thumbnails(path)
+        read_thumbnails(path, 100)
 
 
 def test_images_that_are_gone_are_reported(make_folder: MakeFolder) -> None:

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bench.errors import RunError
-from bench.results.files import atomic_path, read_json_lines, reserve, write_atomic
+from bench.results.files import atomic_path, reserve, write_atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -102,22 +100,6 @@ def test_a_path_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot write"):
         write_atomic(tmp_path / "file" / "b.txt", "new")
-
-
-@settings(deadline=None)
-@given(st.lists(st.dictionaries(st.text(max_size=5), st.integers()), max_size=5), st.integers(min_value=0))
-def test_lines_that_were_cut_short(lines: list[dict[str, int]], cut: int) -> None:
-    import json
-    import tempfile
-
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    kept = text[: cut % (len(text) + 1)]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "history.jsonl"
-        path.write_text(kept)
-        read = list(read_json_lines(path))
-    assert read == lines[: len(read)]
-    assert len(read) >= kept.count("\n")
 
 
 def test_room_that_is_reserved_is_taken(tmp_path: Path) -> None:

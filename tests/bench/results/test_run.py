@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bench.errors import RunError
 from bench.results.history import EpochRecord, PassScores
 from bench.results.predictions import write_predictions
+from bench.results.read import parse_lines
 from bench.results.run import Run, load_results
 from bench.results.schema import SCHEMA_VERSION, CellResult, Memory, Status, Timings
 from bench.results.table import COLUMNS, to_frame
@@ -86,11 +87,10 @@ def test_the_table_leaves_empty_what_was_not_measured() -> None:
 
 
 def test_predictions_are_read_as_they_were_written(tmp_path: Path) -> None:
-    run, folder = Run(tmp_path), tmp_path / "cells" / "x"
-    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 5).astype(np.float32)
-    labels = np.array([0, 1, 2, 0, 1])
-    names = [f"a/{i}.png" for i in range(5)]
-    write_predictions(folder / "predictions.parquet", names, labels, probabilities, ["p", "ä b", "c"])
+    run, folder = _run(tmp_path), tmp_path / "cells" / "x"
+    names, labels, classes = run.test_images.names, run.test_images.labels, run.test_images.classes
+    probabilities = np.random.default_rng(0).dirichlet([1] * len(classes), len(names)).astype(np.float32)
+    write_predictions(folder / "predictions.parquet", names, labels, probabilities, classes)
     stored = run.predictions("x")
     assert stored is not None
     assert stored.images == names
@@ -209,11 +209,9 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path, name: str) ->
     run = _run(tmp_path)
     (tmp_path / name).unlink()
     os.mkfifo(tmp_path / name)
-    if name == "plan.json":
-        assert run.plan() == ()  # as where there is none
-        return
     if name == "cells/x/result.json":
-        assert run.result("x") is None
+        with pytest.raises(RunError, match="not a regular file"):
+            run.result("x")
     with pytest.raises(RunError, match="not a regular file"):
         READ[name](run)
 
@@ -222,7 +220,7 @@ def test_a_file_that_no_run_writes_is_not_read_into_memory(tmp_path: Path) -> No
     run = _run(tmp_path)
     with (tmp_path / "study.yaml").open("ab") as file:
         file.truncate(2**23)
-    with pytest.raises(RunError, match="8 MiB, more than"):
+    with pytest.raises(RunError, match="larger than 4 MiB"):
         _ = run.study
 
 
@@ -259,10 +257,21 @@ def test_a_loss_that_is_not_a_number_is_stored_and_read(tmp_path: Path) -> None:
     assert math.isnan(found.train.loss)
 
 
-def test_history_ends_where_a_line_is_damaged(tmp_path: Path) -> None:
+def test_a_line_of_the_history_that_is_damaged_hides_no_epoch_after_it(tmp_path: Path) -> None:
     run = _run(tmp_path)
     (tmp_path / "cells" / "x" / "history.jsonl").write_bytes(b'{"epoch": 1}\n' + NESTED + b'\n{"epoch": 3}\n')
-    assert run.history("x") == [EpochRecord(epoch=1)]
+    with pytest.raises(RunError, match=r"history\.jsonl, line 2 is damaged"):
+        run.history("x")
+
+
+@given(epochs=st.integers(0, 5), cut=st.integers(min_value=0))
+def test_a_last_line_that_a_kill_cut_short_is_left_out(epochs: int, cut: int) -> None:
+    written = [EpochRecord(epoch=epoch, lr=0.001) for epoch in range(1, epochs + 1)]
+    text = "".join(f"{record.model_dump_json()}\n" for record in written)
+    kept = text[: cut % (len(text) + 1)]
+    read = parse_lines(kept, Path("history.jsonl"), EpochRecord, advice="")
+    assert read == written[: len(read)]
+    assert len(read) >= kept.count("\n")
 
 
 HISTORY = [

@@ -15,16 +15,21 @@ from PIL import Image
 
 from bench.data.prepare import prepare
 from bench.errors import BenchError, RunError
-from bench.results.predictions import write_predictions
 from bench.results.run import Run
 from bench.runner import preparation
 from bench.runner.reproduce import reproduce
 from bench.runner.study import run_study
 from bench.study.schema import Study
 from reports.comparison.reproducibility import agreement
+from tests.reports.run_folder import store_predicted
 
 MakeStudy = Callable[..., Study]
 Child = Callable[[str], None]
+
+
+def _forget_predictions(run: Path) -> None:
+    for cell in run.glob("cells/*"):
+        (cell / "predictions.parquet").unlink()
 
 
 def _verdicts(first: Path, second: Path) -> list[str]:
@@ -71,10 +76,11 @@ def test_other_data_is_refused_and_leaves_no_folder(small_study: MakeStudy, chil
 def test_other_scores_differ_or_lie_within_the_interval(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:
     child("write_outcome(metrics={'accuracy': 0.5}, confusion=[[3, 3], [3, 3]])")
     first = run_study(small_study(2), out=tmp_path / "first")
-    child("write_outcome(metrics={'accuracy': 0.58 if seed else 0.0}, confusion=[[3, 3], [2, 4]])")
+    _forget_predictions(first.path)  # equal where the child is a script: the matrix has to do
+    child("write_outcome(metrics={'accuracy': 7 / 12 if seed else 0.0}, confusion=[[3, 3], [2, 4]] if seed else "
+          "[[0, 6], [6, 0]])")  # fmt: skip
     again = reproduce(first.path, out=tmp_path / "again")
-    for cell in again.path.glob("cells/*"):
-        (cell / "predictions.parquet").unlink()  # equal where the child is a script: the matrix has to do
+    _forget_predictions(again.path)
     assert sorted(_verdicts(first.path, again.path)) == ["differs", "within the interval"]
     found = agreement(first.path, again.path)
     assert not found.agrees
@@ -116,19 +122,12 @@ def test_nothing_to_compare_is_no_agreement(small_study: MakeStudy, child: Child
     assert list(found.lines())[-1][1] == "0 of 2 cells agree with the first run; 2 had no scores to compare."
 
 
-def _made_twice(make: MakeStudy, child: Child, folder: Path, now: str) -> tuple[Path, Path]:
+def _made_twice(make: MakeStudy, child: Child, folder: Path, now: str, count: int = 60) -> tuple[Path, Path]:
     child("write_outcome()")
-    first = run_study(make(1), out=folder / "first")
+    dataset = {"source": "synthetic", "count": count, "image_size": 32, "classes": 2}
+    first = run_study(make(1, dataset=dataset), out=folder / "first")
     child(now)
     return first.path, reproduce(first.path, out=folder / "again").path
-
-
-def _with_answers(run: Path, labels: np.ndarray, predicted: np.ndarray) -> None:
-    names = [f"{n}.png" for n in range(len(labels))]
-    for cell in run.glob("cells/*"):
-        write_predictions(
-            cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[predicted], ["a", "b"]
-        )
 
 
 @pytest.mark.parametrize(("changed", "verdict"), [(0, "identical"), (6, "within the interval"), (60, "differs")])
@@ -136,14 +135,14 @@ def test_scores_are_compared_on_the_same_test_images(
     small_study: MakeStudy, child: Child, tmp_path: Path, changed: int, verdict: str
 ) -> None:
     """Of the changed images half go from right to wrong; the others did so before. 60 go all one way."""
-    first, again = _made_twice(small_study, child, tmp_path, "write_outcome()")
-    labels = np.arange(400) % 2
+    first, again = _made_twice(small_study, child, tmp_path, "write_outcome()", count=400)
+    labels = Run(first).test_images.labels
     then, now = labels.copy(), labels.copy()
     now[:changed] = 1 - now[:changed]
     if changed == 6:
         now[:3], then[:3] = labels[:3], 1 - labels[:3]
-    _with_answers(first, labels, then)
-    _with_answers(again, labels, now)
+    for run, predicted in ((first, then), (again, now)):
+        store_predicted(run, next(run.glob("cells/*")).name, predicted)
     assert _verdicts(first, again) == [verdict]
     reported = next(iter(agreement(first, again).lines()))[1]
     assert ("Kappa" in reported) == (changed > 0)

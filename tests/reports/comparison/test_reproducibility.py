@@ -9,21 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.results.predictions import write_predictions
 from bench.results.schema import CellResult
 from reports.comparison.reproducibility import agreement
 from reports.text.i18n import translator
-from tests.reports.run_folder import change_stored
+from tests.reports.run_folder import change_stored, store_predicted
 
-MakeTwice = Callable[[int], tuple[Path, Path]]
-"""A run of so many cells and its copy."""
+MakeTwice = Callable[..., tuple[Path, Path]]
+"""A run of so many cells (and test images) and its copy."""
 ONE = [("net", "cnn", None, 9_000_000, 3.0)]
 
 
 @pytest.fixture
 def twice(make_run: Callable[..., Path]) -> MakeTwice:
-    def make(cells: int) -> tuple[Path, Path]:
-        first = make_run(models=ONE, classes=["a", "b"], devices=("cpu",), seeds=tuple(range(cells)), images=8,
+    def make(cells: int, images: int = 8) -> tuple[Path, Path]:
+        first = make_run(models=ONE, classes=["a", "b"], devices=("cpu",), seeds=tuple(range(cells)), images=images,
                          epochs=1, bad={}, not_run=(), thumbnails=False)  # fmt: skip
         return first, shutil.copytree(first, first.with_name("again"))
 
@@ -46,16 +45,12 @@ def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(
     twice: MakeTwice, lost: int, verdict: str
 ) -> None:
     """60 cells, so that each of 180 differences has a level of 99.97 %: 2,000 draws do not reach that far out."""
-    first, again = twice(60)
+    first, again = twice(60, 400)
     labels = np.arange(400) % 2
-    names = [f"{n}.png" for n in range(len(labels))]
     for run, wrong in ((first, slice(398, 400)), (again, slice(lost))):
         predicted = labels.copy()
         predicted[wrong] = 1 - predicted[wrong]
-        cell = min(run.glob("cells/*"))
-        write_predictions(
-            cell / "predictions.parquet", names, labels, np.eye(2, dtype=np.float32)[predicted], ["a", "b"]
-        )
+        store_predicted(run, min(run.glob("cells/*")).name, predicted)
     verdicts = [cell.verdict for cell in agreement(first, again).cells]
     assert (verdicts[0], set(verdicts[1:])) == (verdict, {"identical"})
 
@@ -63,11 +58,7 @@ def test_the_ends_of_an_interval_for_many_cells_are_not_the_outermost_draws(
 def test_it_is_reported_in_spanish_too(twice: MakeTwice) -> None:
     runs = twice(2)
     (changed, lost) = sorted(runs[1].glob("cells/*"))
-    labels = np.arange(8) % 2
-    predicted = np.eye(2, dtype=np.float32)[1 - labels]
-    write_predictions(
-        changed / "predictions.parquet", [f"{'ab'[n % 2]}/{n:05d}.jpg" for n in range(8)], labels, predicted, ["a", "b"]
-    )
+    store_predicted(runs[1], changed.name, 1 - np.arange(8) % 2)
     (lost / "result.json").unlink()
     spanish = translator("es")
     first, second, last = (text for _kind, text in agreement(runs[0], runs[1], spanish).lines(spanish))

@@ -15,13 +15,14 @@ import pytest
 from bench.errors import RunError
 from bench.results.environment import Environment
 from bench.results.notice import verbatim
-from bench.results.run import load_results
+from bench.results.run import Run, load_results
 from bench.results.schema import CellResult
 from reports import compare_runs
 from reports.comparison.page import lines
 from reports.comparison.runs import Compared
 from reports.text.i18n import ENGLISH
-from tests.reports.run_folder import change_stored
+from tests.known import known
+from tests.reports.run_folder import change_stored, store_predicted
 
 Runs = tuple[Path, Path]
 """Before and after."""
@@ -93,8 +94,8 @@ def test_a_small_change_of_time_is_no_regression(runs: Runs) -> None:
 def test_accuracy_is_decided_by_a_test_on_the_same_images(runs: Runs) -> None:
     """A model's predictions exchanged for those of one that is clearly worse."""
     ids = {r.label: r.id for r in load_results(runs[1]).results() if r.cell.device == "cpu"}
-    good, bad = ("cells/" + ids[name] + "/predictions.parquet" for name in ("vit_small_p16", "vit_small_p128"))
-    shutil.copy(runs[1] / bad, runs[1] / good)
+    bad = known(Run(runs[1]).predictions(ids["vit_small_p128"]))
+    store_predicted(runs[1], ids["vit_small_p16"], bad.predicted)
     compared = compare_runs(*runs)
     assert _outcomes(compared, "vit_small_p16")["Accuracy"] == "worse"
     (pair,) = compared.regressions

@@ -24,7 +24,8 @@ measure: {inference: false}
 
 def _start(folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "study.yaml").write_text(STUDY)
-    command = [sys.executable, "-m", "bench", "run", str(folder / "study.yaml"), "--out", str(folder / "run"), "--no-report"]
+    study, out = str(folder / "study.yaml"), str(folder / "run")
+    command = [sys.executable, "-m", "bench", "run", study, "--out", out, "--no-report"]
     return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
