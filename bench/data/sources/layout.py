@@ -24,8 +24,13 @@ Folders = tuple[str, ...]
 _CONTAINERS = frozenset({"images", "image", "imgs", "img", "jpegimages", "jpg", "jpeg", "pictures", "photos", "png"})
 """Folders that hold the images of what is above them, and name nothing."""
 
-_COMPANIONS = frozenset({"annotations", "annotation", "labels", "masks", "mask", "segmentations", "groundtruth"})
-"""What lies beside such a folder, for other tasks than this one."""
+_COMPANIONS = frozenset(
+    {
+        *("annotations", "annotation", "groundtruth", "labels", "mask", "masks", "segmentations"),
+        *("unlabeled", "unlabelled", "unsorted"),
+    }
+)
+"""What lies beside such a folder and is no class: answers to other tasks than this one, or none."""
 
 _GROUPS = re.compile(
     r"(?:patient|pat|pt|subject|subj|sub|person|participant|donor|case|animal|session|sess|visit|scan|slide|specimen|"
@@ -133,7 +138,7 @@ def _check_classes(classes: list[str]) -> None:
         raise _UnclearError(f"the folders {shown(speaking)} are named like splits and would become classes.")
     if odd := [name for name in classes if name.lower() in _CONTAINERS | _COMPANIONS]:
         raise _UnclearError(
-            f"{shown(odd)} would become a class, but it is called like a folder of images or what belongs to them. "
+            f"{shown(odd)} would become a class, but is called like a folder of images, masks or unlabeled ones. "
             "Put the images into a folder for each class, or list them with their labels in a CSV."
         )
     if all(_GROUPS.fullmatch(name) for name in classes):

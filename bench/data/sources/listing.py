@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import PurePosixPath
 
 from bench.data.foreign_formats import by_suffix
 from bench.data.sources.base import Sample, check_classes
-from bench.data.sources.layout import find_layout
+from bench.data.sources.layout import Folders, find_layout
 from bench.data.sources.litter import in_system_folder, is_litter
 from bench.data.sources.split_names import split_meant, split_named
 from bench.errors import DataError
@@ -59,83 +58,89 @@ def list_images(paths: Iterable[str], where: str, folders: Iterable[str] = (), l
     images, ignored = _sort(paths)
     if not images:
         raise DataError(_nothing_found(where, ignored))
-    root = _common_root([path.parent for path in images])
-    all_folders = [PurePosixPath(folder) for folder in folders]
+    held = Counter(_folders_of(path) for path in images)
+    holding, all_folders = _with_parents(held), list(map(_parts, folders))
+    empty = [folder for folder in all_folders if folder not in holding]
+    root = _common_root(held)
     if layout is None:
-        found, base = _found(images, root, all_folders, where), root
+        found, base = _find(held, root, empty, where), len(root)
     else:
-        found, base = _given(Layout.parse(layout), images, root, where)
-    taken = {path: _record(path, root, base, found) for path in images}
-    records = sorted(((str(path), record) for path, record in taken.items() if record), key=lambda pair: pair[1].name)
-    check_classes((record.label for _, record in records), where)
+        found, base = _given(Layout.parse(layout), held, root, where)
+    roles = {folder: _roles(folder[base:], found) for folder in held}
+    start = len("".join(f"{name}/" for name in root))
+    records = [
+        (path, _record(_normal(path[start:]), known))
+        for path in images
+        if (known := roles[_folders_of(path)]) is not None
+    ]
+    records.sort(key=lambda pair: pair[1].name)
+    check_classes({record.label for _, record in records}, where)
     _check_names(records, where)
     notice = Notice.of("outside_class_folders") if layout is None else Notice.of("outside_layout", layout=str(found))
-    ignored += [(str(path), notice) for path, record in taken.items() if record is None]
+    ignored += [(path, notice) for path in images if roles[_folders_of(path)] is None]
     return Listing(
         records,
         sorted(ignored, key=lambda pair: pair[0]),
-        _empty({PurePosixPath(path) for path, _ in records}, all_folders, base, found),
-        FoundLayout(pattern=str(found), given=layout is not None, inside=_normal(str(base)) if base.parts else ""),
+        _empty_classes({folder for folder, known in roles.items() if known}, all_folders, root[:base], found),
+        FoundLayout(pattern=str(found), given=layout is not None, inside=_normal("/".join(root[:base]))),
     )
 
 
-def _sort(paths: Iterable[str]) -> tuple[list[PurePosixPath], list[tuple[str, Notice]]]:
+def _sort(paths: Iterable[str]) -> tuple[list[str], list[tuple[str, Notice]]]:
     """What may be images, and what is not, with the reason."""
-    images: list[PurePosixPath] = []
+    images: list[str] = []
     ignored: list[tuple[str, Notice]] = []
-    for text in paths:
-        path = PurePosixPath(text)
+    system: dict[Folders, bool] = {}
+    for path in paths:
         if is_litter(path):
             continue
-        if not _is_text(text):
-            ignored.append((storable(text), Notice.of("name_not_utf8")))
-        elif any(part.startswith(".") for part in path.parts[:-1]):
-            ignored.append((text, Notice.of("hidden_folder")))
-        elif in_system_folder(path.parent):
-            ignored.append((text, Notice.of("system_folder")))
-        elif path.suffix.lower() in EXTENSIONS or path.name.lower() in EXTENSIONS:
+        folders, name = _folders_of(path), path.rpartition("/")[2].lower()
+        if not _is_text(path):
+            ignored.append((storable(path), Notice.of("name_not_utf8")))
+        elif any(folder.startswith(".") for folder in folders):
+            ignored.append((path, Notice.of("hidden_folder")))
+        elif system.setdefault(folders, in_system_folder(folders)):
+            ignored.append((path, Notice.of("system_folder")))
+        elif name[name.rfind(".") :] in EXTENSIONS:
             images.append(path)
         else:
-            foreign = by_suffix(path.name)
-            ignored.append((text, foreign.notice if foreign else Notice.of("suffix_unknown")))
+            foreign = by_suffix(name)
+            ignored.append((path, foreign.notice if foreign else Notice.of("suffix_unknown")))
     return images, ignored
 
 
-def _found(images: list[PurePosixPath], root: PurePosixPath, folders: list[PurePosixPath], where: str) -> Layout:
-    counted = Counter(_folders(path, root) for path in images)
-    del counted[()]  # beside the class folders: reported, and not used
-    if not counted:
+def _find(held: Mapping[Folders, int], root: Folders, empty: list[Folders], where: str) -> Layout:
+    """The layout that the folders show; ``empty`` are those without an image."""
+    inside: Counter[Folders] = Counter()
+    for folder, count in held.items():
+        if folder != root:  # those beside the class folders are reported, and not used
+            inside[_normal_parts(folder[len(root) :])] += count
+    if not inside:
         raise DataError(
             f"{where}: the images lie in no class folders; put them into one folder a class, or list them with "
             "their labels in a CSV"
         )
-    _check_empty_splits(images, root, folders, where)
-    return find_layout(counted, where)
+    _check_empty_splits(_with_parents(held), root, empty, where)
+    return find_layout(inside, where)
 
 
-def _check_empty_splits(
-    images: list[PurePosixPath], root: PurePosixPath, folders: list[PurePosixPath], where: str
-) -> None:
+def _check_empty_splits(holding: set[Folders], root: Folders, empty: list[Folders], where: str) -> None:
     """Refuse a split's folder without an image beside others that have some: it would be passed over in silence."""
-    holding = {folder for image in images for folder in image.parents}
-    splits = [folder for folder in holding if split_named(folder.name)]
-    beside = {folder.parent for folder in splits if folder.parent == root or folder in (root, *root.parents)}
-    empty = [f for f in folders if f.parent in beside and f not in holding and split_named(f.name)]
-    if empty:
+    splits = [folder for folder in holding if folder and split_named(folder[-1])]
+    beside = {folder[:-1] for folder in splits if folder[:-1] == root or folder == root[: len(folder)]}
+    if lacking := [folder for folder in empty if folder[:-1] in beside and split_named(folder[-1])]:
         raise DataError(
-            f"{where}: the folder {str(empty[0])!r} holds no images that can be read, though other split folders do; "
-            "fill it, or remove it"
+            f"{where}: the folder {'/'.join(lacking[0])!r} holds no images that can be read, though other split "
+            "folders do; fill it, or remove it"
         )
 
 
-def _given(
-    layout: Layout, images: list[PurePosixPath], root: PurePosixPath, where: str
-) -> tuple[Layout, PurePosixPath]:
-    """The layout, and the folder that it is counted from: the one that holds all images, or one above that."""
-    for base in (root, *root.parents):
-        if any(_roles(path, base, layout) for path in images):
+def _given(layout: Layout, held: Iterable[Folders], root: Folders, where: str) -> tuple[Layout, int]:
+    """The layout, and at which level it begins: below the folder that holds all images, or one above that."""
+    for base in range(len(root), -1, -1):
+        if any(_roles(folder[base:], layout) for folder in held):
             return layout, base
-    lying = sorted({"/".join((*_folders(path, root), "*")) for path in images})
+    lying = sorted("/".join((*folder[len(root) :], "*")) for folder in held)
     split = " The folder of a {split} must speak of train, val or test." if SPLIT in layout.levels else ""
     raise DataError(
         f"{where}: no image lies as dataset.layout {str(layout)!r} says; they lie in "
@@ -144,44 +149,49 @@ def _given(
     )
 
 
-def _roles(path: PurePosixPath, base: PurePosixPath, layout: Layout) -> dict[str, str] | None:
-    roles = layout.match(_folders(path, base))
+def _roles(folders: Folders, layout: Layout) -> dict[str, str] | None:
+    """The folder of each role for images in these folders; None where they are not as the layout says."""
+    roles = layout.match(_normal_parts(folders))
     return None if roles is None or (SPLIT in roles and split_meant(roles[SPLIT]) is None) else roles
 
 
-def _record(path: PurePosixPath, root: PurePosixPath, base: PurePosixPath, layout: Layout) -> Sample | None:
-    roles = _roles(path, base, layout)
-    if roles is None:
-        return None
+def _record(name: str, roles: dict[str, str]) -> Sample:
     split = split_meant(roles[SPLIT]) if SPLIT in roles else None
-    return Sample(name=_normal(str(path.relative_to(root))), label=roles[CLASS], split=split, group=roles.get(GROUP))
+    return Sample(name=name, label=roles[CLASS], split=split, group=roles.get(GROUP))
 
 
-def _empty(images: set[PurePosixPath], folders: list[PurePosixPath], base: PurePosixPath, layout: Layout) -> list[str]:
-    """The classes whose folders hold no image; hidden ones are no classes."""
-    holding = {folder for image in images for folder in image.parents}
-    above = Layout(layout.levels[: layout.levels.index(CLASS) + 1])
-    found = set()
+def _empty_classes(used: Iterable[Folders], folders: Iterable[Folders], above: Folders, layout: Layout) -> list[str]:
+    """The classes whose folders hold no image that is used; hidden ones are no classes."""
+    holding = _with_parents(used)
+    to_class = Layout(layout.levels[: layout.levels.index(CLASS) + 1])
+    classes = set()
     for folder in folders:
-        name = storable(_normal(folder.name))
-        if folder in holding or not folder.is_relative_to(base) or name.startswith((".", "__")):
+        if folder in holding or folder[: len(above)] != above or in_system_folder(folder):
             continue
-        roles = (
-            None
-            if in_system_folder(folder)
-            else above.match(tuple(storable(part) for part in _folders(folder / "*", base)))
-        )
-        if roles is not None and (SPLIT not in roles or split_meant(roles[SPLIT])):
-            found.add(name)
-    return sorted(found)
+        roles = _roles(tuple(map(storable, folder[len(above) :])), to_class)
+        if roles is not None and not roles[CLASS].startswith((".", "__")):
+            classes.add(roles[CLASS])
+    return sorted(classes)
 
 
-def _folders(path: PurePosixPath, base: PurePosixPath) -> tuple[str, ...]:
-    return tuple(map(_normal, path.relative_to(base).parts[:-1]))
+def _parts(folder: str) -> Folders:
+    return tuple(folder.split("/")) if folder else ()
+
+
+def _folders_of(path: str) -> Folders:
+    return _parts(path.rpartition("/")[0])
+
+
+def _with_parents(folders: Iterable[Folders]) -> set[Folders]:
+    return {folder[:depth] for folder in folders for depth in range(len(folder) + 1)}
 
 
 def _normal(text: str) -> str:
     return unicodedata.normalize("NFC", text)
+
+
+def _normal_parts(folders: Folders) -> Folders:
+    return tuple(map(_normal, folders))
 
 
 def _check_names(records: list[tuple[str, Sample]], where: str) -> None:
@@ -192,20 +202,16 @@ def _check_names(records: list[tuple[str, Sample]], where: str) -> None:
             )
 
 
-def _common_root(folders: list[PurePosixPath]) -> PurePosixPath:
+def _common_root(folders: Iterable[Folders]) -> Folders:
     """The deepest folder that holds every class folder: one image folder alone is a class, not the root."""
-    distinct = sorted(set(folders))
-    shared = list(distinct[0].parts)
-    for folder in distinct[1:]:
-        keep = 0
-        for mine, other in zip(shared, folder.parts, strict=False):
-            if mine != other:
-                break
-            keep += 1
-        del shared[keep:]
-    if len(distinct) == 1 and shared:
-        shared.pop()
-    return PurePosixPath(*shared)
+    distinct = list(folders)
+    if len(distinct) == 1:
+        return distinct[0][:-1]
+    low, high = min(distinct), max(distinct)  # what these two share, all do
+    depth = 0
+    while depth < min(len(low), len(high)) and low[depth] == high[depth]:
+        depth += 1
+    return low[:depth]
 
 
 def _is_text(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from collections.abc import Iterable
 
 __all__ = ["in_system_folder", "is_litter"]
 
@@ -30,12 +30,12 @@ _FOLDERS = frozenset(
 )
 
 
-def is_litter(path: PurePosixPath) -> bool:
+def is_litter(path: str) -> bool:
     """Whether ``path`` is no file of a user, and not worth a word: a resource fork, a list of thumbnails."""
-    name = path.name
-    return "__MACOSX" in path.parts or name.startswith("._") or name.lower() in _FILES
+    folder, _, name = path.rpartition("/")
+    return name.startswith("._") or name.lower() in _FILES or "__MACOSX" in folder.split("/")
 
 
-def in_system_folder(path: PurePosixPath) -> bool:
-    """Whether ``path`` is or lies in a folder that a system keeps for itself: a recycle bin, a store of thumbnails."""
-    return any(part == "__MACOSX" or part.lower() in _FOLDERS for part in path.parts)
+def in_system_folder(folders: Iterable[str]) -> bool:
+    """Whether one of these folders is kept by a system for itself: a recycle bin, a store of thumbnails."""
+    return any(name == "__MACOSX" or name.lower() in _FOLDERS for name in folders)

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
@@ -200,10 +200,9 @@ def _check(files: list[_Entry], path: Path) -> None:
 
 
 def _check_kind(entry: _Entry, path: Path) -> None:
-    inner = PurePosixPath(entry.path)
     if stat.S_ISLNK(entry.info.external_attr >> 16):
         raise DataError(f"{path}: {entry.path!r} is a symbolic link; refused. Put the file itself into the zip")
-    if inner.suffix.lower() == ".zip" and not is_litter(inner):
+    if entry.path.lower().endswith(".zip") and not is_litter(entry.path):
         raise DataError(
             f"{path}: holds another zip ({entry.path!r}); unpack it first, or give the inner one as the data set"
         )

@@ -258,9 +258,11 @@ def test_each_setting_that_a_refusal_offers_is_one(tmp_path: Path, name: str) ->
     assert offered
 
 
-def test_a_class_folder_without_images_is_reported(open_tree: Callable[[Tree], Source]) -> None:
-    tree = Tree(crossed(("train", "test"), AB), "", bare=("train/empty", "train/.hidden", "train/@eaDir"))
-    assert open_tree(tree).empty == ("empty",)
+@pytest.mark.parametrize("above", ["", "x/y/"])
+def test_a_class_folder_without_images_is_reported(open_tree: Callable[[Tree], Source], above: str) -> None:
+    folders = [above + folder for folder in crossed(("train", "test"), AB)]
+    bare = tuple(f"{above}train/{name}" for name in ("empty", ".hidden", "@eaDir"))
+    assert open_tree(Tree(folders, "", bare=bare)).empty == ("empty",)
 
 
 def test_images_beside_the_class_folders_are_listed(open_tree: Callable[[Tree], Source]) -> None:
