@@ -16,7 +16,7 @@ from bench.data.sources.base import Sample, Source, SourceKind, path_of
 from bench.data.sources.csv_labels import is_missing, same_numbers
 from bench.data.sources.csv_paths import PathFinder
 from bench.data.sources.folder import FolderReader
-from bench.data.sources.split_names import split_named
+from bench.data.sources.folder_names import split_named
 from bench.data.sources.table_text import read_table_text, wrong_separator
 from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard

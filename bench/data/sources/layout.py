@@ -7,12 +7,11 @@ Whatever else there is could be read in more than one way, and is refused until 
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+from bench.data.sources.folder_names import is_group, split_meant, split_named
 from bench.data.sources.layout_advice import advice, shown
-from bench.data.sources.split_names import split_meant, split_named
 from bench.errors import DataError
 from bench.study.layout import CLASS, SPLIT, Layout
 
@@ -31,14 +30,6 @@ _COMPANIONS = frozenset(
     }
 )
 """What lies beside such a folder and is no class: answers to other tasks than this one, or none."""
-
-_GROUPS = re.compile(
-    r"(?:patient|pat|pt|subject|subj|sub|person|participant|donor|case|animal|session|sess|visit|scan|slide|specimen|"
-    r"sample|video|clip|sequence|seq|scene|recording|rec|camera|cam|run|batch|fold|plate|well|site|hospital|pid|day)"
-    r"[ _.-]?(?:id)?[ _.#-]?\d+[a-z]?",
-    re.IGNORECASE,
-)
-"""How the folder of a patient, a video and the like is called."""
 
 
 def find_layout(images: Mapping[Folders, int], where: str) -> Layout:
@@ -141,7 +132,7 @@ def _check_classes(classes: list[str]) -> None:
             f"{shown(odd)} would become a class, but is called like a folder of images, masks or unlabeled ones. "
             "Put the images into a folder for each class, or list them with their labels in a CSV."
         )
-    if all(_GROUPS.fullmatch(name) for name in classes):
+    if all(map(is_group, classes)):
         raise _UnclearError(
             f"the folders {shown(classes)} would become the classes, and are named like groups (patients, videos). "
             "If their classes stand elsewhere, list the images in a CSV with a column for the group "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bench.data.sources.split_names import split_meant
-from bench.study.layout import CLASS, SPLIT, Layout
+from bench.data.sources.folder_names import is_group, split_meant
+from bench.study.layout import CLASS, GROUP, SPLIT, Layout
 
 __all__ = ["advice", "shown"]
 
@@ -41,12 +41,9 @@ def _ways(images: Mapping[tuple[str, ...], int]) -> list[tuple[Layout, list[str]
     if split:
         rows = [row for row in rows if split_meant(row[0])]
     names = [sorted(set(level)) for level in zip(*rows, strict=True)]
-    plain = [
-        SPLIT if split and not index else level[0] if len(level) == 1 else "*" for index, level in enumerate(names)
-    ]
-    places = [index for index in range(int(split), depth) if plain[index] == "*" and not _repeats_split(names[index])]
-    places = places or [depth - 1]
-    ways = [(Layout((*plain[:at], CLASS, *plain[at + 1 :])), names[at]) for at in places]
+    plain = _without_class(names, split)
+    places = [index for index, part in enumerate(plain) if part in ("*", GROUP) and not _says_split(names[index])]
+    ways = [(Layout((*plain[:at], CLASS, *plain[at + 1 :])), names[at]) for at in places or [depth - 1]]
     below = [row[int(split) :] for row in images if not split or split_meant(row[0])]
     shallow, deep = {row[0] for row in below if len(row) == 1}, {row[0] for row in below if len(row) > 1}
     if deep and deep <= shallow:
@@ -54,6 +51,19 @@ def _ways(images: Mapping[tuple[str, ...], int]) -> list[tuple[Layout, list[str]
     return ways
 
 
-def _repeats_split(level: list[str]) -> bool:
-    """Whether a level says no more than the split above it: ``seg_train/seg_train``."""
-    return len(level) > 1 and all(split_meant(name) for name in level)
+def _without_class(names: list[list[str]], split: bool) -> list[str]:
+    """What each level is where it is not the class; ``split``: the first one is the split."""
+    parts: list[str] = []
+    for index, level in enumerate(names):
+        if SPLIT not in parts and (split if not index else _says_split(level)):
+            parts.append(SPLIT)
+        elif GROUP not in parts and len(level) > 1 and all(map(is_group, level)):
+            parts.append(GROUP)
+        else:
+            parts.append(level[0] if len(level) == 1 else "*")
+    return parts
+
+
+def _says_split(level: list[str]) -> bool:
+    """Whether a level names splits and no classes: ``cat/train``, or the second of ``seg_train/seg_train``."""
+    return len({split_meant(name) for name in level}) > 1 and all(map(split_meant, level))

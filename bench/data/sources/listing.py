@@ -10,9 +10,9 @@ from itertools import pairwise
 
 from bench.data.foreign_formats import by_suffix
 from bench.data.sources.base import Sample, check_classes
+from bench.data.sources.folder_names import split_meant, split_named
 from bench.data.sources.layout import Folders, find_layout
 from bench.data.sources.litter import in_system_folder, is_litter
-from bench.data.sources.split_names import split_meant, split_named
 from bench.errors import DataError
 from bench.results.dataset import FoundLayout
 from bench.results.notice import Notice

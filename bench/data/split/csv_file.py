@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from bench.data.sources.base import check_path
-from bench.data.sources.split_names import split_named
+from bench.data.sources.folder_names import split_named
 from bench.data.sources.table_text import read_table_text, wrong_separator
 from bench.errors import DataError, RunError
 from bench.results.dataset import DatasetManifest, Split

@@ -109,6 +109,9 @@ UNDERSTOOD = {
         splits=("train", "test"),
         ignored=("seg_pred/seg_pred",),
     ),
+    "splits within classes": Tree(
+        crossed(AB, ("train", "test")), "{class}/{split}/*", AB, layout="{class}/{split}/*", splits=("train", "test")
+    ),
     "one literal folder": Tree(
         crossed(AB, ("images", "masks")),
         "{class}/images/*",
@@ -143,10 +146,11 @@ REFUSED = {
     ),
     "patients below classes": Tree(
         crossed(("benign", "malignant"), PATIENTS),
-        r"2 folders deep.*'\{class\}/\*/\*' for the classes 'benign', 'malignant'.*\{group\} in place",
+        r"2 folders deep.*'\{class\}/\{group\}/\*' for the classes 'benign', 'malignant'.*\{group\} in place",
     ),
     "patients of their own below classes": Tree(
-        [*crossed("benign", PATIENTS[:2]), *crossed("malignant", PATIENTS[2:])], r"2 folders deep.*'\{class\}/\*/\*'"
+        [*crossed("benign", PATIENTS[:2]), *crossed("malignant", PATIENTS[2:])],
+        r"2 folders deep.*'\{class\}/\{group\}/\*'",
     ),
     "patients as classes": Tree(list(PATIENTS), "named like groups"),
     "patients below splits": Tree([*crossed("train", PATIENTS[:3]), "test/patient_04"], "named like groups"),
@@ -171,7 +175,9 @@ REFUSED = {
     "a class called train": Tree(
         ["car", "train"], r"'train' would become a class, and is the name of a split.*'\{class\}/\*'"
     ),
-    "a split within a class": Tree(crossed(AB, ("train", "test")), "2 folders deep"),
+    "a split within a class": Tree(
+        crossed(AB, ("train", "test")), r"2 folders deep.*'\{class\}/\{split\}/\*' for .*'a', 'b'"
+    ),
     "splits twice": Tree(["train/train", "test/test"], "is the name of a split"),
     "splits by longer names": Tree(
         crossed(("training_set", "test_set"), AB), r"2 folders deep.*'\{split\}/\{class\}/\*' for the classes 'a', 'b'"
