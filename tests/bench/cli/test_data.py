@@ -158,7 +158,7 @@ def test_folders_that_could_be_read_in_several_ways_are_refused_and_a_setting_de
         )
     split = _data("split", nested, "--layout", "{class}/{group}/*", cwd=tmp_path)
     assert split.returncode == 0, split.stderr
-    assert "2 classes: benign (12), malignant (12); grouped split: " in split.stdout
+    assert "2 classes: benign (12), malignant (12); grouped split" in split.stdout
     with (tmp_path / "split.csv").open(newline="") as file:
         held = {(Path(row["name"]).parent.name, row["split"]) for row in csv.DictReader(file)}
     assert len(held) == 8
@@ -220,5 +220,5 @@ def test_a_run_says_in_a_line_how_it_understood_the_data(nested: Path, tmp_path:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert (
-        "data: layout {class}/{group}/* (as dataset.layout says); 2 classes: benign (12), malignant (12); grouped split: "
+        "data: layout {class}/{group}/* (as dataset.layout says); 2 classes: benign (12), malignant (12); grouped split"
     ) in done.stdout
