@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import posixpath
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from bench.data.sources.csv_labels import is_missing, same_numbers
 from bench.data.sources.csv_paths import PathFinder
 from bench.data.sources.folder import FolderReader
 from bench.data.sources.folder_names import split_named
+from bench.data.sources.stamp import Stamp
 from bench.data.sources.table_text import read_table_text, wrong_separator
 from bench.errors import DataError, nearest
 from bench.results.dataset import DataCard
@@ -55,10 +55,9 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
         raise DataError(f"{path}: no images are listed; each line after the header names an image and its label")
     folder = path.resolve().parent
     files = _check(lines, path, folder, spec)
-    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
+    stamp = Stamp(path.resolve())
     for line in lines:
-        info = (folder / files[line.name]).stat()
-        digest.update(f"{line.name}\0{line.label}\0{info.st_size}\0{info.st_mtime_ns}\n".encode())
+        stamp.add_file(line.name, (folder / files[line.name]).stat(), line.label)
     records = [
         Sample(
             name=line.name,
@@ -73,7 +72,7 @@ def open_csv(path: Path, spec: DatasetSpec, group_column: str | None = None) -> 
         records=tuple(records),
         reader=FolderReader(str(folder), files),
         card=DataCard(name=path.stem, source="csv", path=str(path)),
-        stamp=digest.hexdigest(),
+        stamp=stamp.value(),
     )
 
 

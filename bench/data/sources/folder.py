@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
 from bench.data.sources.listing import list_images
+from bench.data.sources.stamp import Stamp
 from bench.errors import DataError
 from bench.results.dataset import DataCard
 from bench.results.notice import Notice
@@ -65,7 +65,7 @@ def open_folder(path: Path, layout: str | None = None) -> Source:
         raise DataError(f"{path}: not a folder; a data set is a folder of class folders, a .zip, .csv or .npz")
     files: list[str] = []
     odd: list[tuple[str, Notice]] = []
-    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
+    stamp = Stamp(path.resolve())
     folders: list[str] = []
     for relative, info, again in _walk(path):
         if again:
@@ -78,13 +78,13 @@ def open_folder(path: Path, layout: str | None = None) -> Source:
             odd.append((storable(relative), Notice.of("broken_link" if info is None else "not_regular_file")))
             continue
         files.append(relative)
-        digest.update(f"{relative}\0{info.st_size}\0{info.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        stamp.add_file(relative, info)
     listing = list_images(files, str(path), folders, layout)
     return Source(
         records=tuple(record for _, record in listing.images),
         reader=FolderReader(str(path.resolve()), {record.name: inner for inner, record in listing.images}),
         card=DataCard(name=path.resolve().name, source="folder", path=str(path), layout=listing.layout),
-        stamp=digest.hexdigest(),
+        stamp=stamp.value(),
         ignored=tuple(listing.ignored + odd),
         empty=tuple(listing.empty),
     )

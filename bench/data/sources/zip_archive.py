@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import stat
 import struct
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
 from bench.data.sources.listing import list_images
 from bench.data.sources.litter import is_litter
+from bench.data.sources.stamp import Stamp
 from bench.data.sources.zip_names import decoded_name, encoding_of_names, is_folder, is_guessed, plain_path
 from bench.errors import DataError
 from bench.results.dataset import DataCard
@@ -128,17 +128,17 @@ def open_zip(path: Path, layout: str | None = None, encoding: str | None = None)
     _check(files, path)
     members = {entry.path: entry.info.filename for entry in files}
     listing = list_images(members, str(path), folders, layout)
-    about = path.stat()  # the directory alone does not distinguish a damaged zip from its repaired copy
-    digest = hashlib.sha256(f"{about.st_size}\0{about.st_mtime_ns}\n".encode())
+    stamp = Stamp()
+    stamp.add_file("", path.stat())  # the directory alone does not distinguish a damaged zip from its repaired copy
     for entry in files:
-        digest.update(f"{entry.path}\0{entry.info.file_size}\0{entry.info.CRC}\n".encode("utf-8", "surrogateescape"))
+        stamp.add(entry.path, entry.info.file_size, entry.info.CRC)
     guessed = [entry.path for entry in files if entry.guessed]
     unknown = (Notice.of("zip_names_guessed", count=len(guessed), name=storable(guessed[0])),) if guessed else ()
     return Source(
         records=tuple(record for _, record in listing.images),
         reader=ZipReader(str(path.resolve()), {record.name: members[inner] for inner, record in listing.images}),
         card=DataCard(name=path.stem, source="zip", path=str(path), layout=listing.layout, unknown=unknown),
-        stamp=digest.hexdigest(),
+        stamp=stamp.value(),
         ignored=tuple(listing.ignored),
         empty=tuple(listing.empty),
     )
