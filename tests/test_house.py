@@ -25,7 +25,7 @@ LAYERS = {
         "bench.data.audit bench.data.pixels bench.data.sources bench.data.split bench.locks bench.measure.system "
         "bench.results bench.study"
     ),
-    "bench.data.audit": "bench.data bench.data.sources bench.data.split bench.results bench.study",
+    "bench.data.audit": "bench.data bench.data.pixels bench.data.sources bench.data.split bench.results bench.study",
     "bench.data.pixels": "bench.data bench.data.audit bench.data.sources bench.results bench.study",
     "bench.data.sources": "bench.data bench.isolated bench.results bench.study",
     "bench.data.sources.synthetic": "bench.data bench.data.sources bench.results bench.study",
@@ -37,8 +37,8 @@ LAYERS = {
     "bench.execution.messages": "bench.measure bench.results bench.study",
     "bench.execution.process": "bench.execution.messages bench.measure bench.measure.system bench.results",
     "bench.execution.worker": (
-        "bench.execution.messages bench.execution.process bench.measure bench.measure.system bench.results "
-        "bench.stats.metrics bench.study bench.training bench.training.cpu_kernels bench.training.heads "
+        "bench.data.pixels bench.execution.messages bench.execution.process bench.measure bench.measure.system "
+        "bench.results bench.stats.metrics bench.study bench.training bench.training.cpu_kernels bench.training.heads "
         "bench.training.inputs bench.training.optim models_zoo models_zoo.networks"
     ),
     "bench.measure": "bench.measure.system bench.results bench.stats bench.study",

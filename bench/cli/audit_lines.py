@@ -27,6 +27,9 @@ def audit_lines(report: AuditReport) -> Iterator[str]:
     yield from _listed("not taken for images", len(found.ignored), _reasons(found.ignored))
     yield "sizes: " + ", ".join(f"{size} ({count:,})" for size, count in found.sizes.items())
     yield "modes: " + ", ".join(f"{mode} ({count:,})" for mode, count in found.modes.items())
+    if found.conversions:
+        yield "on the way to 8-bit RGB (docs/pixels.md):"
+        yield from (f"    {word(conversion)}" for conversion in found.conversions)
     yield from _classes(found)
     for unknown in report.card.unknown:
         yield f"not known: {word(unknown)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.locks import file_lock
 
-__all__ = ["cache_folder", "fetched_folder", "locked"]
+__all__ = ["cache_folder", "fetched_folder", "locked", "no_room"]
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -34,6 +34,19 @@ def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
     """
     here = cache_folder(chosen) / kind
     return here if (here / file).exists() else cache_folder() / kind
+
+
+def no_room(folder: Path, error: OSError) -> DataError:
+    """Return the error for a write into the cache that failed; where it is for want of room, it says of which disk."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return DataError(
+            f"{folder}: the cache cannot be written here ({error.strerror or error}); set PATCHBENCH_CACHE to a folder "
+            "that can be written, or use --no-cache"
+        )
+    return DataError(
+        f"The disk that holds {folder} is full ({error.strerror or error}); free some room, or set PATCHBENCH_CACHE to "
+        "a folder on another disk"
+    )
 
 
 @contextmanager

@@ -1,31 +1,37 @@
 """Bytes of an image file -> pixels, or an `ImageError` with the reason.
 
-Every image becomes 8-bit RGB. Transparency is laid on white (the background of a microscope's field), gray is
-repeated, 16 bits keep their upper 8, CMYK and palettes are converted, and the EXIF rotation is applied. Of an
-animation the first frame counts.
+What becomes of color modes, depths, transparency and orientation stands in `bench.data.pixels.convert`. Of an animation
+the first frame counts. What one image may cost in memory and time is bounded here.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import warnings
 import zlib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from bench.data.foreign_formats import by_content
-from bench.errors import DataError
+from bench.data.foreign_formats import foreign_format
+from bench.data.image_error import ImageError
+from bench.data.pixels.convert import CHANGES, Change, to_rgb
+from bench.data.pixels.orientation import read_orientation, upright
+from bench.data.pixels.wide_samples import FULL
+from bench.data.png_chunks import is_png, without_metadata
+from bench.data.quiet import quiet
 from bench.results.notice import Notice
 
 __all__ = [
     "MAX_PIXELS",
+    "MAX_SIDE",
     "Decoded",
-    "ImageError",
     "decode",
     "decode_full",
     "encode_ppm",
@@ -36,37 +42,37 @@ __all__ = [
 MAX_PIXELS = 8192 * 8192
 """An image that claims more pixels than this is refused before memory is reserved for them."""
 
+_MAX_PASSES = 100
+"""A progressive JPEG may be written in so many passes over the image; usual are ten."""
+
+MAX_SIDE = 2**16
+"""A strip that is longer than this is refused: Pillow needs 50 bytes or so for each pixel of the side, whatever the
+other one is."""
+
 # Named one by one, since some of Pillow's other readers start programs (EPS) or are seldom maintained.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 # What Pillow's readers are known to raise on damaged files.
 _BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    OverflowError,
-    EOFError,
-    MemoryError,
+    ArithmeticError,
+    AssertionError,
     AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
-
-class ImageError(DataError):
-    """An image that cannot be used; ``notice`` has the reason, for the record of the run."""
-
-    def __init__(self, message: str, notice: Notice) -> None:
-        super().__init__(message)
-        self.notice = notice
-
-    def __reduce__(self) -> tuple[type[ImageError], tuple[str, Notice]]:
-        return ImageError, (str(self), self.notice)  # it travels between processes
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it would print what it thinks of damaged files
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,17 @@ class Decoded:
     """Pillow's mode of the file: ``RGB``, ``L``, ``CMYK``, ..."""
     format: str
     """``JPEG``, ``PNG``, ..."""
-    rotated: bool
-    """Whether an EXIF rotation was applied."""
+    changes: tuple[Change, ...] = ()
+    """What was done to it, in the order of ``CHANGES``."""
+    highest: int | None = None
+    """The highest sample of an image with 16 bits a channel; None for any other."""
+    reading: str = ""
+    """Rules that its pixels depend on and most images do not need; part of a data set's fingerprint."""
+
+    @property
+    def rotated(self) -> bool:
+        """Whether it was turned upright."""
+        return "rotated" in self.changes
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
@@ -88,30 +103,30 @@ class Decoded:
         return cast("NDArray[np.uint8]", np.asarray(self.image))
 
 
-def decode(data: bytes, name: str) -> NDArray[np.uint8]:
+def decode(data: bytes, name: str, bits: int = FULL) -> NDArray[np.uint8]:
     """Return the image in ``data`` as 8-bit RGB, height x width x 3; ``name`` is for the message.
 
+    bits: what the set uses of the 16 bits a channel that some images have.
+
     Raises:
-        ImageError: it is not an image, is cut short, or claims more than ``MAX_PIXELS`` pixels.
+        ImageError: it is not an image, is cut short, has no scale, or is larger than is allowed.
     """
-    return decode_full(data, name).pixels
+    return decode_full(data, name, bits).pixels
 
 
-def decode_full(data: bytes, name: str) -> Decoded:
+def decode_full(data: bytes, name: str, bits: int = FULL) -> Decoded:
     """Like `decode`, with how the image was stored."""
     if not data:
         raise ImageError(f"{name}: the file is empty", Notice.of("file_empty"))
-    with warnings.catch_warnings():
+    _check_cost(data, name)
+    with warnings.catch_warnings(), quiet() if data.startswith(_TIFF) else nullcontext():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            return _decode(data, name)
+            return _decode_pixels(data, name, bits)
         except UnidentifiedImageError as error:
-            if foreign := by_content(data):
-                raise ImageError(f"{name}: {foreign.reason}", foreign.notice) from error
-            message = f"{name}: not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"
-            raise ImageError(message, Notice.of("not_an_image")) from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise _not_an_image(data, name) from error
+        except _BOMBS as error:
             message = f"{name}: claims more than {MAX_PIXELS:,} pixels; refused"
             raise ImageError(message, Notice.of("more_pixels_than", limit=MAX_PIXELS)) from error
         except _BROKEN as error:
@@ -120,44 +135,93 @@ def decode_full(data: bytes, name: str) -> Decoded:
             raise ImageError(message, Notice.of("damaged_image", reason=reason)) from error
 
 
+def _not_an_image(data: bytes, name: str) -> ImageError:
+    known = foreign_format(data)
+    if known is None:
+        message = f"{name}: not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"
+        return ImageError(message, Notice.of("not_an_image"))
+    message = f"{name}: {known.name}, which cannot be read; {known.cure}"
+    return ImageError(message, Notice.of("foreign_format", format=known.name, cure=known.cure))
+
+
 def _reason(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:120]
 
 
-def _decode(data: bytes, name: str) -> Decoded:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            message = f"{name}: claims {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}; refused"
-            raise ImageError(message, Notice.of("too_many_pixels", width=width, height=height, limit=MAX_PIXELS))
+def _check_cost(data: bytes, name: str) -> None:
+    """Refuse what would take memory or time before Pillow can be asked for its size."""
+    if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and len(data) >= 30:
+        width, height = (1 + int.from_bytes(data[place : place + 3], "little") for place in (24, 27))
+        _check_size(width, height, name)
+    if data[:2] == b"\xff\xd8":
+        passes = data.count(b"\xff\xda")
+        if passes > _MAX_PASSES:
+            message = f"{name}: a JPEG in {passes:,} passes, more than {_MAX_PASSES}; refused"
+            raise ImageError(message, Notice.of("too_many_passes", passes=passes, limit=_MAX_PASSES))
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        message = f"{name}: claims {width:,} x {height:,} pixels, more than {MAX_PIXELS:,}; refused"
+        raise ImageError(message, Notice.of("too_many_pixels", width=width, height=height, limit=MAX_PIXELS))
+    if max(width, height) > MAX_SIDE:
+        message = f"{name}: claims {width:,} x {height:,} pixels; a side of more than {MAX_SIDE:,} is refused"
+        raise ImageError(message, Notice.of("side_too_long", width=width, height=height, limit=MAX_SIDE))
+
+
+def _decode_pixels(data: bytes, name: str, bits: int) -> Decoded:
+    """Decode; a PNG that fails is decoded without its metadata, whose damage or size says nothing of its pixels."""
+    try:
+        return _decode(data, name, bits)
+    except ImageError:
+        raise
+    except _BROKEN:
+        slim = without_metadata(data) if is_png(data) else None
+        if slim is None:
+            raise
+    return _decode(slim, name, bits, ("metadata",))
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    return Image.open(io.BytesIO(data), formats=_FORMATS)
+
+
+def _decode(data: bytes, name: str, bits: int, before: tuple[Change, ...] = ()) -> Decoded:
+    with _open(data) as image:
+        _check_size(*image.size, name)
         mode, kind = image.mode, image.format or "?"
+        profile = image.info.get("icc_profile")
+        stored = read_orientation(image) if kind == "TIFF" else None
         image.load()
-        upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
-        rgb = _to_rgb(upright, name)
-    return Decoded(rgb, mode, kind, upright is not image)
+        orientation, where = stored or read_orientation(image)  # a PNG may have it behind the pixels
+        done = to_rgb(image, data, lambda: _open(data), name, bits)
+        turned_by_pillow = kind == "TIFF" and where == "exif"
+        rgb = done.image if turned_by_pillow else upright(done.image, orientation)
+        changes = {*before, *done.changes, *_unseen(image, profile)}
+        before_xmp = "exif" in image.info or kind == "TIFF" or where == "exif"
+    if orientation > 1:
+        changes.add("rotated")
+    told = tuple(change for change in CHANGES if change in changes)
+    rules = [
+        "key" if done.keyed else "",
+        "xmp" if orientation > 1 and not before_xmp else "",
+        f"{bits} bits" if done.highest is not None and bits != FULL else "",
+    ]
+    return Decoded(rgb, mode, kind, told, done.highest, ", ".join(filter(None, rules)))
 
 
-def _orientation(image: Image.Image) -> int:
-    value = image.getexif().get(0x0112, 1) if "exif" in image.info or image.format == "TIFF" else 1
-    return value if isinstance(value, int) else 1
-
-
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    if image.mode == "RGB":
-        return image
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    if image.mode.startswith("I"):  # 16 bits, which older Pillow reads as 32
-        gray = (np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8).astype(np.uint8)
-        return Image.fromarray(gray).convert("RGB")
-    if image.mode == "F":
-        values = np.asarray(image)
-        if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
-            message = f"{name}: floating-point pixels outside 0..1; store the image with 8 or 16 bits"
-            raise ImageError(message, Notice.of("float_pixels_out_of_range"))
-        return Image.fromarray(np.round(values * 255).astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")
+def _unseen(image: Image.Image, profile: bytes | None) -> set[Change]:
+    """What the file holds and no model sees."""
+    found: set[Change] = set()
+    if profile and b"sRGB" not in profile and b"s\0R\0G\0B" not in profile:
+        found.add("profile")
+    try:
+        animated = getattr(image, "is_animated", False)  # a GIF looks for a second frame, no further
+    except _BROKEN:
+        animated = True
+    if animated:
+        found.add("first_frame")
+    return found
 
 
 def resize(array: NDArray[np.uint8], size: int, how: Literal["squash", "crop"] = "squash") -> NDArray[np.uint8]:

@@ -7,19 +7,22 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
 import PIL
 from PIL import features
 
 from bench.data.audit.findings import find, find_leaks
-from bench.data.audit.scan import ImageInfo, Stage, examine
+from bench.data.audit.scan import ImageInfo, Stage, data_changed, examine
 from bench.data.audit.scan_cache import load_facts, save_facts
 from bench.data.cache_dir import cache_folder
 from bench.data.foreign_formats import by_suffix
 from bench.data.pixels import cache
 from bench.data.pixels.stage import compact, new_stage
+from bench.data.pixels.wide_samples import FULL
 from bench.data.sources import open_source
 from bench.data.sources.base import Sample, Source
 from bench.data.split.assign import SPLITS, split, split_hash
@@ -37,6 +40,12 @@ Progress = Callable[[str, int, int], None]
 """Called with the stage (``audit`` or ``pixels``), how many images are done, and how many there are."""
 
 _IMBALANCED = 10.0
+
+_CONTENT_DIGITS = 16
+"""Digits of a hash that the manifest keeps for each image: to name the one that changed; the fingerprint has all."""
+
+_FEW_LEVELS = 64
+"""An image that uses fewer of 256 levels has lost most of what it shows."""
 
 _ASIDE = {
     "name_not_utf8": "its name is not valid UTF-8",
@@ -74,8 +83,7 @@ def prepare(
     source = open_source(dataset, cache_dir=folder, group_column=spec.group_column)
     given, method = _given_splits(source, spec)
     facts = load_facts(source, folder) or load_facts(source, cache_folder())
-    stage = _stage(dataset, source, folder) if facts is None and keep else None
-    try:
+    with _stage(dataset, source, folder) if facts is None and keep else nullcontext() as stage:
         if facts is None:
             facts = _scan(source, stage, progress)
             if keep:
@@ -84,9 +92,6 @@ def prepare(
         manifest = _manifest(dataset, source, facts, chosen, method, time.perf_counter() - start)
         if stage is not None:
             _publish(stage, source, manifest, dataset, folder)
-    finally:
-        if stage is not None:
-            stage.path.unlink(missing_ok=True)
     return manifest.model_copy(update={"seconds": time.perf_counter() - start})
 
 
@@ -119,8 +124,27 @@ def pixels(
         if progress is not None:
             progress("pixels", done, len(manifest.names))
 
-    cache.build(path, source.reader, manifest.names, image_size, dataset.resize, notify)
+    bits = manifest.audit.sample_bits or FULL
+    with cache.building(path, len(manifest.names), image_size, dataset.resize) as stage:
+        if stage is not None:
+            facts = examine(source.reader, manifest.names, stage=stage, hashes=False, bits=bits, progress=notify)
+            _check_unchanged(manifest, facts)
     return path
+
+
+def _check_unchanged(manifest: DatasetManifest, facts: Sequence[ImageInfo]) -> None:
+    """Raise where an image is not what it was when the manifest was made; ``facts[i]`` is of ``names[i]``."""
+    for fact, content in zip_longest(facts, manifest.contents):
+        if fact.error:
+            raise DataError(
+                f"{fact.name}: could be read before and cannot now ({fact.error}); the data set changed. "
+                "Run the study again in a new folder"
+            )
+        if content is not None and not fact.bytes_hash.startswith(content):
+            raise data_changed(fact.name)
+    labels = [manifest.classes[label] for label in manifest.labels]
+    if _fingerprint(labels, manifest.classes, facts) != manifest.fingerprint:
+        raise data_changed(manifest.card.path or manifest.card.name)
 
 
 def pixels_path(manifest: DatasetManifest, dataset: DatasetSpec, image_size: int, folder: Path) -> Path:
@@ -169,11 +193,11 @@ def _check_file(splits: dict[str, Split], source: Source, path: Path) -> dict[st
     return splits
 
 
-def _stage(dataset: DatasetSpec, source: Source, folder: Path) -> Stage | None:
+def _stage(dataset: DatasetSpec, source: Source, folder: Path) -> AbstractContextManager[Stage | None]:
     """Reserve the pixel cache, unless most of the images will not be used."""
     rows = len(source.records)
     if dataset.limit is not None and 2 * dataset.limit < rows:
-        return None
+        return nullcontext()
     return new_stage(folder / "pixels", rows, dataset.image_size, dataset.resize)
 
 
@@ -310,6 +334,8 @@ def _manifest(
     seconds: float,
 ) -> DatasetManifest:
     names = [record.name for record in chosen.records]
+    by_name = {fact.name: fact for fact in facts}
+    seen = [by_name[name] for name in names]
     classes = sorted({record.label for record in chosen.records})
     number = {label: index for index, label in enumerate(classes)}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -318,7 +344,7 @@ def _manifest(
     split_of = dict(zip(names, chosen.splits, strict=True))
     leaks, leaking = find_leaks(split_of, chosen.findings.exact, chosen.findings.near)
     return DatasetManifest(
-        fingerprint=_fingerprint(chosen.records, classes, facts),
+        fingerprint=_fingerprint([record.label for record in chosen.records], classes, seen),
         split_hash=split_hash(names, chosen.splits),
         split_method=method,
         source=dataset.kind,
@@ -327,26 +353,27 @@ def _manifest(
         names=names,
         labels=[number[record.label] for record in chosen.records],
         splits=chosen.splits,
+        contents=[fact.bytes_hash[:_CONTENT_DIGITS] for fact in seen],
         counts={label: {own: counts[label][own] for own in SPLITS} for label in classes},
         audit=chosen.findings,
         dropped=chosen.dropped,
         leaks=leaks,
         leak_pairs=leaking,
         card=source.card,
-        warnings=_warnings(chosen, leaks, leaking, source),
+        warnings=[*_warnings(chosen, leaks, leaking, source), *_dark(seen, chosen.findings.sample_bits or FULL)],
         limited_from=chosen.limited_from,
         seconds=seconds,
     )
 
 
-def _fingerprint(records: Sequence[Sample], classes: Sequence[str], facts: Sequence[ImageInfo]) -> str:
+def _fingerprint(labels: Sequence[str], classes: Sequence[str], facts: Sequence[ImageInfo]) -> str:
     # Of the files and not of their pixels, which another version of a JPEG decoder may round otherwise.
-    bytes_hash = {fact.name: fact.bytes_hash for fact in facts}
     digest = hashlib.sha256()
     for label in classes:
         digest.update(f"class\0{label}\n".encode())
-    for record in records:
-        digest.update(f"{record.name}\0{record.label}\0{bytes_hash[record.name]}\n".encode())
+    for label, fact in zip(labels, facts, strict=True):
+        reading = f"\0{fact.reading}" if fact.reading else ""
+        digest.update(f"{fact.name}\0{label}\0{fact.bytes_hash}{reading}\n".encode())
     return digest.hexdigest()
 
 
@@ -372,7 +399,16 @@ def _warnings(chosen: _Chosen, leaks: Sequence[tuple[str, str]], leaking: int, s
     return found + list(source.card.unknown)
 
 
+def _dark(facts: Sequence[ImageInfo], bits: int) -> list[Notice]:
+    """Say so where the brightest of the images with 16 bits a channel leave most of the others few levels."""
+    wide = [fact.highest for fact in facts if fact.highest is not None]
+    dark = sum(highest >> (bits - 8) < _FEW_LEVELS for highest in wide)
+    if 2 * dark <= len(wide):
+        return []
+    return [Notice.of("few_gray_levels", count=dark, images=len(wide), bits=bits, levels=_FEW_LEVELS)]
+
+
 def _publish(stage: Stage, source: Source, manifest: DatasetManifest, dataset: DatasetSpec, folder: Path) -> None:
     row = {record.name: index for index, record in enumerate(source.records)}
-    compact(stage.path, [row[name] for name in manifest.names])
+    compact(stage, len(source.records), [row[name] for name in manifest.names])
     cache.adopt(stage.path, pixels_path(manifest, dataset, stage.size, folder))

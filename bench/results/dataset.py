@@ -112,6 +112,11 @@ class AuditFindings(Stored):
     """How many images have each ``width x height``, the most common first."""
     modes: dict[str, Count] = Field(default_factory=dict)
     """How many images have each color mode, the most common first."""
+    conversions: tuple[Notice, ...] = ()
+    """What was done to images on the way to 8-bit RGB, with how many of them: transparency, orientation, depth ..."""
+    sample_bits: int | None = None
+    """Bits that the set uses of the 16 a channel that some of its images have: 8, 10, 12, 14 or 16, the least that hold
+    the highest value of all. They are scaled alike. None where there are no such images."""
     odd: tuple[Dropped, ...] = ()
     """Images whose size or mode is not the most common (a hundred of them at most), with what is odd."""
     odd_images: Count = 0
@@ -143,7 +148,8 @@ class DatasetManifest(Stored):
     schema_version: int = SCHEMA_VERSION
     """Version of the layout."""
     fingerprint: str
-    """SHA-256 over the classes and over name, label and file content of every image that is used."""
+    """SHA-256 over the classes and over name, label and file content of every image that is used; also over the rules
+    of reading that not every image needs, such as the bits that a set of 16-bit images uses."""
     split_hash: str
     """SHA-256 over name and split of every image that is used."""
     split_method: str
@@ -160,6 +166,8 @@ class DatasetManifest(Stored):
     """The label of each."""
     splits: list[Split]
     """The split of each."""
+    contents: list[str] = Field(default_factory=list)
+    """The first 16 hexadecimal digits of the SHA-256 of each one's file; empty in older runs."""
     counts: dict[str, dict[str, Count]]
     """Images by class and split."""
     audit: AuditFindings
@@ -184,6 +192,8 @@ class DatasetManifest(Stored):
     def _consistent(self) -> Self:
         if not len(self.names) == len(self.labels) == len(self.splits):
             raise ValueError("names, labels and splits have different lengths")
+        if self.contents and len(self.contents) != len(self.names):
+            raise ValueError("names and contents have different lengths")
         if self.labels and not 0 <= min(self.labels) <= max(self.labels) < len(self.classes):
             raise ValueError("a label has no class")
         if len(set(self.classes)) < len(self.classes):

@@ -42,6 +42,48 @@ _DATA: dict[str, str | Plural] = {
         "{count:,} images look alike in one chain; that many are not copies, so near duplicates are not kept in one "
         "split (exact ones are). Lower dataset.duplicates.near_threshold"
     ),
+    "few_gray_levels": N_(
+        "{count:,} of {images:,} images with 16 bits a channel have fewer than {levels} levels left of 256: a few "
+        "brighter images have all scaled from {bits} bits. Leave those out, or store the images with 8 bits."
+    ),
+    "pixels_transparency": Plural(
+        "{count:,} image: transparency laid on white", "{count:,} images: transparency laid on white"
+    ),
+    "pixels_rotated": Plural(
+        "{count:,} image: turned upright, as its EXIF or XMP data says",
+        "{count:,} images: turned upright, as their EXIF or XMP data says",
+    ),
+    "pixels_wide": Plural(
+        "{count:,} image of 16 bits a channel: scaled from {bits} bits to 8 (the highest value is {highest:,})",
+        "{count:,} images of 16 bits a channel: all scaled from {bits} bits to 8 (the highest value is {highest:,})",
+    ),
+    "pixels_float": Plural(
+        "{count:,} image of floating-point pixels: 0..1 scaled to 0..255",
+        "{count:,} images of floating-point pixels: 0..1 scaled to 0..255",
+    ),
+    "pixels_palette": Plural(
+        "{count:,} image with a palette: its colors taken", "{count:,} images with a palette: their colors taken"
+    ),
+    "pixels_cmyk": Plural(
+        "{count:,} image in CMYK: converted without a color profile",
+        "{count:,} images in CMYK: converted without a color profile",
+    ),
+    "pixels_color_space": Plural(
+        "{count:,} image in Lab, HSV or YCbCr: converted to RGB",
+        "{count:,} images in Lab, HSV or YCbCr: converted to RGB",
+    ),
+    "pixels_profile": Plural(
+        "{count:,} image with a color profile that is not sRGB: the profile is ignored",
+        "{count:,} images with a color profile that is not sRGB: the profiles are ignored",
+    ),
+    "pixels_first_frame": Plural(
+        "{count:,} image of several frames or pages: only the first one is used",
+        "{count:,} images of several frames or pages: only the first one is used",
+    ),
+    "pixels_metadata": Plural(
+        "{count:,} image whose metadata are damaged or too large: read without them",
+        "{count:,} images whose metadata are damaged or too large: read without them",
+    ),
     "class_imbalance": N_("The largest class has {ratio:.0f} times as many images as the smallest"),
     "patient_unknown": N_(
         "The patient of each image is not known (the names carry no patient id), so images of one patient may lie in "
@@ -103,7 +145,11 @@ _FILES: dict[str, str | Plural] = {
     "not_regular_file": N_("not a regular file"),
     "odd_size": N_("{size} instead of {usual}"),
     "odd_mode": N_("mode {mode} instead of {usual}"),
-    "exif_rotated": N_("an EXIF rotation was applied"),
+    "exif_rotated": N_("turned upright, as its EXIF or XMP data says"),
+    "foreign_format": N_("{format}, which cannot be read; {cure}"),
+    "integer_pixels_out_of_range": N_("32-bit integer pixels outside 0..65535; store the image with 8 or 16 bits"),
+    "side_too_long": N_("claims {width:,} x {height:,} pixels; a side of more than {limit:,} is refused"),
+    "too_many_passes": N_("a JPEG in {passes:,} passes, more than {limit}; refused"),
 }
 
 _ENERGY: dict[str, str | Plural] = {

@@ -17,8 +17,9 @@ from torch import nn
 
 from bench.study.train import TrainSpec
 from bench.training.cpu_kernels import use_fast_gradients
-from bench.training.inputs.batches import PixelBatches, PixelFile
+from bench.training.inputs.batches import PixelBatches
 from bench.training.inputs.mixup import unmixed
+from bench.training.inputs.pixel_file import PixelFile
 from bench.training.step import Step
 from models_zoo.networks.builder import build
 

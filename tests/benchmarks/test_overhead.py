@@ -21,7 +21,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from bench.study.train import TrainSpec
-from bench.training.inputs.batches import PixelBatches, PixelFile
+from bench.training.inputs.batches import PixelBatches
+from bench.training.inputs.pixel_file import PixelFile
 from bench.training.loop import TrainContext, fit, silent
 from models_zoo.networks.builder import build
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, islice
 from pathlib import Path
@@ -12,13 +12,15 @@ import numpy as np
 
 from bench.data.audit.near_duplicates import near_pairs
 from bench.data.audit.scan import ImageInfo, examine
+from bench.data.pixels.convert import CHANGES
+from bench.data.pixels.wide_samples import FULL, bits_for
 from bench.data.sources import open_source
 from bench.data.sources.base import Source
 from bench.results.dataset import LISTED_PAIRS, AuditFindings, DataCard, Dropped, DuplicateGroup, NearPair, Split
 from bench.results.notice import Notice, several, verbatim
 from bench.study.dataset import DatasetSpec, SplitSpec
 
-__all__ = ["AuditReport", "audit", "class_counts", "find", "find_leaks"]
+__all__ = ["AuditReport", "audit", "class_counts", "find", "find_leaks", "sample_bits"]
 
 _ODD_LISTED = 100
 
@@ -106,6 +108,8 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
         near_threshold=near_threshold,
         sizes=_most_common(f"{fact.width}x{fact.height}" for fact in good),
         modes=_most_common(fact.mode for fact in good),
+        conversions=tuple(_conversions(good)),
+        sample_bits=sample_bits(facts),
         odd=tuple(odd[:_ODD_LISTED]),
         odd_images=len(odd),
         class_counts=counts,
@@ -113,6 +117,23 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
         would_leak=tuple(would_leak),
         would_leak_pairs=leaking,
     )
+
+
+def sample_bits(facts: Sequence[ImageInfo]) -> int | None:
+    """Return what a set uses of the 16 bits a channel that some images have; None where none has."""
+    return bits_for(fact.highest for fact in facts if fact.highest is not None)
+
+
+def _conversions(facts: Sequence[ImageInfo]) -> Iterator[Notice]:
+    counted = Counter(change for fact in facts for change in fact.changes)
+    for change in CHANGES:
+        if not counted[change]:
+            continue
+        if change != "wide":
+            yield Notice.of(f"pixels_{change}", count=counted[change])
+            continue
+        highest = [fact.highest for fact in facts if fact.highest is not None]
+        yield Notice.of("pixels_wide", count=counted[change], bits=bits_for(highest) or FULL, highest=max(highest))
 
 
 def _exact(facts: Sequence[ImageInfo], labels: Mapping[str, str]) -> list[DuplicateGroup]:
@@ -155,7 +176,7 @@ def _odd(facts: Sequence[ImageInfo]) -> list[Dropped]:
             what.append(Notice.of("odd_size", size=f"{fact.width}x{fact.height}", usual=f"{size[0]}x{size[1]}"))
         if fact.mode != mode:
             what.append(Notice.of("odd_mode", mode=fact.mode, usual=mode))
-        if fact.rotated:
+        if "rotated" in fact.changes:
             what.append(Notice.of("exif_rotated"))
         notice = several(what)
         if notice is not None:

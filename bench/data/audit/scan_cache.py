@@ -1,6 +1,6 @@
 """What was seen in a source's images, kept so that the next run need not read them again.
 
-The key is the source's stamp (sizes and times of a folder's files, checksums of a zip's members) and the versions of
+The key is the source's stamp (sizes, times and inodes of files, checksums of a zip's members) and the versions of
 what read them. A source without a stamp is read every time.
 """
 
@@ -21,7 +21,7 @@ from bench.results.notice import Notice
 
 __all__ = ["load_facts", "save_facts"]
 
-_VERSION = 5
+_VERSION = 6
 
 
 def load_facts(source: Source, folder: Path) -> list[ImageInfo] | None:
@@ -61,6 +61,7 @@ def _row(fact: ImageInfo) -> list[object]:
 
 def _info(row: list[Any]) -> ImageInfo:
     plain = dict(zip(_PLAIN, row[:-1], strict=True))
+    plain["changes"] = tuple(plain["changes"])
     return ImageInfo(**plain, notice=None if row[-1] is None else Notice.model_validate(row[-1]))
 
 

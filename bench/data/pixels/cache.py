@@ -1,8 +1,8 @@
-"""The pixel cache: every image decoded and resized once, in one memory-mapped array on disk.
+"""The pixel cache: every image decoded and resized once, in one array on disk.
 
 The array is N x S x S x 3, uint8, in NumPy's own format; row i is image i of the manifest. Beside it lies a small
 file with its checksum. It is written under another name and renamed when it is whole, so nobody ever reads a half
-array, and two processes that build the same one do no harm.
+array, and two processes that build the same one do no harm. Each cell compares the checksum before it reads.
 """
 
 from __future__ import annotations
@@ -10,39 +10,35 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bench.data.audit.scan import examine
-from bench.data.cache_dir import locked
+from bench.data.audit.scan import Stage
+from bench.data.cache_dir import locked, no_room
 from bench.data.parallel import worker_count
-from bench.data.pixels.stage import new_stage
-from bench.data.sources.base import Reader
+from bench.data.pixels.stage import new_stage, remove_left_stages
 from bench.errors import DataError
-from bench.results.files import atomic_path
+from bench.results.files import atomic_path, read_regular
 
-__all__ = ["adopt", "build", "load_pixels", "ready", "whole"]
+__all__ = ["adopt", "building", "checksum", "noted_checksum", "ready", "whole"]
 
 _BLOCK = 32 * 2**20
 _PART = 2**20  # what is read at once; new memory for a whole block would cost as much as hashing it
+_NOTE_BYTES = 2**16
 
-_checked: dict[Path, tuple[int, int, int, str]] = {}
-"""What this process has found undamaged (inode, size, time, checksum), so that it need not read it again."""
+_checked: dict[Path, tuple[object, ...]] = {}
+"""What this process has found undamaged (`_state`), so that it need not read it again."""
 
 
 def ready(path: Path) -> bool:
     """Whether ``path`` is a whole, undamaged cache; a damaged one is removed."""
-    note = _note(path)
     try:
-        stored = json.loads(note.read_text(encoding="utf-8"))
-        found = path.stat()
-        state = (found.st_ino, found.st_size, found.st_mtime_ns, stored["checksum"])
-        if found.st_size == stored["bytes"] and (_checked.get(path) == state or _checksum(path) == stored["checksum"]):
+        stored = _read_note(path)
+        state = _state(path, str(stored["checksum"]))
+        size = path.stat().st_size
+        if size == stored["bytes"] and (_checked.get(path) == state or checksum(path) == stored["checksum"]):
             _checked[path] = state
             return True
     except FileNotFoundError:
@@ -53,40 +49,37 @@ def ready(path: Path) -> bool:
     return False
 
 
+def _state(path: Path, noted: str) -> tuple[object, ...]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, noted
+
+
 def whole(path: Path) -> bool:
-    """Whether the cache at ``path`` is there and undamaged; waits while another process builds it."""
+    """Whether the cache at ``path`` is there and undamaged; waits while another process builds it.
+
+    What killed processes left half filled is removed.
+    """
     with locked(path):
+        remove_left_stages(path.parent)
         return ready(path)
 
 
-def build(
-    path: Path,
-    reader: Reader,
-    names: Sequence[str],
-    size: int,
-    how: str,
-    progress: Callable[[int], None] | None = None,
-) -> None:
-    """Build the cache at ``path`` unless it is there and whole, or another process builds it meanwhile.
+@contextmanager
+def building(path: Path, rows: int, size: int, how: str) -> Iterator[Stage | None]:
+    """Yield an array to be filled, which becomes the cache at ``path`` unless an error ends the block.
+
+    None where the cache is there and whole, perhaps since another process has built it meanwhile.
 
     Raises:
-        DataError: an image that could be read before cannot be read now, or the disk is full or read-only.
+        DataError: the disk is full or read-only.
     """
     with locked(path):
         if ready(path):
+            yield None
             return
-        stage = new_stage(path.parent, len(names), size, how)
-        try:
-            facts = examine(reader, names, stage=stage, hashes=False, progress=progress)
-            bad = next((fact for fact in facts if fact.error), None)
-            if bad is not None:
-                raise DataError(
-                    f"{bad.name}: could be read before and cannot now ({bad.error}); the data set changed. "
-                    "Run the study again in a new folder"
-                )
+        with new_stage(path.parent, rows, size, how) as stage:
+            yield stage
             _publish(stage.path, path)
-        finally:
-            stage.path.unlink(missing_ok=True)
 
 
 def adopt(stage: Path, path: Path) -> None:
@@ -98,31 +91,37 @@ def adopt(stage: Path, path: Path) -> None:
 
 def _publish(stage: Path, path: Path) -> None:
     """Give a filled array its name, with its checksum beside it."""
-    checksum = _checksum(stage)
-    note = {"bytes": stage.stat().st_size, "checksum": checksum}
     try:
+        found = checksum(stage)
+        note = {"bytes": stage.stat().st_size, "checksum": found}
         with atomic_path(_note(path), durable=False) as part:
             part.write_text(json.dumps(note), encoding="utf-8")
         stage.replace(path)
-        found = path.stat()
-        _checked[path] = (found.st_ino, found.st_size, found.st_mtime_ns, checksum)
+        _checked[path] = _state(path, found)
     except OSError as error:
-        raise DataError(f"{path}: the pixel cache cannot be written: {error.strerror or error}") from error
+        raise no_room(path.parent, error) from error
 
 
-def load_pixels(path: Path) -> NDArray[np.uint8]:
-    """Map a pixel cache into memory, read-only: N x S x S x 3, uint8. Pages are read when they are touched.
+def noted_checksum(path: Path) -> str:
+    """Return what the checksum of the cache at ``path`` was when it was built; to be compared with `checksum`.
 
     Raises:
-        DataError: it is not there, or is not such an array.
+        DataError: nothing says what it was.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: the pixel cache cannot be read ({error}); run the study again") from error
-    if array.ndim != 4 or array.shape[3] != 3 or array.dtype != np.uint8:
-        raise DataError(f"{path}: not a pixel cache; delete it and run the study again")
-    return cast("NDArray[np.uint8]", array)
+        return str(_read_note(path)["checksum"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{_note(path)}: the pixel cache has lost its checksum while the study ran ({error}). Run again: the cache "
+            "is built anew"
+        ) from error
+
+
+def _read_note(path: Path) -> dict[str, object]:
+    note = json.loads(read_regular(_note(path), _NOTE_BYTES))
+    if not isinstance(note, dict):
+        raise ValueError("not a mapping")
+    return note
 
 
 def _note(path: Path) -> Path:
@@ -139,10 +138,10 @@ def _remove(path: Path) -> None:
         ) from error
 
 
-def _checksum(path: Path) -> str:
-    """The CRC-32 of every block, hashed together; the blocks are read by several threads at once.
+def checksum(path: Path) -> str:
+    """Return the CRC-32 of every block, hashed together; the blocks are read by several threads at once.
 
-    It is there to notice damage, not forgery, and is twice as fast as SHA-256 over all.
+    It is there to notice damage, not forgery, and is twice as fast as SHA-256 over all. Raises OSError.
     """
     count = -(-path.stat().st_size // _BLOCK)
 

@@ -2,81 +2,85 @@
 
 from __future__ import annotations
 
+import io
 import os
-import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
 from bench.data.audit.scan import Stage
+from bench.data.cache_dir import no_room
+from bench.data.leftovers import own_file, remove_left_files
 from bench.errors import DataError
 from bench.results.files import reserve
 
-__all__ = ["compact", "new_stage"]
+__all__ = ["compact", "new_stage", "remove_left_stages"]
 
-_STALE_SECONDS = 24 * 3600
+_NAME = ("stage-", ".npy")
 
 
-def new_stage(folder: Path, rows: int, size: int, how: str) -> Stage:
-    """Reserve an array of ``rows`` images on the disk, to be filled and then published.
+def remove_left_stages(folder: Path) -> None:
+    """Remove arrays that killed processes left half filled."""
+    remove_left_files(folder, *_NAME)
+
+
+@contextmanager
+def new_stage(folder: Path, rows: int, size: int, how: str) -> Iterator[Stage]:
+    """Reserve an array of ``rows`` images on the disk, to be filled and then published; else it is removed in the end.
 
     Raises:
         DataError: the folder cannot be written, or the disk has no room for it.
     """
-    need = rows * size * size * 3
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder)
-        handle, name = tempfile.mkstemp(prefix="stage-", suffix=".npy", dir=folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: the pixel cache cannot be written here ({error.strerror or error}); set PATCHBENCH_CACHE to a "
-            "folder that can be written, or use --no-cache"
-        ) from error
-    path = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
-            np.lib.format.write_array_header_1_0(file, header)
-            offset = file.tell()
-            reserve(file.fileno(), offset + need)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise DataError(
-            f"{folder}: no room for the pixel cache, {need / 2**20:,.0f} MiB ({error.strerror or error}); free some, "
-            "or set PATCHBENCH_CACHE to a folder on another disk"
-        ) from error
-    return Stage(path, offset, size, "crop" if how == "crop" else "squash")
+    header = _header(rows, size)
+    need = len(header) + rows * size * size * 3
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_left_stages(folder)
+            path, handle = stack.enter_context(own_file(folder, *_NAME))
+        except OSError as error:
+            raise no_room(folder, error) from error
+        try:
+            os.write(handle, header)
+            reserve(handle, need)
+        except OSError as error:
+            raise DataError(
+                f"{folder}: no room for the pixel cache, {need / 2**20:,.0f} MiB ({error.strerror or error}); free "
+                "some, or set PATCHBENCH_CACHE to a folder on another disk"
+            ) from error
+        yield Stage(path, len(header), size, "crop" if how == "crop" else "squash")
 
 
-def compact(stage: Path, keep: Sequence[int]) -> None:
-    """Move the rows ``keep`` (ascending) to the front of the staged array, and cut the rest off."""
-    array = np.load(stage, mmap_mode="r+")
-    rows, size = array.shape[0], array.shape[1]
+def _header(rows: int, size: int) -> bytes:
+    out = io.BytesIO()
+    np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)})
+    return out.getvalue()
+
+
+def compact(stage: Stage, rows: int, keep: Sequence[int]) -> None:
+    """Move the rows ``keep`` (ascending) of ``rows`` to the front of the staged array, and cut the rest off.
+
+    Raises:
+        DataError: it cannot be written.
+    """
     if list(keep) == list(range(rows)):
         return
-    for place, row in enumerate(keep):
-        if place != row:
-            array[place] = array[row]
-    array.flush()
-    offset = cast("int", array.offset)
-    del array
-    with stage.open("r+b") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(keep), size, size, 3)}
-        np.lib.format.write_array_header_1_0(file, header)
-        if file.tell() != offset:
-            raise DataError(f"{stage}: the header of the pixel cache changed its length; please report this")
-        file.truncate(offset + len(keep) * size * size * 3)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind more than a day ago."""
-    for old in folder.glob("stage-*"):
-        try:
-            if time.time() - old.stat().st_mtime > _STALE_SECONDS:
-                old.unlink()
-        except OSError:
-            continue  # another process swept it first
+    header = _header(len(keep), stage.size)
+    if len(header) != stage.offset:
+        raise DataError(f"{stage.path}: the header of the pixel cache changed its length; please report this")
+    row_bytes = stage.size * stage.size * 3
+    try:
+        with stage.path.open("r+b", buffering=0) as file:  # a mapping would end the process where the disk is full
+            for place, row in enumerate(keep):
+                if place != row:
+                    file.seek(stage.offset + row * row_bytes)
+                    pixels = file.read(row_bytes)
+                    file.seek(stage.offset + place * row_bytes)
+                    file.write(pixels)
+            file.seek(0)
+            file.write(header)
+            file.truncate(stage.offset + len(keep) * row_bytes)
+    except OSError as error:
+        raise no_room(stage.path.parent, error) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 
+from bench.data.pixels.wide_samples import FULL
 from bench.data.sources import open_source
 from bench.data.sources.base import Reader
 from bench.results.dataset import DatasetManifest
@@ -20,7 +22,7 @@ def make_thumbnails(
     """Write a JPEG of every test image, at most ``side`` pixels wide and high, to the parquet file ``path``.
 
     Raises:
-        DataError: an image cannot be read any more.
+        DataError: an image cannot be read any more, or changed.
         RunError: the file cannot be written.
     """
     from bench.data.parallel import map_chunks, worker_count
@@ -29,17 +31,19 @@ def make_thumbnails(
     rows = manifest.rows("test")
     names = [manifest.names[row] for row in rows]
     workers = 1 if len(names) < 400 else worker_count()
-    jpegs = [
-        jpeg for part in map_chunks(_Shrink(source.reader, side), names, chunk=32, workers=workers) for jpeg in part
-    ]
+    contents = dict(zip(manifest.names, manifest.contents, strict=False))  # an older manifest has none
+    shrink = _Shrink(
+        source.reader, side, manifest.audit.sample_bits or FULL, {name: contents.get(name) for name in names}
+    )
+    jpegs = [jpeg for part in map_chunks(shrink, names, chunk=32, workers=workers) for jpeg in part]
     write_thumbnails(path, names, [manifest.classes[manifest.labels[row]] for row in rows], jpegs)
 
 
 class _Shrink:
     """Makes the JPEGs of some images."""
 
-    def __init__(self, reader: Reader, side: int) -> None:
-        self.reader, self.side = reader, side
+    def __init__(self, reader: Reader, side: int, bits: int, contents: dict[str, str | None]) -> None:
+        self.reader, self.side, self.bits, self.contents = reader, side, bits, contents
 
     def __call__(self, names: list[str]) -> list[bytes]:
         return [self._shrink(name) for name in names]
@@ -47,9 +51,13 @@ class _Shrink:
     def _shrink(self, name: str) -> bytes:
         from PIL import Image
 
+        from bench.data.audit.scan import data_changed
         from bench.data.decode import decode
 
-        image = Image.fromarray(decode(self.reader.read(name), name))
+        data = self.reader.read(name)
+        if not hashlib.sha256(data).hexdigest().startswith(self.contents[name] or ""):
+            raise data_changed(name)
+        image = Image.fromarray(decode(data, name, self.bits))
         image.thumbnail((self.side, self.side))
         out = io.BytesIO()
         image.save(out, "JPEG", quality=80)

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 import torchvision
 
+from bench.data.pixels.cache import noted_checksum
 from bench.execution.messages.job import Job
 from bench.results.dataset import DatasetManifest
 from bench.results.settings import CellContext, CellSettings
 from bench.training import device as devices
 from bench.training.cpu_kernels import KernelCounts, use_fast_gradients
-from bench.training.inputs.batches import PixelBatches, PixelFile
+from bench.training.inputs.batches import PixelBatches
+from bench.training.inputs.pixel_file import PixelFile
 from bench.training.regimes import freeze
 from models_zoo.networks.builder import BuiltModel, build
 
@@ -117,10 +119,10 @@ def open_machine(job: Job, threads: int) -> Machine:
 
 
 def read_data(job: Job) -> Data:
-    """Open the pixel cache and read labels and split."""
+    """Open the pixel cache, which must be as it was built, and read labels and split."""
     manifest = DatasetManifest.from_json(job.dataset.read_text(encoding="utf-8"))
     labels, splits = np.array(manifest.labels, np.int64), np.array(manifest.splits)
-    return Data(PixelFile(job.pixels), labels, splits, len(manifest.classes))
+    return Data(PixelFile(job.pixels, noted_checksum(job.pixels)), labels, splits, len(manifest.classes))
 
 
 def make_ready(job: Job, machine: Machine, data: Data) -> Ready:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count, islice
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data.pixels.cache import load_pixels
-from bench.errors import DataError
 from bench.training.inputs.augment import AugmentKind, augment
+from bench.training.inputs.pixel_file import PixelFile
 from bench.training.inputs.random_streams import generator
 
-__all__ = ["Batches", "FeatureBatches", "PixelBatches", "PixelFile", "make_batches", "split_microbatches"]
+__all__ = ["Batches", "FeatureBatches", "PixelBatches", "make_batches", "split_microbatches"]
 
 
 class Batches(Protocol):
@@ -53,34 +49,6 @@ def split_microbatches(batch: np.ndarray, micro_batch: int | None) -> list[np.nd
     if micro_batch is None or len(batch) <= micro_batch:
         return [batch]
     return np.array_split(batch, -(-len(batch) // micro_batch))
-
-
-class PixelFile:
-    """The pixel cache's array, (n, size, size, 3) uint8, read row by row.
-
-    Rows are read with `pread` and not through the mapping: mapped pages would count as the process's own memory
-    (in RSS and PSS), and the peak would grow with the data set although nothing but the page cache does.
-    """
-
-    def __init__(self, path: Path) -> None:
-        array = load_pixels(path)
-        assert isinstance(array, np.memmap)
-        self.shape: tuple[int, ...] = array.shape
-        self._offset = int(array.offset)
-        self._row = int(np.prod(array.shape[1:]))
-        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        weakref.finalize(self, os.close, self._file)
-        self._path = path
-
-    def rows(self, positions: np.ndarray) -> np.ndarray:
-        """Return the given rows, (len(positions), size, size, 3) uint8; `DataError` when the file was cut short."""
-        out = np.empty((len(positions), *self.shape[1:]), np.uint8)
-        view = out.reshape(-1).data
-        for index, position in enumerate(positions):
-            part = view[index * self._row : (index + 1) * self._row]
-            if os.preadv(self._file, [part], self._offset + int(position) * self._row) != self._row:
-                raise DataError(f"{self._path} was cut short while it was read. Run again: the cache is built anew.")
-        return out
 
 
 class PixelBatches:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bench.data.decode import ImageError, decode, decode_full, encode_ppm, resize
+from bench.data.decode import decode, decode_full, encode_ppm, resize
+from bench.data.image_error import ImageError
 from bench.errors import DataError
 
 

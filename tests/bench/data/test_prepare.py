@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from bench.data.decode import decode, resize
-from bench.data.pixels.cache import load_pixels
 from bench.data.pixels.thumbnails import make_thumbnails
 from bench.data.prepare import pixels, pixels_path, prepare
 from bench.data.sources import open_source
@@ -37,7 +36,7 @@ def test_rows_of_the_cache_are_the_images_of_the_manifest(make_folder: MakeFolde
     assert len(manifest.names) == 14
     source = open_source(spec)
     for size in (24, 17):
-        rows = load_pixels(pixels(manifest, spec, size))
+        rows = np.load(pixels(manifest, spec, size))
         assert rows.shape == (14, size, size, 3)
         for row, name in enumerate(manifest.names):
             assert (rows[row] == resize(decode(source.read(name), name), size)).all()
@@ -222,7 +221,7 @@ def test_synthetic_data_say_so() -> None:
     assert len(manifest.classes) == 4
     assert manifest.card.synthetic
     assert manifest.warnings == [Notice.of("synthetic_images")]
-    assert np.asarray(load_pixels(pixels(manifest, spec, 24))).std() > 5
+    assert np.asarray(np.load(pixels(manifest, spec, 24))).std() > 5
     assert json.loads(manifest.to_json())["source"] == "synthetic"
 
 

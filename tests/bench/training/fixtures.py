@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.training.inputs.batches import PixelBatches, PixelFile
+from bench.training.inputs.batches import PixelBatches
+from bench.training.inputs.pixel_file import PixelFile
 from models_zoo.networks.builder import BuiltModel
 
 MakeModel = Callable[..., BuiltModel]

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import DataError
-from bench.training.inputs.batches import FeatureBatches, PixelBatches, PixelFile, make_batches, split_microbatches
+from bench.training.inputs.batches import FeatureBatches, PixelBatches, make_batches, split_microbatches
+from bench.training.inputs.pixel_file import PixelFile
 from tests.bench.training.fixtures import Images
 
 

@@ -1,0 +1,120 @@
+"""A decoded image -> what a model sees of it: 8-bit RGB, upright, on white. ``docs/pixels.md`` has the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.data.image_error import ImageError
+from bench.data.pixels.wide_samples import FULL, Reopen, read_wide
+from bench.results.notice import Notice
+
+__all__ = ["CHANGES", "Change", "Converted", "to_rgb"]
+
+Change = Literal[
+    "transparency", "rotated", "wide", "float", "palette", "cmyk", "color_space", "profile", "first_frame", "metadata"
+]
+CHANGES: tuple[Change, ...] = Change.__args__  # type: ignore[attr-defined]
+"""What happens to images on the way to a model, in the order in which it is told."""
+
+_ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
+_PNG_DEPTH = 24
+"""Where a PNG has the bits of a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An image as a model sees it, and what was done for that."""
+
+    image: Image.Image
+    """Mode RGB."""
+    changes: tuple[Change, ...] = ()
+    highest: int | None = None
+    """The highest sample of an image with 16 bits a channel; None for any other."""
+    keyed: bool = False
+    """Whether one gray level or color stands for transparency."""
+
+
+def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int = FULL) -> Converted:
+    """Convert a loaded image.
+
+    Args:
+        image: the image.
+        data: its file.
+        reopen: opens it once more.
+        name: for messages.
+        bits: what the set uses of the 16 bits of a channel; more than that is white.
+
+    Raises:
+        ImageError: its values have no scale.
+    """
+    key = image.info.get("transparency") if image.format == "PNG" and not image.mode.startswith("P") else None
+    wide = read_wide(image, reopen, name)
+    if wide is not None:
+        return _from_wide(wide, key, bits)
+    if key is not None and image.mode in ("1", "L", "RGB"):
+        return _keyed(image, key, data[_PNG_DEPTH])
+    if image.mode in _ALPHA or "transparency" in image.info:
+        layer = image.convert("LA") if image.mode == "La" else image
+        return _on_white(layer.convert("RGBA"), image.mode in ("P", "PA"))
+    if image.mode == "F":
+        return Converted(_from_float(np.asarray(image), name), ("float",))
+    if image.mode == "P":
+        return Converted(image.convert("RGB"), ("palette",))
+    if image.mode == "CMYK":
+        return Converted(image.convert("RGB"), ("cmyk",))
+    if image.mode in ("LAB", "HSV", "YCbCr"):
+        return Converted(image.convert("RGB"), ("color_space",))
+    return Converted(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _on_white(layer: Image.Image, palette: bool) -> Converted:
+    """Lay an RGBA image on white."""
+    alpha = layer.getchannel("A")
+    changes: tuple[Change, ...] = ("palette",) if palette else ()
+    if alpha.getextrema() == (255, 255):
+        return Converted(layer.convert("RGB"), changes)
+    white = Image.new("RGB", layer.size, "white")
+    white.paste(layer, mask=alpha)
+    return Converted(white, ("transparency", *changes))
+
+
+def _keyed(image: Image.Image, key: int | tuple[int, ...], depth: int) -> Converted:
+    """Lay an image on white in which one gray level or color, as stored in ``depth`` bits, is transparent."""
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    levels = (1 << depth) - 1
+    color = tuple(255 * value // levels for value in (key if isinstance(key, tuple) else (key,) * 3))
+    pixels = np.asarray(rgb)
+    clear = (pixels == np.array(color)).all(axis=2)
+    if not clear.any():
+        return Converted(rgb)
+    return Converted(Image.fromarray(np.where(clear[..., None], np.uint8(255), pixels)), ("transparency",), keyed=True)
+
+
+def _from_wide(wide: NDArray[np.uint16], key: object, bits: int) -> Converted:
+    channels = 3 if wide.shape[2] >= 3 else 1
+    colors, alpha = wide[..., :channels], wide[..., channels:]
+    clear = (colors == np.array(key, np.int64)).all(axis=2) if key is not None else np.zeros(0, np.bool_)
+    opaque = alpha[..., 0] > 0 if alpha.size else ~clear if clear.any() else np.bool_(True)
+    highest = int(colors.max(axis=2).max(where=opaque, initial=0))
+    eight = np.minimum(colors >> (bits - 8), 255).astype(np.uint8)
+    rgb = np.ascontiguousarray(np.broadcast_to(eight, (*eight.shape[:2], 3)))
+    if alpha.size:
+        layer = np.dstack([rgb, (alpha >> 8).astype(np.uint8)])
+        done = _on_white(Image.fromarray(layer), palette=False)
+        return Converted(done.image, (*done.changes, "wide"), highest)
+    if clear.any():
+        rgb[clear] = 255
+        return Converted(Image.fromarray(rgb), ("transparency", "wide"), highest, keyed=True)
+    return Converted(Image.fromarray(rgb), ("wide",), highest)
+
+
+def _from_float(values: NDArray[np.float32], name: str) -> Image.Image:
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        message = f"{name}: floating-point pixels outside 0..1; store the image with 8 or 16 bits"
+        raise ImageError(message, Notice.of("float_pixels_out_of_range"))
+    return Image.fromarray(np.round(values * 255).astype(np.uint8)).convert("RGB")
