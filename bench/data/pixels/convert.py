@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.data.image_error import ImageError
-from bench.data.pixels.wide_samples import FULL, Reopen, read_wide
+from bench.data.pixels.wide_samples import FULL, Reopen, WideSamples, open_wide
 from bench.results.notice import Notice
 
 __all__ = ["CHANGES", "Change", "Converted", "to_rgb"]
@@ -22,6 +23,7 @@ CHANGES: tuple[Change, ...] = Change.__args__  # type: ignore[attr-defined]
 """What happens to images on the way to a model, in the order in which it is told."""
 
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
+_BAND_PIXELS = 2**20
 _PNG_DEPTH = 24
 """Where a PNG has the bits of a sample."""
 
@@ -53,14 +55,15 @@ def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int
         ImageError: its values have no scale.
     """
     key = image.info.get("transparency") if image.format == "PNG" and not image.mode.startswith("P") else None
-    wide = read_wide(image, reopen, name)
+    wide = open_wide(image, reopen, name)
     if wide is not None:
         return _from_wide(wide, key, bits)
     if key is not None and image.mode in ("1", "L", "RGB"):
         return _keyed(image, key, data[_PNG_DEPTH])
     if image.mode in _ALPHA or "transparency" in image.info:
         layer = image.convert("LA") if image.mode == "La" else image
-        return _on_white(layer.convert("RGBA"), image.mode in ("P", "PA"))
+        layer = layer if layer.mode == "RGBA" else layer.convert("RGBA")
+        return _on_white(layer, image.mode in ("P", "PA"))
     if image.mode == "F":
         return Converted(_from_float(np.asarray(image), name), ("float",))
     if image.mode == "P":
@@ -88,29 +91,50 @@ def _keyed(image: Image.Image, key: int | tuple[int, ...], depth: int) -> Conver
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     levels = (1 << depth) - 1
     color = tuple(255 * value // levels for value in (key if isinstance(key, tuple) else (key,) * 3))
-    pixels = np.asarray(rgb)
-    clear = (pixels == np.array(color)).all(axis=2)
-    if not clear.any():
-        return Converted(rgb)
-    return Converted(Image.fromarray(np.where(clear[..., None], np.uint8(255), pixels)), ("transparency",), keyed=True)
+    keyed = False
+    for top, bottom in _bands(rgb):
+        pixels = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
+        clear = (pixels == np.array(color)).all(axis=2)
+        if clear.any():
+            rgb = rgb if keyed else rgb.copy()
+            keyed = True
+            rgb.paste(Image.fromarray(np.where(clear[..., None], np.uint8(255), pixels)), (0, top))
+    return Converted(rgb, ("transparency",), keyed=True) if keyed else Converted(rgb)
 
 
-def _from_wide(wide: NDArray[np.uint16], key: object, bits: int) -> Converted:
-    channels = 3 if wide.shape[2] >= 3 else 1
-    colors, alpha = wide[..., :channels], wide[..., channels:]
+def _bands(image: Image.Image) -> Iterator[tuple[int, int]]:
+    """Rows of an image, from and to, that are worked on at once: few enough to need little memory."""
+    step = max(1, _BAND_PIXELS // image.width)
+    return ((top, min(top + step, image.height)) for top in range(0, image.height, step))
+
+
+def _from_wide(wide: WideSamples, key: object, bits: int) -> Converted:
+    out = Image.new("RGB", wide.image.size)
+    changes: set[Change] = {"wide"}
+    highest, keyed = 0, False
+    for top, bottom in _bands(out):
+        part = _wide_rows(wide.rows(top, bottom), key, bits)
+        out.paste(part.image, (0, top))
+        changes.update(part.changes)
+        highest, keyed = max(highest, part.highest or 0), keyed or part.keyed
+    return Converted(out, tuple(change for change in CHANGES if change in changes), highest, keyed)
+
+
+def _wide_rows(samples: NDArray[np.uint16], key: object, bits: int) -> Converted:
+    channels = 3 if samples.shape[2] >= 3 else 1
+    colors, alpha = samples[..., :channels], samples[..., channels:]
     clear = (colors == np.array(key, np.int64)).all(axis=2) if key is not None else np.zeros(0, np.bool_)
     opaque = alpha[..., 0] > 0 if alpha.size else ~clear if clear.any() else np.bool_(True)
     highest = int(colors.max(axis=2).max(where=opaque, initial=0))
     eight = np.minimum(colors >> (bits - 8), 255).astype(np.uint8)
-    rgb = np.ascontiguousarray(np.broadcast_to(eight, (*eight.shape[:2], 3)))
+    rgb = eight if channels == 3 else np.repeat(eight, 3, axis=2)
     if alpha.size:
-        layer = np.dstack([rgb, (alpha >> 8).astype(np.uint8)])
-        done = _on_white(Image.fromarray(layer), palette=False)
-        return Converted(done.image, (*done.changes, "wide"), highest)
+        done = _on_white(Image.fromarray(np.dstack([rgb, (alpha >> 8).astype(np.uint8)])), palette=False)
+        return Converted(done.image, done.changes, highest)
     if clear.any():
         rgb[clear] = 255
-        return Converted(Image.fromarray(rgb), ("transparency", "wide"), highest, keyed=True)
-    return Converted(Image.fromarray(rgb), ("wide",), highest)
+        return Converted(Image.fromarray(rgb), ("transparency",), highest, keyed=True)
+    return Converted(Image.fromarray(rgb), (), highest)
 
 
 def _from_float(values: NDArray[np.float32], name: str) -> Image.Image:

@@ -30,14 +30,15 @@ def read_orientation(image: Image.Image) -> Orientation:
     """Return the orientation of an image that was opened. What is no number from 1 to 8 counts as 1.
 
     To be called before a TIFF is loaded, which Pillow turns upright while it does so, by its tag alone: its XMP data is
-    taken away here, since some versions of Pillow read that too.
+    taken away here, since Pillow would read that too, each version in its own way.
     """
-    xmp = image.info.pop("xmp", None) or image.info.get("XML:com.adobe.xmp")
+    found = [image.info.pop(key, None) for key in ("xmp", "XML:com.adobe.xmp")]
+    xmp = next(filter(None, found), None)
     stored = _exif(image)
     if stored is not None:
         return (stored if stored in _TURNS else 1), "exif"
-    found = _XMP.search(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp) if xmp else None
-    value = int(found[1]) if found else 1
+    match = _XMP.search(xmp.encode("utf-8", "replace") if isinstance(xmp, str) else xmp) if xmp else None
+    value = int(match[1]) if match else 1
     return (value if value in _TURNS else 1), "xmp"
 
 

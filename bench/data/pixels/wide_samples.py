@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image, ImageFile
 from bench.data.image_error import ImageError
 from bench.results.notice import Notice
 
-__all__ = ["FULL", "bits_for", "read_wide"]
+__all__ = ["FULL", "WideSamples", "bits_for", "open_wide"]
 
 FULL = 16
 """Bits of a sample where nothing is known of the set that the image belongs to."""
@@ -23,8 +24,11 @@ _DEPTHS = (8, 10, 12, 14, FULL)
 
 _NATIVE, _OTHER = ("L", "B") if sys.byteorder == "little" else ("B", "L")
 
-_WIDE_COLORS = {("RGB", "RGB"), ("RGB", "RGBX"), ("RGBA", "RGBA"), ("LA", "LA")}
-"""Modes with what Pillow calls their samples in a file, for which it knows both orders of bytes or none is needed."""
+_WIDE_COLORS = {("RGB", "RGB"), ("RGB", "RGBX"), ("RGBA", "RGBA")}
+"""Modes with what Pillow calls their samples in a file, for which it knows both orders of bytes."""
+
+_GRAY_ALPHA = "LA;16B"
+"""Gray with alpha in a PNG."""
 
 Reopen = Callable[[], ImageFile.ImageFile]
 """Opens the same image once more, not loaded yet."""
@@ -39,55 +43,73 @@ def bits_for(highest: Iterable[int]) -> int | None:
     return None if top is None else next(bits for bits in _DEPTHS if top < 1 << bits)
 
 
-def read_wide(image: Image.Image, reopen: Reopen, name: str) -> NDArray[np.uint16] | None:
-    """Return the samples of a loaded image with 16 bits a channel, height x width x channels; None for any other.
+@dataclass(frozen=True, slots=True)
+class WideSamples:
+    """A loaded image with 16 bits a channel."""
 
-    Raises:
-        ImageError: its samples are integers below 0 or above 65535, for which there is no scale.
-    """
-    if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)[..., None]
-    if image.mode == "I":  # 32 bits, or 16 in older versions of Pillow
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            message = f"{name}: 32-bit integer pixels outside 0..65535; store the image with 8 or 16 bits"
+    name: str
+    image: Image.Image
+    lower: Image.Image | None = None
+    """The image with the lower bytes, where Pillow keeps the upper ones only."""
+
+    def rows(self, top: int, bottom: int) -> NDArray[np.uint16]:
+        """Return the samples of some rows as they are stored, height x width x channels.
+
+        Raises:
+            ImageError: they are integers below 0 or above 65535, for which there is no scale.
+        """
+        box = (0, top, self.image.width, bottom)
+        values = np.asarray(self.image.crop(box))
+        if self.lower is not None:
+            low = np.asarray(self.lower.crop(box)).astype(np.uint16)
+            both = self.lower.info.get(_GRAY_ALPHA, False)
+            upper, low = (low[..., ::2], low[..., 1::2]) if both else (values.astype(np.uint16), low)
+            return np.bitwise_or(np.left_shift(upper, 8, dtype=np.uint16), low)
+        if values.dtype == np.int32 and (values.min() < 0 or values.max() > 0xFFFF):
+            message = f"{self.name}: 32-bit integer pixels outside 0..65535; store the image with 8 or 16 bits"
             raise ImageError(message, Notice.of("integer_pixels_out_of_range"))
         return values.astype(np.uint16)[..., None]
-    low = _lower_bytes(reopen)
-    if low is None:
-        return None
-    wide = np.asarray(image).astype(np.uint16)
-    if low.shape != wide.shape:  # gray with alpha, whose two halves of two channels came as four channels
-        wide = low[..., ::2].astype(np.uint16)
-        low = low[..., 1::2]
-    wide <<= 8
-    wide |= low
-    return wide
 
 
-def _lower_bytes(reopen: Reopen) -> NDArray[np.uint8] | None:
-    """The lower byte of each sample, which Pillow drops from colors of 16 bits; None where there is none.
+def open_wide(image: Image.Image, reopen: Reopen, name: str) -> WideSamples | None:
+    """Return the samples of a loaded image with 16 bits a channel; None for any other."""
+    if image.mode.startswith("I"):  # 16 bits, or 32, as which older versions of Pillow read 16
+        return WideSamples(name, image)
+    lower = _lower_bytes(reopen)
+    return None if lower is None else WideSamples(name, image, lower)
 
-    Told that the bytes stand the other way round, its decoders give the lower byte for the upper one.
+
+def _lower_bytes(reopen: Reopen) -> Image.Image | None:
+    """The lower byte of each sample of an image with colors or alpha; None where there are 8 bits.
+
+    Told that the bytes of a sample stand the other way round, Pillow's decoders give the lower one for the upper one.
     """
     again = reopen()
     swapped = [_swap(again, tile) for tile in again.tile]
     if not swapped or None in swapped:
         return None
-    if again.mode == "LA":  # for which Pillow knows one order only: both bytes of both channels, as four channels
+    again.info[_GRAY_ALPHA] = _GRAY_ALPHA in str(again.tile[0][3])
+    if again.info[_GRAY_ALPHA]:
         cast("Any", again)._mode = "RGBA"
     again.tile = cast("Any", swapped)
-    again.info.pop("xmp", None)
+    again.info.pop("xmp", None)  # as when it was decoded first: a TIFF would be turned by it
     again.load()
-    return np.asarray(again)
+    return again
 
 
 def _swap(image: Image.Image, tile: Any) -> Any:
     """A tile of the file read in the other order of bytes; None where it is not of 16 bits."""
     codec, extents, offset, args = tile
     rawmode = args if isinstance(args, str) else args[0]
+    if rawmode == _GRAY_ALPHA:  # for which Pillow knows one order only: the four bytes, as if they were colors
+        return _like(tile, (codec, extents, offset, "RGBA"))
     pixel, _, order = str(rawmode).partition(";16")
     if (image.mode, pixel) not in _WIDE_COLORS or order not in ("L", "B", "N"):
         return None
-    other = "RGBA" if image.mode == "LA" else f"{pixel};16{_OTHER if order in ('N', _NATIVE) else _NATIVE}"
-    return (codec, extents, offset, other if isinstance(args, str) else (other, *args[1:]))
+    other = f"{pixel};16{_OTHER if order in ('N', _NATIVE) else _NATIVE}"
+    return _like(tile, (codec, extents, offset, other if isinstance(args, str) else (other, *args[1:])))
+
+
+def _like(tile: Any, values: tuple[Any, ...]) -> Any:
+    """A named tuple where Pillow has named tuples."""
+    return tile._make(values) if hasattr(tile, "_make") else values
