@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -106,16 +106,17 @@ class _Finished:
 def _run_cells(asked: _Asked, command: Sequence[str]) -> _Finished:
     """Run a study with its progress shown."""
     from bench.cli.progress import Display
+    from bench.data.cache_dir import temporary_cache
     from bench.runner.study import run_study
 
     live = not EXECUTORS.load(asked.executor).interactive
-    with Display(live=live) as display, tempfile.TemporaryDirectory(prefix="patchbench-") as temporary:
+    with Display(live=live) as display, nullcontext() if asked.keep_cache else temporary_cache() as cache:
         finished = run_study(
             asked.load(),
             out=asked.out,
             retry=asked.retry,
             executor=asked.executor,
-            cache=None if asked.keep_cache else Path(temporary),
+            cache=cache,
             on_event=display,
             command=command,
         )

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from bench.data.leftovers import own_folder
 from bench.errors import DataError
 from bench.locks import file_lock
 
-__all__ = ["cache_folder", "fetched_folder", "locked", "no_room"]
+__all__ = ["cache_folder", "fetched_folder", "locked", "no_room", "temporary_cache"]
+
+_TEMPORARY = "patchbench-cache-"
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -38,15 +41,42 @@ def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
 
 def no_room(folder: Path, error: OSError) -> DataError:
     """Return the error for a write into the cache that failed; where it is for want of room, it says of which disk."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    reason = error.strerror or error
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        variable = "TMPDIR" if _is_temporary(folder) else "PATCHBENCH_CACHE"
         return DataError(
-            f"{folder}: the cache cannot be written here ({error.strerror or error}); set PATCHBENCH_CACHE to a folder "
-            "that can be written, or use --no-cache"
+            f"The disk that holds {folder} is full ({reason}); free some room, or set {variable} to a folder on "
+            "another disk"
         )
+    if _is_temporary(folder):
+        return DataError(f"{folder}: cannot be written ({reason}); set TMPDIR to a folder that can be written")
+    without = ", or use --no-cache" if folder.name == "pixels" else ""
     return DataError(
-        f"The disk that holds {folder} is full ({error.strerror or error}); free some room, or set PATCHBENCH_CACHE to "
-        "a folder on another disk"
+        f"{folder}: the cache cannot be written here ({reason}); set PATCHBENCH_CACHE to a folder that can be "
+        f"written{without}"
     )
+
+
+def _is_temporary(folder: Path) -> bool:
+    return any(part.startswith(_TEMPORARY) for part in folder.parts)
+
+
+@contextmanager
+def temporary_cache() -> Iterator[Path]:
+    """Yield a cache folder for one run, which is removed afterwards; those that killed runs left behind go, too.
+
+    Raises:
+        DataError: there is no temporary folder that can be written.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(own_folder(_TEMPORARY))
+        except OSError as error:
+            raise DataError(
+                f"no temporary folder can be made ({error.strerror or error}); set TMPDIR to a folder that can be "
+                "written, or leave --no-cache out"
+            ) from error
+        yield folder
 
 
 @contextmanager
@@ -59,10 +89,9 @@ def locked(path: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(file_lock(path.with_suffix(".lock"), wait=True))
+        except NotImplementedError:  # what some versions of filelock make of ENOSYS
+            pass
         except OSError as error:
             if error.errno not in _NO_LOCKS:
-                raise DataError(
-                    f"{path.parent}: the cache cannot be written here ({error.strerror or error}); set "
-                    "PATCHBENCH_CACHE to a folder that can be written, or use --no-cache"
-                ) from error
+                raise no_room(path.parent, error) from error
         yield

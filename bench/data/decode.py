@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from bench.data.foreign_formats import foreign_format
+from bench.data.foreign_formats import by_content
 from bench.data.image_error import ImageError
 from bench.data.pixels.convert import CHANGES, Change, to_rgb
 from bench.data.pixels.orientation import read_orientation, upright
@@ -32,6 +32,7 @@ __all__ = [
     "MAX_PIXELS",
     "MAX_SIDE",
     "Decoded",
+    "ImageError",
     "decode",
     "decode_full",
     "encode_ppm",
@@ -136,12 +137,10 @@ def decode_full(data: bytes, name: str, bits: int = FULL) -> Decoded:
 
 
 def _not_an_image(data: bytes, name: str) -> ImageError:
-    known = foreign_format(data)
-    if known is None:
-        message = f"{name}: not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"
-        return ImageError(message, Notice.of("not_an_image"))
-    message = f"{name}: {known.name}, which cannot be read; {known.cure}"
-    return ImageError(message, Notice.of("foreign_format", format=known.name, cure=known.cure))
+    if foreign := by_content(data):
+        return ImageError(f"{name}: {foreign.reason}", foreign.notice)
+    message = f"{name}: not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"
+    return ImageError(message, Notice.of("not_an_image"))
 
 
 def _reason(error: BaseException) -> str:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bench.data.leftovers import own_folder
+from bench.data.quiet import silence
 from bench.errors import DataError
 from bench.measure.system.process_env import HUGE_PAGES
 
@@ -29,6 +32,10 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 _IN_FLIGHT = 4  # chunks waiting for each worker: enough to never starve, little enough to hold in memory
+
+_WATCH_SECONDS = 0.5
+"""A worker looks so often whether its parent is still there: the kernel's own signal for that is Linux's alone, and is
+sent as soon as the thread ends that started the worker."""
 
 # glibc gives the memory of every decoded image back to the system and asks for it again: a fifth of all the time.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(256 * 2**20)}
@@ -66,22 +73,42 @@ def map_chunks(
 def _in_processes(
     work: Callable[[list[In]], Out], head: list[list[In]], parts: Iterator[list[In]], count: int
 ) -> Iterator[Out]:
-    from loky import ProcessPoolExecutor  # type: ignore[import-untyped]
-
     # Through a file: a pipe holds 64 KiB, and a worker that dies before it has read more leaves this process waiting
     # for ever, since loky keeps the other end open.
     with ExitStack() as stack:
         try:
-            file = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="patchbench-"))) / "work"
+            file = stack.enter_context(own_folder("patchbench-work-")) / "work"
             file.write_bytes(pickle.dumps(work))
         except OSError as error:
             raise DataError(
                 f"no temporary file can be written ({error.strerror or error}); free some room, or set TMPDIR to "
                 "another folder"
             ) from error
-        env = {**HUGE_PAGES, **_KEEP_MEMORY, **os.environ}
-        pool = ProcessPoolExecutor(count, initializer=_start, initargs=(file,), timeout=None, env=env)
-        yield from _in_order(pool, head, parts, count)
+        pool = _start_pool(count, file)
+        if pool is None:
+            yield from (work(part) for part in chain(head, parts))
+        else:
+            yield from _in_order(pool, head, parts, count)
+
+
+def _start_pool(count: int, file: Path) -> Executor | None:
+    """Start the processes; None where the system has no room for what they wait on (a full or read-only /dev/shm)."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    env = {**HUGE_PAGES, **_KEEP_MEMORY, **os.environ}
+    pool = None
+    try:
+        from loky import ProcessPoolExecutor  # type: ignore[import-untyped]
+
+        pool = ProcessPoolExecutor(count, initializer=_start, initargs=(file, os.getpid()), timeout=None, env=env)
+        pool.submit(_call, None).result()
+    except BrokenProcessPool:
+        pass  # reported where the work is done, in one place
+    except (OSError, ImportError):  # ImportError: a Python without semaphores
+        if pool is not None:
+            pool.shutdown(wait=False, kill_workers=True)
+        return None
+    return pool
 
 
 def _in_order(pool: Executor, head: list[list[In]], parts: Iterator[list[In]], count: int) -> Iterator[Any]:
@@ -112,13 +139,27 @@ def _in_order(pool: Executor, head: list[list[In]], parts: Iterator[list[In]], c
 _work: Callable[[list[Any]], Any] | None = None
 
 
-def _start(file: Path) -> None:
-    """Load the work; leave Ctrl-C to the parent, which then ends the workers."""
+def _start(file: Path, parent: int) -> None:
+    """Load the work; leave signals to the parent, end with it however it ends, and print nothing.
+
+    The terminal's keys and a cluster's SIGTERM reach the workers too, and the parent ends them in its own time.
+    """
     global _work
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
     _work = pickle.loads(file.read_bytes())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    silence()
 
 
-def _call(part: list[Any]) -> Any:
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
+
+
+def _call(part: list[Any] | None) -> Any:
+    """Do a part of the work; of None, nothing."""
     assert _work is not None
-    return _work(part)
+    return None if part is None else _work(part)

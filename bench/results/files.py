@@ -15,6 +15,10 @@ from bench.errors import RunError
 __all__ = ["atomic_path", "read_regular", "reserve", "write_atomic"]
 
 
+_LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
+"""What file systems answer when they are asked for something that they lack; they differ."""
+
+
 def read_regular(path: Path, largest: int) -> bytes:
     """Return the bytes of a regular file; never waits for a pipe, and never reads more than ``largest`` bytes.
 
@@ -34,7 +38,8 @@ def read_regular(path: Path, largest: int) -> bytes:
 def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield an empty temporary file beside ``path`` to be filled; it then replaces ``path``, or is removed on an error.
 
-    durable: flush it to the disk, so that it survives a power cut. Raises OSError where it cannot be written.
+    durable: flush it to the disk, so that it survives a power cut; a file system that cannot flush does so in its own
+    time. One without permissions keeps its own. Raises OSError where it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -44,8 +49,9 @@ def atomic_path(path: Path, *, durable: bool = True) -> Iterator[Path]:
         yield temporary
         if durable:
             with temporary.open("r+b") as file:
-                os.fsync(file.fileno())
-        temporary.chmod(0o644)
+                _flush(file.fileno())
+        with suppress(OSError):  # network and FUSE mounts may have no permissions, or let nobody change them
+            temporary.chmod(0o644)
         temporary.replace(path)
         if durable:
             _flush_folder(path.parent)
@@ -72,19 +78,35 @@ def _flush_folder(folder: Path) -> None:
     """Make a rename in the folder last through a power cut; Windows does so by itself and cannot open folders."""
     if os.name == "nt":
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # one that may be written and not listed
+        return
+    try:
+        _flush(handle)
     finally:
         os.close(handle)
+
+
+def _flush(handle: int) -> None:
+    """Flush an open file or folder to the disk, where the file system can."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _LACKING:
+            raise
 
 
 def reserve(descriptor: int, size: int) -> None:
     """Make an open file ``size`` bytes long and take the room on the disk now; OSError where there is none.
 
-    Without it, a full disk would end the process when it writes to a page that is mapped into memory (SIGBUS).
+    Where the file system cannot reserve room, a disk that is too small is noticed when it is full.
     """
-    if hasattr(os, "posix_fallocate"):
+    try:
         os.posix_fallocate(descriptor, 0, size)
-    else:
+    except AttributeError:  # another system
+        os.ftruncate(descriptor, size)
+    except OSError as error:
+        if error.errno not in _LACKING:
+            raise
         os.ftruncate(descriptor, size)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.data.cache_dir import temporary_cache
 from bench.errors import RunError
 from bench.results.run import Run
 from bench.results.schema import CellResult
@@ -40,8 +40,8 @@ def dry_run(study: Study, *, out: Path | None = None, retry: Retry = "none", on_
     cache, which is read; only a data set that has to be downloaded is kept there. Raises `BenchError` as a run would
     before its first cell.
     """
-    with tempfile.TemporaryDirectory(prefix="patchbench-") as unpacked:
-        prepared = prepare_study(study, cache=Path(unpacked), keep=False, on_event=on_event)
+    with temporary_cache() as unpacked:
+        prepared = prepare_study(study, cache=unpacked, keep=False, on_event=on_event)
     folder = run_folder(out, study.name)
     try:
         return _compared(prepared, folder, retry)

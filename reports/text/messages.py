@@ -146,7 +146,6 @@ _FILES: dict[str, str | Plural] = {
     "odd_size": N_("{size} instead of {usual}"),
     "odd_mode": N_("mode {mode} instead of {usual}"),
     "exif_rotated": N_("turned upright, as its EXIF or XMP data says"),
-    "foreign_format": N_("{format}, which cannot be read; {cure}"),
     "integer_pixels_out_of_range": N_("32-bit integer pixels outside 0..65535; store the image with 8 or 16 bits"),
     "side_too_long": N_("claims {width:,} x {height:,} pixels; a side of more than {limit:,} is refused"),
     "too_many_passes": N_("a JPEG in {passes:,} passes, more than {limit}; refused"),

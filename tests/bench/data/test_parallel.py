@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import errno
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.data.parallel import map_chunks, worker_count
@@ -95,6 +101,60 @@ def test_items_are_not_taken_long_before_they_are_needed() -> None:
 
 def test_there_is_a_worker() -> None:
     assert worker_count() >= 1
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.ENOSYS])
+def test_without_semaphores_the_work_is_done_here(reason: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A /dev/shm that is full or read-only."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr("loky.backend.synchronize._SemLock", refuse)
+    parts = list(map_chunks(_pids, range(40), chunk=4, workers=2))
+    assert {pid for part in parts for pid in part} == {os.getpid()}
+
+
+def _pids(part: list[int]) -> list[int]:
+    return [os.getpid() for _ in part]
+
+
+def _write_errors(part: list[int]) -> list[int]:
+    os.write(2, b"libtiff has something to say\n")
+    return part
+
+
+def test_workers_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    list(map_chunks(_write_errors, range(40), chunk=4, workers=2))
+    assert capfd.readouterr().err == ""
+
+
+ENDLESS = """
+import os, time
+from bench.data.parallel import map_chunks
+def wait(part):
+    print(os.getpid(), flush=True)
+    time.sleep(3600)
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "TMPDIR": str(tmp_path)}
+    code = "from endless import *; list(map_chunks(wait, range(40), chunk=1, workers=2))"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(2)]
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.wait()
+        gone, alive = psutil.wait_procs(workers, timeout=60)
+        for process in alive:
+            process.kill()
+    assert len(gone) == 2
+    assert [path.name for path in tmp_path.glob("patchbench-work-*")]
+    again = "from bench.data.leftovers import own_folder\nwith own_folder('patchbench-work-'): pass"
+    subprocess.run([sys.executable, "-c", again], env=environment, check=True)
+    assert not list(tmp_path.glob("patchbench-work-*"))
 
 
 def test_no_room_for_temporary_files_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

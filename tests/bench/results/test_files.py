@@ -108,3 +108,30 @@ def test_room_that_is_reserved_is_taken(tmp_path: Path) -> None:
         taken = os.fstat(file.fileno())
     assert taken.st_size == 2**22
     assert taken.st_blocks * 512 >= 2**22
+
+
+@pytest.mark.parametrize("reason", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM])
+@pytest.mark.parametrize("lacking", ["os.fsync", "pathlib.Path.chmod", "os.posix_fallocate"])
+def test_what_a_file_system_lacks_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str, reason: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr(lacking, refuse)
+    write_atomic(tmp_path / "a", "x")
+    assert (tmp_path / "a").read_text() == "x"
+    with (tmp_path / "a").open("r+b") as file:
+        reserve(file.fileno(), 100)
+    assert (tmp_path / "a").stat().st_size == 100
+
+
+@pytest.mark.parametrize("reason", [errno.EIO, errno.ENOSPC])
+def test_a_flush_that_fails_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(RunError, match=os.strerror(reason)):
+        write_atomic(tmp_path / "a", "x")
+    assert not list(tmp_path.iterdir())

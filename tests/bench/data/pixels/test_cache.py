@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.cache_dir import cache_folder
+from bench.data.cache_dir import cache_folder, no_room
 from bench.data.pixels.cache import ready
-from bench.data.pixels.stage import compact, new_stage
+from bench.data.pixels.stage import compact, new_stage, remove_left_stages
 from bench.data.prepare import pixels, prepare
 from bench.errors import DataError
 from bench.study.dataset import DatasetSpec
@@ -96,11 +97,61 @@ def test_a_killed_builder_leaves_nothing_that_looks_whole(make_folder: MakeFolde
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     left = list((tmp_path / "c" / "pixels").iterdir())
     assert [file.name.startswith("stage-") for file in left] == [True]
-    os.utime(left[0], (0, 0))
     spec = DatasetSpec(path=root, image_size=64)
     manifest = prepare(spec, cache_dir=tmp_path / "c")
     assert np.load(pixels(manifest, spec, 64, cache_dir=tmp_path / "c")).shape[0] == 20
     assert not list((tmp_path / "c" / "pixels").glob("stage-*"))
+
+
+def test_a_cache_that_is_whole_is_a_reason_to_tidy_up(make_folder: MakeFolder, tmp_path: Path) -> None:
+    spec = DatasetSpec(path=make_folder(10), image_size=16)
+    manifest = prepare(spec, cache_dir=tmp_path)
+    path = pixels(manifest, spec, 16, cache_dir=tmp_path)
+    left = path.with_name("stage-left.npy")
+    left.write_bytes(b"x")
+    with new_stage(path.parent, 3, 4, "squash") as used:
+        assert not left.exists()
+        left.write_bytes(b"x")
+        pixels(manifest, spec, 16, cache_dir=tmp_path)
+        assert (left.exists(), used.path.exists()) == (False, True)
+
+
+def test_a_stage_in_use_stays_without_locks_until_it_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with new_stage(tmp_path, 3, 4, "squash") as used, new_stage(tmp_path, 3, 4, "squash") as other:
+        assert used.path.exists()
+        os.utime(used.path, (0, 0))
+        remove_left_stages(tmp_path)
+        assert (used.path.exists(), other.path.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("reason", [errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_that_reserves_no_room_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr("os.posix_fallocate", refuse)
+    with new_stage(tmp_path, 3, 4, "squash") as stage:
+        assert np.load(stage.path).shape == (3, 4, 4, 3)
+
+
+def test_a_disk_that_fills_up_is_named(
+    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = DatasetSpec(path=make_folder(), image_size=16)
+
+    def full(self: object, row: int, pixels: bytes) -> None:
+        raise no_room(tmp_path, OSError(errno.ENOSPC, "No space left on device"))
+
+    monkeypatch.setattr("bench.data.audit.scan._Scan._write", full)
+    with pytest.raises(DataError, match=rf"^The disk that holds {tmp_path} is full .*PATCHBENCH_CACHE"):
+        prepare(spec, cache_dir=tmp_path)
+    assert not list((tmp_path / "pixels").iterdir())
 
 
 def test_a_folder_that_cannot_be_written_is_reported(make_folder: MakeFolder, tmp_path: Path) -> None:
