@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -106,11 +105,11 @@ class _Finished:
 def _run_cells(asked: _Asked, command: Sequence[str]) -> _Finished:
     """Run a study with its progress shown."""
     from bench.cli.progress import Display
-    from bench.data.cache_dir import temporary_cache
+    from bench.data.cache_dir import run_cache
     from bench.runner.study import run_study
 
     live = not EXECUTORS.load(asked.executor).interactive
-    with Display(live=live) as display, nullcontext() if asked.keep_cache else temporary_cache() as cache:
+    with Display(live=live) as display, run_cache(keep=asked.keep_cache) as cache:
         finished = run_study(
             asked.load(),
             out=asked.out,

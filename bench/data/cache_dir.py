@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from bench.data.leftovers import own_folder
+from bench.data.leftovers import own_folder, remove_left_folders
 from bench.errors import DataError
 from bench.locks import file_lock
 
-__all__ = ["cache_folder", "fetched_folder", "locked", "no_room", "temporary_cache"]
+__all__ = ["cache_folder", "fetched_folder", "locked", "no_room", "run_cache", "temporary_cache"]
 
 _TEMPORARY = "patchbench-cache-"
 
@@ -77,6 +77,18 @@ def temporary_cache() -> Iterator[Path]:
                 "written, or leave --no-cache out"
             ) from error
         yield folder
+
+
+@contextmanager
+def run_cache(*, keep: bool) -> Iterator[Path | None]:
+    """Yield the cache of one run: None for the user's own, or else a `temporary_cache`."""
+    if not keep:
+        with temporary_cache() as folder:
+            yield folder
+        return
+    with suppress(OSError):  # nothing temporary can be written, so nothing is left there either
+        remove_left_folders(_TEMPORARY)
+    yield None
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from bench.data.foreign_formats import by_content
 from bench.data.image_error import ImageError
+from bench.data.jpeg_end import with_end
 from bench.data.pixels.convert import CHANGES, Change, to_rgb
 from bench.data.pixels.orientation import read_orientation, upright
 from bench.data.pixels.wide_samples import FULL
@@ -169,16 +170,28 @@ def _check_size(width: int, height: int, name: str) -> None:
 
 
 def _decode_pixels(data: bytes, name: str, bits: int) -> Decoded:
-    """Decode; a PNG that fails is decoded without its metadata, whose damage or size says nothing of its pixels."""
+    """Decode; where that fails, once more with what is wrong around whole pixels put right."""
     try:
         return _decode(data, name, bits)
     except ImageError:
         raise
     except _BROKEN:
-        slim = without_metadata(data) if is_png(data) else None
-        if slim is None:
+        mended: bytes | None = None
+        change: Change = "metadata"
+        if is_png(data):
+            mended = without_metadata(data)
+        elif mended := with_end(data, _all_pixels):
+            change = "end"
+        if mended is None:
             raise
-    return _decode(slim, name, bits, ("metadata",))
+    return _decode(mended, name, bits, (change,))
+
+
+def _all_pixels(data: bytes) -> Image.Image:
+    with _open(data) as image:
+        _check_size(*image.size, "")
+        image.load()
+        return image
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["own_file", "own_folder", "remove_left_files"]
+__all__ = ["own_file", "own_folder", "remove_left_files", "remove_left_folders"]
 
 _OLD_SECONDS = 24 * 3600
 _OWNER = ".owner"
@@ -56,12 +56,8 @@ def own_folder(prefix: str) -> Iterator[Path]:
 
     Those of the same prefix that killed processes of this user left behind are removed first. Raises OSError.
     """
-    parent = Path(tempfile.gettempdir())
-    for path in parent.glob(f"{prefix}*"):
-        with suppress(OSError), _left(path, path / _OWNER) as left:
-            if left and _is_own_folder(path):
-                shutil.rmtree(path, ignore_errors=True)
-    folder, handle = _new_folder(prefix, parent)
+    remove_left_folders(prefix)
+    folder, handle = _new_folder(prefix)
     try:
         yield folder
     finally:
@@ -69,9 +65,17 @@ def own_folder(prefix: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _new_folder(prefix: str, parent: Path) -> tuple[Path, int]:
+def remove_left_folders(prefix: str) -> None:
+    """Remove the folders of `own_folder` that killed processes of this user left behind. Raises OSError."""
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError), _left(path, path / _OWNER) as left:
+            if left and _is_own_folder(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _new_folder(prefix: str) -> tuple[Path, int]:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
         handle = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         if _lock(handle) is not False and os.fstat(handle).st_nlink:
             return folder, handle

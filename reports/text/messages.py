@@ -84,6 +84,10 @@ _DATA: dict[str, str | Plural] = {
         "{count:,} image whose metadata are damaged or too large: read without them",
         "{count:,} images whose metadata are damaged or too large: read without them",
     ),
+    "pixels_end": Plural(
+        "{count:,} JPEG image without an end marker: read, since its pixels are whole",
+        "{count:,} JPEG images without an end marker: read, since their pixels are whole",
+    ),
     "class_imbalance": N_("The largest class has {ratio:.0f} times as many images as the smallest"),
     "patient_unknown": N_(
         "The patient of each image is not known (the names carry no patient id), so images of one patient may lie in "

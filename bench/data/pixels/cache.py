@@ -112,8 +112,8 @@ def noted_checksum(path: Path) -> str:
         return str(_read_note(path)["checksum"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{_note(path)}: the pixel cache has lost its checksum while the study ran ({error}). Run again: the cache "
-            "is built anew"
+            f"{_note(path)}: the pixel cache has lost its checksum while the study ran ({error}). Run the study again "
+            "with --retry failed: the cache is built anew"
         ) from error
 
 

@@ -17,7 +17,17 @@ from bench.results.notice import Notice
 __all__ = ["CHANGES", "Change", "Converted", "to_rgb"]
 
 Change = Literal[
-    "transparency", "rotated", "wide", "float", "palette", "cmyk", "color_space", "profile", "first_frame", "metadata"
+    "transparency",
+    "rotated",
+    "wide",
+    "float",
+    "palette",
+    "cmyk",
+    "color_space",
+    "profile",
+    "first_frame",
+    "metadata",
+    "end",
 ]
 CHANGES: tuple[Change, ...] = Change.__args__  # type: ignore[attr-defined]
 """What happens to images on the way to a model, in the order in which it is told."""

@@ -91,5 +91,6 @@ class PixelFile:
 
     def _error(self, what: str) -> DataError:
         return DataError(
-            f"The pixel cache {self._path} {what} while the study ran. Run again: the cache is built anew."
+            f"The pixel cache {self._path} {what} while the study ran. Run the study again with --retry failed: the "
+            "cache is built anew."
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.data.cache_dir import locked, no_room, temporary_cache
+from bench.data.cache_dir import locked, no_room, run_cache, temporary_cache
 from bench.errors import DataError
 
 HOLD = (
@@ -56,6 +56,23 @@ def test_what_a_killed_run_left_is_removed_by_the_next_and_nothing_else(temporar
         assert (theirs.exists(), ours.exists()) == (False, True)
     left = sorted(path.name for path in temporary.iterdir())
     assert left == ["patchbench-cache-a-link", "patchbench-cache-by-an-older-version"]
+
+
+def test_a_run_with_a_cache_removes_them_too_and_needs_no_temporary_folder(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = temporary / "patchbench-cache-left"
+    left.mkdir()
+    (left / ".owner").touch()
+    with run_cache(keep=True) as folder:
+        assert (folder, left.exists()) == (None, False)
+    with run_cache(keep=False) as folder:
+        assert folder is not None
+        assert folder.parent == temporary
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere/at/all"])
+    with run_cache(keep=True) as folder:
+        assert folder is None
 
 
 def test_no_temporary_folder_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
