@@ -35,7 +35,7 @@ def test_whole_pixels_are_read(image: Image.Image, options: dict[str, Any], cut:
 
 @pytest.mark.parametrize("image", [NOISE, FLAT, NOISE.convert("L")])
 @pytest.mark.parametrize("options", KINDS)
-@pytest.mark.parametrize("cut", [6, 8, 20, 40])
+@pytest.mark.parametrize("cut", [6, 8, 20])
 def test_what_lacks_pixels_is_refused(image: Image.Image, options: dict[str, Any], cut: int) -> None:
     with pytest.raises(ImageError, match="damaged or cut short"):
         decode_full(_jpeg(image, **options)[:-cut], "x")
