@@ -114,7 +114,7 @@ class AuditFindings(Stored):
     """How many images have each color mode, the most common first."""
     conversions: tuple[Notice, ...] = ()
     """What was done to images on the way to 8-bit RGB, with how many of them: transparency, orientation, depth ..."""
-    sample_bits: int | None = None
+    sample_bits: Literal[8, 10, 12, 14, 16] | None = None
     """Bits that the set uses of the 16 a channel that some of its images have: 8, 10, 12, 14 or 16, the least that hold
     the highest value of all. They are scaled alike. None where there are no such images."""
     odd: tuple[Dropped, ...] = ()

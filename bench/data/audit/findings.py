@@ -13,14 +13,14 @@ import numpy as np
 from bench.data.audit.near_duplicates import near_pairs
 from bench.data.audit.scan import ImageInfo, examine
 from bench.data.pixels.convert import CHANGES
-from bench.data.pixels.wide_samples import FULL, bits_for
+from bench.data.pixels.wide_samples import FULL, Bits, bits_for
 from bench.data.sources import open_source
 from bench.data.sources.base import Source
 from bench.results.dataset import LISTED_PAIRS, AuditFindings, DataCard, Dropped, DuplicateGroup, NearPair, Split
 from bench.results.notice import Notice, several, verbatim
 from bench.study.dataset import DatasetSpec, SplitSpec
 
-__all__ = ["AuditReport", "audit", "class_counts", "find", "find_leaks", "sample_bits"]
+__all__ = ["AuditReport", "audit", "class_counts", "find", "find_leaks"]
 
 _ODD_LISTED = 100
 
@@ -109,7 +109,7 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
         sizes=_most_common(f"{fact.width}x{fact.height}" for fact in good),
         modes=_most_common(fact.mode for fact in good),
         conversions=tuple(_conversions(good)),
-        sample_bits=sample_bits(facts),
+        sample_bits=_sample_bits(facts),
         odd=tuple(odd[:_ODD_LISTED]),
         odd_images=len(odd),
         class_counts=counts,
@@ -119,7 +119,7 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
     )
 
 
-def sample_bits(facts: Sequence[ImageInfo]) -> int | None:
+def _sample_bits(facts: Sequence[ImageInfo]) -> Bits | None:
     """Return what a set uses of the 16 bits a channel that some images have; None where none has."""
     return bits_for(fact.highest for fact in facts if fact.highest is not None)
 

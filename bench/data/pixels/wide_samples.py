@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from PIL import Image, ImageFile
 from bench.data.image_error import ImageError
 from bench.results.notice import Notice
 
-__all__ = ["FULL", "WideSamples", "bits_for", "open_wide"]
+__all__ = ["FULL", "Bits", "WideSamples", "bits_for", "open_wide"]
 
 FULL = 16
 """Bits of a sample where nothing is known of the set that the image belongs to."""
 
-_DEPTHS = (8, 10, 12, 14, FULL)
+Bits = Literal[8, 10, 12, 14, 16]
+_DEPTHS: tuple[Bits, ...] = (8, 10, 12, 14, 16)
 """What cameras deliver in 16 bits."""
 
 _NATIVE, _OTHER = ("L", "B") if sys.byteorder == "little" else ("B", "L")
@@ -34,7 +35,7 @@ Reopen = Callable[[], ImageFile.ImageFile]
 """Opens the same image once more, not loaded yet."""
 
 
-def bits_for(highest: Iterable[int]) -> int | None:
+def bits_for(highest: Iterable[int]) -> Bits | None:
     """Return the bits that a set of images uses, by the highest sample of each; None for none.
 
     The least of 8, 10, 12, 14 and 16 that hold them all.

@@ -6,6 +6,7 @@ import csv
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,21 @@ def test_an_audit_of_odd_names_is_json(images: Path, tmp_path: Path) -> None:
     output = json.loads(done.stdout)
     assert output["card"]["name"] == "set\\udce9"
     assert output["findings"]["class_counts"] == {"a\nb": 10, "\x1b[31mred": 10}
+
+
+def test_an_audit_counts_what_becomes_of_the_pixels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for index in range(3):
+            path = tmp_path / "set" / label / f"{index}.png"
+            Image.fromarray(rng.integers(0, 4000, (24, 24), np.uint16)).save(path)
+        Image.fromarray(rng.integers(0, 255, (24, 24, 4), np.uint8)).save(path)
+    lines = _data("audit", tmp_path / "set", cwd=tmp_path).stdout.splitlines()
+    start = lines.index("on the way to 8-bit RGB (docs/pixels.md):")
+    assert lines[start + 1] == "    2 images: transparency laid on white"
+    scaled = r"    4 images of 16 bits a channel: all scaled from 12 bits to 8 \(the highest value is 3,9..\)"
+    assert re.fullmatch(scaled, lines[start + 2])
 
 
 def test_an_audit_lists_what_a_run_would_refuse(images: Path, tmp_path: Path) -> None:
