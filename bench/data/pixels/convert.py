@@ -34,6 +34,7 @@ CHANGES: tuple[Change, ...] = Change.__args__  # type: ignore[attr-defined]
 
 _ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 _BAND_PIXELS = 2**20
+_BITS_PER_SAMPLE = 258
 _PNG_DEPTH = 24
 """Where a PNG has the bits of a sample."""
 
@@ -65,11 +66,12 @@ def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int
         ImageError: its values have no scale.
     """
     key = image.info.get("transparency") if image.format == "PNG" and not image.mode.startswith("P") else None
-    wide = open_wide(image, reopen, name)
+    depth = _depth(image, data)
+    wide = open_wide(image, depth, reopen, name)
     if wide is not None:
         return _from_wide(wide, key, bits)
     if key is not None and image.mode in ("1", "L", "RGB"):
-        return _keyed(image, key, data[_PNG_DEPTH])
+        return _keyed(image, key, depth)
     if image.mode in _ALPHA or "transparency" in image.info:
         layer = image.convert("LA") if image.mode == "La" else image
         layer = layer if layer.mode == "RGBA" else layer.convert("RGBA")
@@ -83,6 +85,15 @@ def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int
     if image.mode in ("LAB", "HSV", "YCbCr"):
         return Converted(image.convert("RGB"), ("color_space",))
     return Converted(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _depth(image: Image.Image, data: bytes) -> int:
+    """Bits of a sample in the file; 8 where it is of another format than PNG and TIFF."""
+    if image.format == "PNG":
+        return data[_PNG_DEPTH]
+    tags = getattr(image, "tag_v2", None)
+    bits = tags.get(_BITS_PER_SAMPLE, 8) if tags is not None else 8
+    return max(bits) if isinstance(bits, tuple) and bits else 8
 
 
 def _on_white(layer: Image.Image, palette: bool) -> Converted:

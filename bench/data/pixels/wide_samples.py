@@ -72,11 +72,14 @@ class WideSamples:
         return values.astype(np.uint16)[..., None]
 
 
-def open_wide(image: Image.Image, reopen: Reopen, name: str) -> WideSamples | None:
-    """Return the samples of a loaded image with 16 bits a channel; None for any other."""
+def open_wide(image: Image.Image, depth: int, reopen: Reopen, name: str) -> WideSamples | None:
+    """Return the samples of a loaded image with 16 bits a channel; None for any other.
+
+    depth: bits of a sample in the file, as far as it is known.
+    """
     if image.mode.startswith("I"):  # 16 bits, or 32, as which older versions of Pillow read 16
         return WideSamples(name, image)
-    lower = _lower_bytes(reopen)
+    lower = _lower_bytes(reopen) if depth == FULL else None
     return None if lower is None else WideSamples(name, image, lower)
 
 
