@@ -39,13 +39,17 @@ def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
     return here if (here / file).exists() else cache_folder() / kind
 
 
-def no_room(folder: Path, error: OSError) -> DataError:
-    """Return the error for a write into the cache that failed; where it is for want of room, it says of which disk."""
+def no_room(folder: Path, error: OSError, need: int | None = None) -> DataError:
+    """Return the error for a write into the cache that failed; where it is for want of room, it says of which disk.
+
+    need: how many bytes were asked for at once.
+    """
     reason = error.strerror or error
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         variable = "TMPDIR" if _is_temporary(folder) else "PATCHBENCH_CACHE"
+        what = "" if need is None else f": no room for the pixel cache, {need / 2**20:,.0f} MiB"
         return DataError(
-            f"The disk that holds {folder} is full ({reason}); free some room, or set {variable} to a folder on "
+            f"The disk that holds {folder} is full{what} ({reason}); free some room, or set {variable} to a folder on "
             "another disk"
         )
     if _is_temporary(folder):

@@ -46,10 +46,7 @@ def new_stage(folder: Path, rows: int, size: int, how: str) -> Iterator[Stage]:
             os.write(handle, header)
             reserve(handle, need)
         except OSError as error:
-            raise DataError(
-                f"{folder}: no room for the pixel cache, {need / 2**20:,.0f} MiB ({error.strerror or error}); free "
-                "some, or set PATCHBENCH_CACHE to a folder on another disk"
-            ) from error
+            raise no_room(folder, error, need) from error
         yield Stage(path, len(header), size, "crop" if how == "crop" else "squash")
 
 
