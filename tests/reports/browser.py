@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reports import render_report
-
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
@@ -51,8 +49,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
 
 
 @pytest.fixture(scope="session")
-def address(full_run: Path) -> str:
-    return render_report([full_run]).as_uri()
+def address(full_page: Path) -> str:
+    return full_page.as_uri()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import render_report
 from tests.reports.browser import column, sort, sortable, sorter
 
 if TYPE_CHECKING:
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page: Chrome, full_run: Path) -> None:
+def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page: Chrome, full_page: Path) -> None:
     rows = "return [...new DOMParser().parseFromString(arguments[0], 'text/html').querySelectorAll('#board tbody tr')]"
-    plain = (full_run / "report.html").read_text(encoding="utf-8")
+    plain = full_page.read_text(encoding="utf-8")
     before = page.execute_script(f"{rows}.map(r => r.cells[0].textContent.trim())", plain)
     accuracy = "#board th[data-column='accuracy']"
     sorter(page, accuracy)
@@ -144,8 +143,8 @@ def test_columns_can_be_chosen(page: Chrome) -> None:
     assert shown() == []
 
 
-def test_spanish_heads_say_what_they_do_in_spanish(page: Chrome, full_run: Path, tmp_path: Path) -> None:
-    page.get(render_report([full_run], tmp_path / "es.html", lang="es").as_uri())
+def test_spanish_heads_say_what_they_do_in_spanish(page: Chrome, spanish_page: Path) -> None:
+    page.get(spanish_page.as_uri())
     head = "#board th[data-column='train_seconds']"
     button = sorter(page, head)
     assert button.get_attribute("role") == "button"

@@ -69,7 +69,7 @@ def test_the_true_class_has_a_bar_however_improbable(make_run: Callable[..., Pat
     assert [answer.count('<tr class="true"') for answer in answers] == [1] * len(answers)
 
 
-def test_with_few_classes_every_one_has_a_bar(full_run: Path, tmp_path: Path) -> None:
-    text = render_report([full_run], tmp_path / "page.html").read_text(encoding="utf-8")
+def test_with_few_classes_every_one_has_a_bar(full_page: Path) -> None:
+    text = full_page.read_text(encoding="utf-8")
     assert "with the probability of every class" in text
     assert "most probable classes" not in text
