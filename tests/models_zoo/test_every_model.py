@@ -1,6 +1,7 @@
 """Every registered model, by one set of checks: a new spec is tested with no new test.
 
-All are built on the meta device (the smallest of each kind of network unless slow tests run); those below ``REAL_PARAMETERS`` get real weights and a real image too.
+All are built on the meta device; those below ``REAL_PARAMETERS`` get real weights and a real image too. What is not the
+smallest of its kind of network is among the slow tests.
 """
 
 from __future__ import annotations

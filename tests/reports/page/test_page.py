@@ -128,9 +128,8 @@ def test_the_parts_of_a_step_are_reported(page: str) -> None:
 
 
 def test_synthetic_data_is_marked(make_run: Callable[..., Path], page: str) -> None:
-    synthetic = render_report([make_run(source="synthetic", models=TWO, devices=("cpu",), images=80)]).read_text(
-        encoding="utf-8"
-    )
+    run = make_run(source="synthetic", models=TWO, devices=("cpu",), images=80)
+    synthetic = render_report([run]).read_text(encoding="utf-8")
     assert "Synthetic data" in synthetic
     assert "Synthetic data" not in page
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from reports import export, render_report
 from reports.sections.gallery import MOST_BARS
 from reports.sections.models import MOST_CLASSES, confusion
@@ -37,6 +39,7 @@ def test_few_classes_are_shown_whole() -> None:
     assert not found.is_part
 
 
+@pytest.mark.slow
 def test_a_hundred_classes_stay_under_ten_megabytes_and_say_what_is_left_out(make_run: Callable[..., Path]) -> None:
     classes = [f"class number {number:03d}" for number in range(100)]
     page = render_report([make_run(models=MODELS, devices=("cpu",), classes=classes, images=1000, bad={}, not_run=())])
