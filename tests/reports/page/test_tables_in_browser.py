@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reports.browser import column, sort, sortable, sorter
+from tests.reports.browser import PATIENCE, column, sort, sortable, sorter
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -60,7 +60,7 @@ def test_the_shift_key_adds_a_second_column(page: Chrome, press: str) -> None:
     else:
         page.execute_script("arguments[0].focus()", second)
         held.send_keys(press).key_up(Keys.SHIFT).perform()
-    WebDriverWait(page, 20).until(lambda _: column(page, "#board", 0) != board)
+    WebDriverWait(page, PATIENCE).until(lambda _: column(page, "#board", 0) != board)
     cells = page.execute_script(
         "return [...document.querySelectorAll('#board tbody tr')].map(row => ["
         "row.querySelector('[data-column=device]').textContent,"
