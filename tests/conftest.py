@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -25,16 +27,16 @@ settings.register_profile("patchbench", deadline=None)  # a busy machine is no f
 settings.load_profile("patchbench")
 
 
-def _given(variable: str, default: Path) -> Path | None:
-    path = Path(os.environ.get(variable, default))
-    return path if path.exists() else None
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """.ci/run gives this one."""
+    parser.addoption("--require-browser", action="store_true", help="without a browser its tests fail; else they skip")
 
 
 @pytest.fixture(scope="session")
 def pbc_zip() -> Path:
     """A zip of 2,240 real blood cells."""
-    path = _given("PATCHBENCH_PBC_ZIP", ROOT.parent / "shared" / "data" / "pbc_2240.zip")
-    if path is None:
+    path = Path(os.environ.get("PATCHBENCH_PBC_ZIP", ROOT.parent / "shared" / "data" / "pbc_2240.zip"))
+    if not path.is_file():
         pytest.skip("no real images: set PATCHBENCH_PBC_ZIP to the path of pbc_2240.zip")
     return path
 
@@ -42,13 +44,47 @@ def pbc_zip() -> Path:
 @pytest.fixture(scope="session")
 def weights_folder() -> Path:
     """A folder with vit_small_patch14_dinov2.fp16.safetensors and tf_efficientnet_lite0.safetensors."""
-    path = _given("PATCHBENCH_WEIGHTS", ROOT.parent / "shared" / "weights")
-    if path is None:
+    path = Path(os.environ.get("PATCHBENCH_WEIGHTS", ROOT.parent / "shared" / "weights"))
+    if not path.is_dir():
         pytest.skip("no pretrained weights: set PATCHBENCH_WEIGHTS to their folder")
     return path
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests fill a cache of their own, shared between them."""
-    os.environ["PATCHBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATCHBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(_own_cache: None) -> Iterator[None]:
+    """A test leaves the environment, the working folder and Ctrl-C as they were, and no process that it started."""
+    variables, folder, ctrl_c = _variables(), Path.cwd(), signal.getsignal(signal.SIGINT)
+    processes = _processes()
+    yield
+    assert _variables() == variables
+    assert Path.cwd() == folder
+    assert signal.getsignal(signal.SIGINT) is ctrl_c
+    left = [pid for pid in _processes() - processes if not _is_kept(pid)]
+    assert not left, "started and not waited for"
+
+
+def _variables() -> dict[str, str]:
+    """The environment, without what pytest and torch keep there themselves."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TORCHINDUCTOR_"))}
+
+
+def _processes() -> set[int]:
+    """What this process started and has not waited for; from the kernel's list, for psutil looks at every process."""
+    return {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+
+
+def _is_kept(pid: int) -> bool:
+    """Whether it serves later tests too: the browser, the readers of images, and what clears up behind them."""
+    try:
+        words = " ".join(psutil.Process(pid).cmdline())
+    except psutil.NoSuchProcess:
+        return True
+    return any(name in words for name in ("chromedriver", "loky", "resource_tracker"))

@@ -16,6 +16,9 @@ VIT = "vit_small_patch14_dinov2.fp16.safetensors"
 CNN = "tf_efficientnet_lite0.safetensors"
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def run(pbc_zip: Path, weights_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cells") / "run"

@@ -24,14 +24,17 @@ def read_regular(path: Path, largest: int) -> bytes:
 
     Raises OSError: it is not there, cannot be read, is a pipe, device or folder, or is larger.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         content = file.read(largest + 1)
     if len(content) > largest:
         raise OSError(errno.EFBIG, f"larger than {largest / 2**20:,.0f} MiB", str(path))
     return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

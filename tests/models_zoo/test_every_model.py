@@ -1,9 +1,13 @@
 """Every registered model, by one set of checks: a new spec is tested with no new test.
 
-All are built on the meta device; those below ``REAL_PARAMETERS`` get real weights and a real image too.
+All are built on the meta device; those below ``REAL_PARAMETERS`` get real weights and a real image too. What is not the
+smallest of its kind of network is among the slow tests.
 """
 
 from __future__ import annotations
+
+import re
+from itertools import groupby
 
 import pytest
 import torch
@@ -13,9 +17,22 @@ from models_zoo.complexity import count_flops, count_parameters
 from models_zoo.networks.builder import BuiltModel, build
 from models_zoo.networks.classifier import freeze_backbone, replace_head
 
+
+def _kind(spec: ModelSpec) -> str:
+    """What is built alike: ``resnet18`` and ``resnet50``, all ``vit_hybrid``, all other ``vit``."""
+    return re.sub(r"(?<=vit)_(?!hybrid).*|\d.*|_(tiny|small|base|large).*", "", spec.name)
+
+
 SPECS = [spec for spec in list_specs() if spec.library == "timm"]
+SMALLEST = {
+    min(kind, key=lambda spec: spec.counts or (0, 0)).name
+    for _, group in groupby(sorted(SPECS, key=_kind), _kind)
+    if (kind := list(group))
+}
+"""Of each kind of network; the others are slow."""
+EVERY = [pytest.param(s, id=s.name, marks=() if s.name in SMALLEST else pytest.mark.slow) for s in SPECS]
 REAL_PARAMETERS = 30_000_000
-REAL = [spec for spec in SPECS if (spec.counts or (0, 0))[0] < REAL_PARAMETERS]
+REAL = [param for param, spec in zip(EVERY, SPECS, strict=True) if (spec.counts or (0, 0))[0] < REAL_PARAMETERS]
 CLASSES = 5
 
 
@@ -29,7 +46,7 @@ def built(spec: ModelSpec, device: str = "cpu", **options: object) -> BuiltModel
     return build(spec.name, num_classes=CLASSES, image_size=size, device=device, **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", EVERY)
 def test_shapes_gradients_head_freezing_and_state(spec: ModelSpec) -> None:
     model = built(spec, "meta")
     module, size = model.module, spec.image_size
@@ -57,14 +74,14 @@ def test_shapes_gradients_head_freezing_and_state(spec: ModelSpec) -> None:
     assert module.head.training
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", EVERY)
 def test_table_figures(spec: ModelSpec) -> None:
     module = build(spec.name, num_classes=1000, image_size=spec.image_size, device="meta").module
     measured = (count_parameters(module).total, count_flops(module, spec.image_size).macs)
     assert spec.counts == measured, "regenerate with python -m models_zoo.summary"
 
 
-@pytest.mark.parametrize("spec", REAL, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", REAL)
 def test_real_weights_and_image(spec: ModelSpec) -> None:
     size = small_size(spec)
     first = build(spec.name, num_classes=CLASSES, image_size=size, seed=3)

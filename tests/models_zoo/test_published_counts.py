@@ -6,6 +6,8 @@ classes), as fvcore and the papers do.
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from torchvision.models import get_model_weights
 
@@ -56,6 +58,7 @@ INSTALLED = {
 }
 
 
+@cache
 def measured(name: str) -> tuple[int, int]:
     module = build(name, num_classes=1000, image_size=224, device="meta").module
     return count_parameters(module).total, count_flops(module, 224).macs

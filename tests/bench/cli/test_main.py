@@ -25,7 +25,7 @@ from bench import CellResult, load_results
 SMALL = [
     *("--set", "dataset.count=96", "--set", "dataset.image_size=32", "--set", "train.epochs=2"),
     *("--set", "models=[{name: vit_tiny_p16, label: vit}, {name: resnet18, label: cnn}]", "--set", "train.threads=1"),
-    *("--set", "keep_models=true"),
+    *("--set", "keep_models=true", "--set", "measure.seconds=0.1", "--set", "measure.batch_sizes=[1, 4]"),
 ]
 
 
@@ -227,6 +227,7 @@ def test_real_folders_with_hostile_names_and_odd_images(images: Path, tmp_path: 
         *("run", "vit-vs-cnn", "--data", images, "--out", "run", "--set", "models=[resnet18]"),
         *("--set", "regimes=[scratch]", "--set", "dataset.image_size=32", "--set", "train.epochs=1"),
         *("--set", "split.test=0.3", "--set", "split.validation=0.3", "--set", "train.threads=1"),
+        *("--set", "measure.inference=false"),
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -41,7 +41,9 @@ WHY = Notice.of("not_isolated")
 @pytest.fixture(autouse=True)
 def _put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name in ("OMP_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG"):  # what a cell sets is put back
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import RunError
-from bench.results.files import atomic_path, reserve, write_atomic
+from bench.results.files import atomic_path, read_regular, reserve, write_atomic
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -19,6 +19,16 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
     assert [p.name for p in path.parent.iterdir()] == ["b.txt"]
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="/proc")
+def test_a_folder_or_a_pipe_that_is_refused_is_not_left_open(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(OSError, match=r"directory|regular"):
+            read_regular(path, 10)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT])

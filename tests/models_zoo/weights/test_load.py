@@ -22,7 +22,7 @@ WEIGHTS = Path(os.environ.get("PATCHBENCH_WEIGHTS", Path(__file__).parents[4] / 
 DINO = WEIGHTS / "vit_small_patch14_dinov2.fp16.safetensors"
 LITE = WEIGHTS / "tf_efficientnet_lite0.safetensors"
 needs_weights = pytest.mark.skipif(
-    not (DINO.is_file() and LITE.is_file()), reason=f"no pretrained files in {WEIGHTS}; set PATCHBENCH_WEIGHTS"
+    not (DINO.is_file() and LITE.is_file()), reason="no pretrained weights: set PATCHBENCH_WEIGHTS to their folder"
 )
 
 

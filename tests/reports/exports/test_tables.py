@@ -53,10 +53,10 @@ def test_an_unknown_format_names_the_nearest(full_run: Path) -> None:
         export(full_run, "jsn")
 
 
-def test_the_function_is_not_hidden_by_a_module(full_run: Path, tmp_path: Path) -> None:
+def test_the_function_is_not_hidden_by_a_module(make_run: Callable[..., Path]) -> None:
     import reports
 
-    render_report([full_run], tmp_path / "page.html")
+    render_report([make_run(models=[("a", "cnn", None, 9_000_000, 3.0)], devices=("cpu",), images=60)])
     assert callable(reports.export)
     assert callable(reports.render_report)
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.reports.browser import PATIENCE
+
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
@@ -50,7 +52,7 @@ def test_the_explorer_draws_and_changes_its_axis(page: Chrome) -> None:
 
     def drawn(title: str) -> None:
         script = "return document.querySelector('#explorer svg')?.textContent ?? ''"
-        WebDriverWait(page, 60).until(lambda driver: title in driver.execute_script(script))
+        WebDriverWait(page, PATIENCE).until(lambda driver: title in driver.execute_script(script))
 
     drawn("Time to train (s)")
     assert not page.find_element("id", "explorer-static").is_displayed()
@@ -59,7 +61,7 @@ def test_the_explorer_draws_and_changes_its_axis(page: Chrome) -> None:
     ticks = "return [...document.querySelectorAll('#explorer .role-axis-label text')].map(t => t.textContent).join()"
     logarithmic = page.execute_script(ticks)
     page.find_element("id", "explorer-log").click()
-    WebDriverWait(page, 60).until(lambda driver: driver.execute_script(ticks) not in ("", logarithmic))
+    WebDriverWait(page, PATIENCE).until(lambda driver: driver.execute_script(ticks) not in ("", logarithmic))
 
 
 def test_pointing_at_a_cell_of_the_explorer_tells_its_figures(page: Chrome) -> None:
@@ -67,9 +69,9 @@ def test_pointing_at_a_cell_of_the_explorer_tells_its_figures(page: Chrome) -> N
     from selenium.webdriver.support.ui import WebDriverWait
 
     points = "#explorer svg .mark-symbol.role-mark path"
-    WebDriverWait(page, 60).until(lambda driver: driver.find_elements("css selector", points))
+    WebDriverWait(page, PATIENCE).until(lambda driver: driver.find_elements("css selector", points))
     ActionChains(page).move_to_element(page.find_elements("css selector", points)[0]).perform()
-    WebDriverWait(page, 10).until(lambda driver: driver.find_element("id", "tip").is_displayed())
+    WebDriverWait(page, PATIENCE).until(lambda driver: driver.find_element("id", "tip").is_displayed())
     shown = page.find_element("id", "tip").text
     assert "Accuracy: " in shown
     assert "Time to train: " in shown
@@ -84,7 +86,7 @@ def test_the_learning_curves_draw_one_score_of_one_model(page: Chrome) -> None:
 
     def drawn(title: str) -> None:
         script = "return document.querySelector('#curves-chart svg')?.textContent ?? ''"
-        WebDriverWait(page, 60).until(lambda driver: title in driver.execute_script(script))
+        WebDriverWait(page, PATIENCE).until(lambda driver: title in driver.execute_script(script))
 
     drawn("Accuracy (validation)")
     assert not page.find_element("id", "curves-chart-static").is_displayed()
@@ -94,4 +96,4 @@ def test_the_learning_curves_draw_one_score_of_one_model(page: Chrome) -> None:
     Select(page.find_element("id", "curves-split")).select_by_value("train")
     drawn("Loss (train)")
     Select(page.find_element("id", "curves-model")).select_by_index(1)
-    WebDriverWait(page, 60).until(lambda _: lines() == 1)
+    WebDriverWait(page, PATIENCE).until(lambda _: lines() == 1)

@@ -11,6 +11,7 @@ import pytest
 
 from reports import render_report
 from tests.reports.browser import log, sortable, sorter, width
+from tests.reports.run_folder import MODELS, Recipe, build_run
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -75,10 +76,26 @@ def test_print_opens_everything(page: Chrome) -> None:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(page: Chrome, scheme: str) -> None:
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a page with every section and every kind of status, and a fifth of the full run's elements."""
+    recipe = Recipe(models=[MODELS[0], MODELS[1], MODELS[5], MODELS[6], MODELS[9]], images=80, epochs=4)
+    return render_report([build_run(tmp_path_factory.mktemp("few") / "run", recipe)]).as_uri()
+
+
+@pytest.mark.parametrize(
+    ("which", "scheme"),
+    [
+        ("few", "light"),
+        ("few", "dark"),
+        pytest.param("address", "light", marks=pytest.mark.slow),
+        pytest.param("address", "dark", marks=pytest.mark.slow),
+    ],
+)
+def test_axe_finds_nothing_serious(page: Chrome, which: str, scheme: str, request: pytest.FixtureRequest) -> None:
     import axe_selenium_python
 
+    page.get(request.getfixturevalue(which))
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
     for name in sortable(page, "details.model:first-of-type, details:not([class])"):

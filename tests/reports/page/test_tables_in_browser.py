@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports import render_report
-from tests.reports.browser import column, sort, sortable, sorter
+from tests.reports.browser import PATIENCE, column, sort, sortable, sorter
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 
-def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page: Chrome, full_run: Path) -> None:
+def test_the_first_order_is_the_plain_pages_and_accuracy_turns_it(page: Chrome, full_page: Path) -> None:
     rows = "return [...new DOMParser().parseFromString(arguments[0], 'text/html').querySelectorAll('#board tbody tr')]"
-    plain = (full_run / "report.html").read_text(encoding="utf-8")
+    plain = full_page.read_text(encoding="utf-8")
     before = page.execute_script(f"{rows}.map(r => r.cells[0].textContent.trim())", plain)
     accuracy = "#board th[data-column='accuracy']"
     sorter(page, accuracy)
@@ -61,7 +60,7 @@ def test_the_shift_key_adds_a_second_column(page: Chrome, press: str) -> None:
     else:
         page.execute_script("arguments[0].focus()", second)
         held.send_keys(press).key_up(Keys.SHIFT).perform()
-    WebDriverWait(page, 20).until(lambda _: column(page, "#board", 0) != board)
+    WebDriverWait(page, PATIENCE).until(lambda _: column(page, "#board", 0) != board)
     cells = page.execute_script(
         "return [...document.querySelectorAll('#board tbody tr')].map(row => ["
         "row.querySelector('[data-column=device]').textContent,"
@@ -144,8 +143,8 @@ def test_columns_can_be_chosen(page: Chrome) -> None:
     assert shown() == []
 
 
-def test_spanish_heads_say_what_they_do_in_spanish(page: Chrome, full_run: Path, tmp_path: Path) -> None:
-    page.get(render_report([full_run], tmp_path / "es.html", lang="es").as_uri())
+def test_spanish_heads_say_what_they_do_in_spanish(page: Chrome, spanish_page: Path) -> None:
+    page.get(spanish_page.as_uri())
     head = "#board th[data-column='train_seconds']"
     button = sorter(page, head)
     assert button.get_attribute("role") == "button"

@@ -25,8 +25,8 @@ def determinism_of(page: str) -> str:
     return item[1]
 
 
-def test_everything_that_is_stored_of_the_surroundings_is_shown(full_run: Path) -> None:
-    rows = rows_of(render_report([full_run]).read_text(encoding="utf-8"))
+def test_everything_that_is_stored_of_the_surroundings_is_shown(full_page: Path) -> None:
+    rows = rows_of(full_page.read_text(encoding="utf-8"))
     assert rows["Clock"] == "governor powersave &lt;x&gt;, turbo on, one thread per core"
     assert rows["Container and limits"] == "docker, 1.5 cores at once, 8192 MiB of memory"
     assert rows["Variables"] == "OMP_NUM_THREADS=2"

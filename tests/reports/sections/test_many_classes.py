@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from reports import export, render_report
 from reports.sections.gallery import MOST_BARS
 from reports.sections.models import MOST_CLASSES, confusion
@@ -37,6 +39,7 @@ def test_few_classes_are_shown_whole() -> None:
     assert not found.is_part
 
 
+@pytest.mark.slow
 def test_a_hundred_classes_stay_under_ten_megabytes_and_say_what_is_left_out(make_run: Callable[..., Path]) -> None:
     classes = [f"class number {number:03d}" for number in range(100)]
     page = render_report([make_run(models=MODELS, devices=("cpu",), classes=classes, images=1000, bad={}, not_run=())])
@@ -69,7 +72,7 @@ def test_the_true_class_has_a_bar_however_improbable(make_run: Callable[..., Pat
     assert [answer.count('<tr class="true"') for answer in answers] == [1] * len(answers)
 
 
-def test_with_few_classes_every_one_has_a_bar(full_run: Path, tmp_path: Path) -> None:
-    text = render_report([full_run], tmp_path / "page.html").read_text(encoding="utf-8")
+def test_with_few_classes_every_one_has_a_bar(full_page: Path) -> None:
+    text = full_page.read_text(encoding="utf-8")
     assert "with the probability of every class" in text
     assert "most probable classes" not in text

@@ -216,8 +216,8 @@ def test_templates_know_the_language() -> None:
     assert shown == "Clasificación, Veredicto, no medido, un duplicado de &lt;i&gt;, &lt;b&gt;"
 
 
-def test_spanish_is_there_and_the_page_says_so(full_run: Path, tmp_path: Path) -> None:
-    page = render_report([full_run], tmp_path / "es.html", lang="es").read_text(encoding="utf-8")
+def test_spanish_is_there_and_the_page_says_so(spanish_page: Path) -> None:
+    page = spanish_page.read_text(encoding="utf-8")
     assert '<html lang="es">' in page
     assert translator("es")("Leaderboard") in page
     assert ">Verdict<" not in page
