@@ -41,6 +41,7 @@ LAYERS = {
         "bench.stats.metrics bench.study bench.training bench.training.cpu_kernels bench.training.heads "
         "bench.training.inputs bench.training.optim models_zoo models_zoo.networks"
     ),
+    "bench.locks": "bench.soft_lock",
     "bench.measure": "bench.measure.system bench.results bench.stats bench.study",
     "bench.measure.system": "bench.measure bench.results",
     "bench.results": "bench.locks bench.stats.metrics bench.study",
