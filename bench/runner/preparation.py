@@ -22,6 +22,7 @@ from bench.training.optim.batch_size import find_batch_size
 from models_zoo import get_spec, weights_hash
 
 __all__ = [
+    "DESCRIPTION",
     "Prepared",
     "describe_run",
     "in_turns",
@@ -31,6 +32,9 @@ __all__ = [
     "with_batch_size",
     "with_found_batch_size",
 ]
+
+DESCRIPTION = ("study.yaml", "dataset.json", "environment.json", "plan.json")
+"""Files of a run folder that `describe_run` writes and that a run needs."""
 
 
 @dataclass(frozen=True)
