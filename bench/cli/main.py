@@ -24,6 +24,7 @@ from bench.cli.run import reproduce, run
 from bench.cli.schema import schema
 from bench.cli.streams import open_streams
 from bench.errors import BenchError, RunError
+from bench.measure.system.process_env import SAFE_PATH
 from bench.signals import ignore_interrupts, raise_interrupts, signal_name, signal_of
 from bench.terminal import printable
 
@@ -56,7 +57,7 @@ app.command("list")(list_kind)
 
 def main() -> None:
     """Run the command line; a foreseen error is one message on standard error and exit code 2."""
-    os.environ["PYTHONSAFEPATH"] = "1"  # for each Python below: no file here hides a module of Python's
+    os.environ.update(SAFE_PATH)  # also for the helpers that libraries start
     raise_interrupts()
     with open_streams() as output:
         code = _run()

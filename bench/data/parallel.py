@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import DataError
-from bench.measure.system.process_env import HUGE_PAGES
+from bench.measure.system.process_env import HUGE_PAGES, SAFE_PATH
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -79,7 +79,7 @@ def _in_processes(
                 f"no temporary file can be written ({error.strerror or error}); free some room, or set TMPDIR to "
                 "another folder"
             ) from error
-        env = {**HUGE_PAGES, **_KEEP_MEMORY, **os.environ}
+        env = {**HUGE_PAGES, **_KEEP_MEMORY, **os.environ, **SAFE_PATH}
         pool = ProcessPoolExecutor(count, initializer=_start, initargs=(file,), timeout=None, env=env)
         yield from _in_order(pool, head, parts, count)
 
