@@ -23,7 +23,7 @@ from bench.cli.report import compare, export, report
 from bench.cli.run import reproduce, run
 from bench.cli.schema import schema
 from bench.cli.streams import open_streams
-from bench.errors import BenchError, RunError
+from bench.errors import BenchError, RunError, is_disk_error
 from bench.measure.system.process_env import SAFE_PATH
 from bench.signals import ignore_interrupts, raise_interrupts, signal_name, signal_of
 from bench.terminal import printable
@@ -79,6 +79,14 @@ def _run() -> int:
     except BenchError as error:
         message = printable(str(error)).replace("\n", "\n  ")  # no name in it can fake a line of ours
         print(f"patchbench: {message}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if not is_disk_error(error):
+            raise
+        place = f" {printable(str(error.filename))}" if error.filename else ""
+        print(
+            f"patchbench: cannot write{place}: {error.strerror or error}. Make room, then try again.", file=sys.stderr
+        )
         return 2
     return 0
 

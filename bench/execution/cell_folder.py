@@ -49,6 +49,6 @@ def remove_torn(folder: Path) -> None:
 def unwritable(title: str, folder: Path, reason: str) -> RunError:
     """The error of a cell that could not write its files; it stays due."""
     return RunError(
-        f"{title} could not write its files ({reason or 'nor the reason'}) in {folder}. What was stored before is intact; "
-        f"make room, then run the same command again."
+        f"{title} could not write its files ({reason or 'nor the reason'}) in {folder}. "
+        f"What was stored before is intact; make room, then run the same command again."
     )

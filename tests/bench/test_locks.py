@@ -36,9 +36,7 @@ fcntl.flock = flock
 def _hold(path: Path, before: str = "") -> subprocess.Popen[str]:
     """A process that holds the lock until its input is closed."""
     code = before + HOLD.format(path=str(path))
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process

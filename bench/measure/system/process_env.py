@@ -10,5 +10,5 @@ malloc maps and unmaps large arrays again and again, which otherwise costs tens 
 tenth of a training step of ResNet-18, and of the time to decode an image. What the user has set stays."""
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""Environment in which no Python, also none that a library starts, puts the working directory at the head of its path: a
-file there named like a module would be executed in its place."""
+"""Environment in which no Python, also none that a library starts, puts the working directory at the head of its
+path: a file there named like a module would be executed in its place."""

@@ -26,11 +26,16 @@ def _replace(folder: Path) -> None:
     shutil.copytree(folder.with_name("moved"), folder)
 
 
+def _make_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "deleted": shutil.rmtree,
     "renamed": lambda folder: folder.rename(folder.with_name("moved")),
     "replaced": _replace,
-    "a file": lambda folder: (shutil.rmtree(folder), folder.write_text("")),
+    "a file": _make_file,
 }
 MOMENTS: dict[str, Callable[[Event], bool]] = {
     "before the first cell": lambda event: isinstance(event, Planned),
