@@ -13,10 +13,8 @@ A message states what was wrong, what is allowed and what to do next.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
-from pathlib import Path
 
 __all__ = [
     "BenchError",
@@ -26,15 +24,8 @@ __all__ = [
     "ModelError",
     "RunError",
     "StudyError",
-    "is_disk_error",
     "nearest",
 ]
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
-"""The disk is full, over its quota, read-only or broken."""
-
-_NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ESTALE}
-"""A folder is gone or protected."""
 
 
 class BenchError(Exception):
@@ -69,19 +60,3 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest of ``known``, or an empty string when none is close."""
     found = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" Did you mean {found[0]!r}?" if found else ""
-
-
-def is_disk_error(error: BaseException, folder: Path | None = None) -> bool:
-    """Whether an error, or what it was raised from, shows that nothing can be written any more.
-
-    folder: where this process writes; that it is gone or protected counts, too.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError):
-            if cause.errno in _NO_ROOM:
-                return True
-            if folder is not None and cause.errno in _NO_PLACE and str(cause.filename).startswith(str(folder)):
-                return True
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return False

@@ -23,7 +23,8 @@ from bench.cli.report import compare, export, report
 from bench.cli.run import reproduce, run
 from bench.cli.schema import schema
 from bench.cli.streams import open_streams
-from bench.errors import BenchError, RunError, is_disk_error
+from bench.disk import is_disk_error
+from bench.errors import BenchError, RunError
 from bench.measure.system.process_env import SAFE_PATH
 from bench.signals import ignore_interrupts, raise_interrupts, signal_name, signal_of
 from bench.terminal import printable

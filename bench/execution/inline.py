@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from bench.errors import is_disk_error
+from bench.disk import is_disk_error
 from bench.execution.cell_folder import clear_folder, finished_epochs, unwritable
 from bench.execution.cell_result import Surroundings, make_result
 from bench.execution.executor import CellInterrupted

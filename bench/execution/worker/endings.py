@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.errors import BenchError, DeviceError, is_disk_error
+from bench.disk import is_disk_error
+from bench.errors import BenchError, DeviceError
 from bench.results.notice import Notice, verbatim
 from bench.results.schema import Failure, Status
 

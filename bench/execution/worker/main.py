@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from bench.errors import is_disk_error
+from bench.disk import is_disk_error
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import DISK_EXIT
 from bench.execution.process.parent import die_with_parent
