@@ -1,7 +1,8 @@
 """One call of a function in a process of its own, for what imports torch or runs a user's code: JSON in, JSON out.
 
 The child starts without the working directory at the head of its path (``-P``), so that no file there hides a module
-of Python's. What the function prints goes to the standard error: the answer has a channel of its own.
+of Python's, and ends with its parent. What the function prints goes to the standard error: the answer has a channel of
+its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import errors
+from bench.execution.process.parent import die_with_parent
+from bench.measure.system.process_env import SAFE_PATH
 
 __all__ = ["IsolatedError", "call_isolated"]
 
@@ -29,10 +32,15 @@ def call_isolated(function: str, *arguments: Any, timeout: float | None = None) 
     timeout: seconds after which the child is killed; None waits for ever.
     Raises the `BenchError` that the function raised, and `IsolatedError` for anything else. Ctrl-C ends the child, too.
     """
-    command = [sys.executable, "-P", "-m", "bench.isolated", function]
+    command = [sys.executable, "-P", "-m", "bench.isolated", function, str(os.getpid())]
     try:
         done = subprocess.run(
-            command, input=json.dumps(arguments).encode(), capture_output=True, timeout=timeout, check=False
+            command,
+            input=json.dumps(arguments).encode(),
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, **SAFE_PATH},
         )
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
@@ -49,8 +57,9 @@ def call_isolated(function: str, *arguments: Any, timeout: float | None = None) 
     return answer["value"]
 
 
-def main(function: str) -> int:
-    """Run the call that stands on the standard input."""
+def main(function: str, parent: str) -> int:
+    """Run the call that stands on the standard input; parent: the id of the process that waits for the answer."""
+    die_with_parent(int(parent))
     channel = os.dup(1)
     os.dup2(2, 1)
     sys.path.append(str(Path.cwd()))  # a user's own models; last, so that no file there hides an installed module

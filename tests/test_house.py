@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "timm", "torchvision"}
-ANYWHERE = {"bench.errors", "bench.registry", "bench.signals", "bench.terminal"}
+ANYWHERE = {"bench.disk", "bench.errors", "bench.registry", "bench.signals", "bench.terminal"}
 LAYERS = {
     "bench": "bench.results bench.runner bench.study",
     "bench.__main__": "bench.cli",
@@ -41,6 +41,8 @@ LAYERS = {
         "bench.results bench.stats.metrics bench.study bench.training bench.training.cpu_kernels bench.training.heads "
         "bench.training.inputs bench.training.optim models_zoo models_zoo.networks"
     ),
+    "bench.isolated": "bench.execution.process bench.measure.system",
+    "bench.locks": "bench.soft_lock",
     "bench.measure": "bench.measure.system bench.results bench.stats bench.study",
     "bench.measure.system": "bench.measure bench.results",
     "bench.results": "bench.locks bench.stats.metrics bench.study",

@@ -23,7 +23,9 @@ from bench.cli.report import compare, export, report
 from bench.cli.run import reproduce, run
 from bench.cli.schema import schema
 from bench.cli.streams import open_streams
+from bench.disk import is_disk_error
 from bench.errors import BenchError, RunError
+from bench.measure.system.process_env import SAFE_PATH
 from bench.signals import ignore_interrupts, raise_interrupts, signal_name, signal_of
 from bench.terminal import printable
 
@@ -56,7 +58,7 @@ app.command("list")(list_kind)
 
 def main() -> None:
     """Run the command line; a foreseen error is one message on standard error and exit code 2."""
-    os.environ["PYTHONSAFEPATH"] = "1"  # for each Python below: no file here hides a module of Python's
+    os.environ.update(SAFE_PATH)  # also for the helpers that libraries start
     raise_interrupts()
     with open_streams() as output:
         code = _run()
@@ -78,6 +80,14 @@ def _run() -> int:
     except BenchError as error:
         message = printable(str(error)).replace("\n", "\n  ")  # no name in it can fake a line of ours
         print(f"patchbench: {message}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if not is_disk_error(error):
+            raise
+        place = f" {printable(str(error.filename))}" if error.filename else ""
+        print(
+            f"patchbench: cannot write{place}: {error.strerror or error}. Make room, then try again.", file=sys.stderr
+        )
         return 2
     return 0
 

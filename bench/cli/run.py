@@ -121,11 +121,11 @@ def _run_cells(asked: _Asked, command: Sequence[str]) -> _Finished:
         )
     planned = {cell.id for cell in finished.plan()}
     results = [result for result in finished.results() if result.id in planned]
-    return _Finished(finished, 1 if _summarize(finished, results, len(planned)) else 0)
+    return _Finished(finished, 0 if _summarize(finished, results, len(planned)) else 1)
 
 
-def _summarize(finished: Run, results: Sequence[CellResult], planned: int) -> int:
-    """Print how the cells of a run have ended; returns how many of them are not ok."""
+def _summarize(finished: Run, results: Sequence[CellResult], planned: int) -> bool:
+    """Print how the cells of a run have ended; returns whether all are ok."""
     from rich.console import Console
 
     from bench.cli.progress import failure_text
@@ -140,7 +140,7 @@ def _summarize(finished: Run, results: Sequence[CellResult], planned: int) -> in
             console.print(line(f"{where}: {failure_text(result)}"), soft_wrap=True)
     if wrong:
         console.print("Run the same command with --retry failed to try the others again.")
-    return len(wrong)
+    return not wrong and 0 < planned == len(results)
 
 
 def _report_at_the_end(finished: Run) -> None:
@@ -150,6 +150,8 @@ def _report_at_the_end(finished: Run) -> None:
     try:
         typer.echo(printable(f"report: {render_report([finished]).resolve()}", lines=False))
     except BenchError as error:
+        if not finished.path.is_dir():
+            raise
         later = shlex.join(["patchbench", "report", str(finished.path)])
         raise type(error)(
             f"All results are stored in {finished.path}, but their report could not be written. {error}\n"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.data.leftovers import own_folder
 from bench.data.quiet import silence
 from bench.errors import DataError
-from bench.measure.system.process_env import HUGE_PAGES
+from bench.measure.system.process_env import HUGE_PAGES, SAFE_PATH
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -95,7 +95,7 @@ def _start_pool(count: int, file: Path) -> Executor | None:
     """Start the processes; None where the system has no room for what they wait on (a full or read-only /dev/shm)."""
     from concurrent.futures.process import BrokenProcessPool
 
-    env = {**HUGE_PAGES, **_KEEP_MEMORY, **os.environ}
+    env = {**HUGE_PAGES, **_KEEP_MEMORY, **os.environ, **SAFE_PATH}
     pool = None
     try:
         from loky import ProcessPoolExecutor  # type: ignore[import-untyped]

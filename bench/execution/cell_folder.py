@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.errors import RunError
 from bench.execution.process.tree import end_marked
 
-__all__ = ["clear_folder", "finished_epochs"]
+__all__ = ["clear_folder", "finished_epochs", "remove_torn", "unwritable"]
 
 _LEFT_BY_A_CELL = (
     *("outcome.json", "history.jsonl", "progress.json"),
@@ -26,8 +26,7 @@ def clear_folder(folder: Path) -> None:
             end_marked(str(folder))
         for stale in _LEFT_BY_A_CELL:
             (folder / stale).unlink(missing_ok=True)
-        for torn in folder.glob(".*.*"):  # what `write_atomic` had not renamed yet
-            torn.unlink(missing_ok=True)
+        remove_torn(folder)
     except OSError as error:
         raise RunError(
             f"cannot write {folder}: {error.strerror or error}. What was stored before is intact; "
@@ -39,3 +38,17 @@ def finished_epochs(folder: Path) -> int:
     """Epochs that a cell has finished, by the lines of its history."""
     path = folder / "history.jsonl"
     return path.read_text(encoding="utf-8", errors="replace").count("\n") if path.is_file() else 0
+
+
+def remove_torn(folder: Path) -> None:
+    """Remove what a process that was killed was about to write: a checkpoint can fill a disk. Raises OSError."""
+    for torn in folder.glob(".*.*"):  # as `atomic_path` names them
+        torn.unlink(missing_ok=True)
+
+
+def unwritable(title: str, folder: Path, reason: str) -> RunError:
+    """The error of a cell that could not write its files; it stays due."""
+    return RunError(
+        f"{title} could not write its files ({reason or 'nor the reason'}) in {folder}. "
+        f"What was stored before is intact; make room, then run the same command again."
+    )

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from bench.errors import RunError
-from bench.execution.cell_folder import clear_folder, finished_epochs
+from bench.disk import is_disk_error
+from bench.execution.cell_folder import clear_folder, finished_epochs, unwritable
 from bench.execution.cell_result import Surroundings, make_result
 from bench.execution.executor import CellInterrupted
 from bench.execution.messages.job import Job
@@ -23,7 +23,6 @@ from bench.execution.messages.outcome import Outcome
 from bench.execution.messages.progress import Progress
 from bench.execution.process.exit_status import interruption
 from bench.execution.worker.cell import run_cell
-from bench.execution.worker.endings import is_disk_error
 from bench.execution.worker.progress import ProgressWriter
 from bench.execution.worker.record import Record
 from bench.results.notice import Notice
@@ -57,13 +56,10 @@ class InlineExecutor:
             number = signal_of(stop)
             record.failed(Status.INTERRUPTED, Failure(kind="interrupted", notice=interruption(number)))
             raise CellInterrupted(_result(job, record.outcome, began, start, price_per_hour), number) from None
-        except OSError as error:
-            if not is_disk_error(error):
+        except Exception as error:
+            if not is_disk_error(error, job.folder):
                 raise
-            raise RunError(
-                f"{job.cell.title} could not write its files ({error}). What was stored before is intact; "
-                f"make room, then run the same command again."
-            ) from error
+            raise unwritable(job.cell.title, job.folder, str(error)) from error
         return _result(job, record.outcome, began, start, price_per_hour)
 
 

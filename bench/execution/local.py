@@ -15,8 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-from bench.errors import RunError
-from bench.execution.cell_folder import clear_folder, finished_epochs
+from bench.execution.cell_folder import clear_folder, finished_epochs, remove_torn, unwritable
 from bench.execution.cell_result import Surroundings, make_result
 from bench.execution.executor import CellInterrupted
 from bench.execution.messages.job import Job
@@ -95,12 +94,11 @@ class LocalExecutor:
         child = _start(job, self._command or CHILD)
         monitor.follow(lambda: descendants(child.pid))
         _wait(child, monitor, job, budget, exit_info, signals, on_progress)
+        with suppress(OSError):
+            remove_torn(job.folder)
         exit_info.killed_by_kernel = exit_info.code == -_SIGKILL and _oom_kills() > kills
         if exit_info.code == DISK_EXIT and exit_info.limit is None:
-            raise RunError(
-                f"{job.cell.title} could not write its files ({log_tail(job.folder)[-1000:] or job.folder}). What was "
-                f"stored before is intact; make room, then run the same command again."
-            )
+            raise unwritable(job.cell.title, job.folder, log_tail(job.folder).rpartition("\n")[2][-500:])
         result = _result(job, monitor, exit_info, began, price_per_hour)
         for used in ("outcome.json", "progress.json", "job.json"):
             (job.folder / used).unlink(missing_ok=True)

@@ -28,11 +28,14 @@ _DESCRIPTION = ("study.yaml", FOUND_BATCH, "dataset.json", "environment.json", "
 
 
 @contextmanager
-def acquire_lock(folder: Path) -> Iterator[None]:
-    """Hold a run folder while it is written to; a second process gets an error at once. Raises `RunError`."""
+def acquire_lock(folder: Path) -> Iterator[bool]:
+    """Hold a run folder while it is written to; a second process gets an error at once. Raises `RunError`.
+
+    Yields whether the kernel holds it, as `bench.locks.file_lock` does.
+    """
     with ExitStack() as stack:
         try:
-            stack.enter_context(file_lock(folder / ".lock", wait=False))
+            kernel = stack.enter_context(file_lock(folder / ".lock", wait=False))
         except LockHeldError as error:
             raise RunError(
                 f"another patchbench is writing to {folder}. Wait for it, or give another folder with --out."
@@ -41,7 +44,7 @@ def acquire_lock(folder: Path) -> Iterator[None]:
             raise RunError(
                 f"the run folder {folder} cannot be written: {error.strerror or error}. Give another with --out."
             ) from error
-        yield
+        yield kernel
 
 
 def open_folder(folder: Path, study: Study, manifest: DatasetManifest) -> Run:

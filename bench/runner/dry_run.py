@@ -13,7 +13,7 @@ from bench.results.writer import open_folder
 from bench.runner.due import Due, Retry, find_due
 from bench.runner.events import OnEvent
 from bench.runner.folder import run_folder
-from bench.runner.preparation import Prepared, prepare_study, with_found_batch_size
+from bench.runner.preparation import Prepared, check_batches, prepare_study, with_found_batch_size
 from bench.study.schema import Study
 
 __all__ = ["DryRun", "dry_run"]
@@ -56,6 +56,8 @@ def _compared(prepared: Prepared, folder: Path, retry: Retry) -> DryRun:
     final = study.train.batch_size != "auto"
     if not final and (found := run.batch_size) is not None:
         prepared, final = with_found_batch_size(prepared, found), True
+    if final:
+        check_batches(prepared)
     if folder.exists() and (final or not (folder / "study.yaml").exists()):
         open_folder(folder, prepared.study, prepared.manifest)
     results = {cell.id: result for cell in prepared.cells if (result := run.result(cell.id)) is not None}

@@ -19,10 +19,13 @@ from bench.runner.events import BatchSizeFound, DataProgress, OnEvent, data_prog
 from bench.stats.metrics import METRICS
 from bench.study.schema import Cell, Study, is_file
 from bench.training.optim.batch_size import find_batch_size
+from bench.training.optim.single_image import refuse_single_images
 from models_zoo import get_spec, weights_hash
 
 __all__ = [
+    "DESCRIPTION",
     "Prepared",
+    "check_batches",
     "describe_run",
     "in_turns",
     "pixel_arrays",
@@ -31,6 +34,9 @@ __all__ = [
     "with_batch_size",
     "with_found_batch_size",
 ]
+
+DESCRIPTION = ("study.yaml", "dataset.json", "environment.json", "plan.json")
+"""Files of a run folder that `describe_run` writes and that a run needs."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ def with_batch_size(prepared: Prepared, run: Run, on_event: OnEvent) -> tuple[Pr
     """
     study, manifest = prepared.study, prepared.manifest
     if study.train.batch_size != "auto":
+        check_batches(prepared)
         return prepared, None
     known = run.batch_size
     found = known
@@ -89,7 +96,15 @@ def with_batch_size(prepared: Prepared, run: Run, on_event: OnEvent) -> tuple[Pr
         )
         found = FoundBatchSize(batch_size=searched.batch_size, largest=searched.largest)
     on_event(BatchSizeFound(found.batch_size, found.largest, known=known is not None))
-    return with_found_batch_size(prepared, found), found
+    prepared = with_found_batch_size(prepared, found)
+    check_batches(prepared)
+    return prepared, found
+
+
+def check_batches(prepared: Prepared) -> None:
+    """Raise `StudyError` where the batches leave a model single images from which it cannot learn."""
+    manifest = prepared.manifest
+    refuse_single_images(prepared.cells, images=manifest.splits.count("train"), classes=len(manifest.classes))
 
 
 def with_found_batch_size(prepared: Prepared, found: FoundBatchSize) -> Prepared:

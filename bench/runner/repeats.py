@@ -35,16 +35,19 @@ def further_rounds(
     executor: Executor,
     job_of: Callable[[Cell], Job],
     on_round: Callable[[Cell, CellResult], None],
+    check: Callable[[], None],
 ) -> None:
     """Make the rounds of ``measure.rounds`` that the stored results do not have yet.
 
-    on_round: called with the result after each round. Raises as `Executor.run` does; what is stored stays whole.
+    on_round: called with the result after each round. check: raises `RunError` where the run folder is gone.
+    Raises as `Executor.run` does; what is stored stays whole.
     """
     for number in range(1, study.measure.rounds):
         for cell in cells:
             result = run.result(cell.id)
             if result is not None and lacks_round(cell, result, number):
                 joined = _round(job_of(cell), study, executor, result, number)
+                check()
                 write_atomic(run.cell_folder(cell.id) / "result.json", joined.model_dump_json(indent=1))
                 on_round(cell, joined)
 
@@ -53,7 +56,7 @@ def _round(job: Job, study: Study, executor: Executor, result: CellResult, numbe
     folder = job.folder / _FOLDER
     again = job.model_copy(update={"folder": folder, "round": number, "keep_model": False})
     found = executor.run(again, study.budget, on_progress=_ignore)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # the next round makes it ready in any case
     lost = _lost(found)
     made = Round(
         started=found.started or "",

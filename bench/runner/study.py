@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import StudyError
+from bench.data.cache_dir import cache_folder
+from bench.errors import RunError, StudyError
 from bench.execution.executor import CellInterrupted, Executor, open_executor
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import BROKEN
@@ -28,8 +29,9 @@ from bench.runner.events import (
     RoundDone,
     ignore_event,
 )
-from bench.runner.folder import hold_folder, run_folder
+from bench.runner.folder import HeldFolder, hold_folder, require_text, run_folder
 from bench.runner.preparation import (
+    DESCRIPTION,
     Prepared,
     describe_run,
     in_turns,
@@ -77,11 +79,13 @@ def run_study(
         raise StudyError("data, devices and settings are for a study given by name or file; this one is complete.")
     runs_cells = open_executor(executor)
     folder = run_folder(out, study.name)
-    with hold_folder(folder):
+    require_text(cache_folder(cache).absolute(), "the cache folder")
+    with hold_folder(folder) as held:
         prepared = prepare_study(study, cache=cache, on_event=notify)
         if check is not None:
             check(prepared)
         prepared, found = with_batch_size(prepared, Run(folder), notify)
+        held.check()
         run = open_folder(folder, prepared.study, prepared.manifest)
         if found is not None:
             write_atomic(run.path / FOUND_BATCH, found.model_dump_json(indent=1))
@@ -89,8 +93,10 @@ def run_study(
         due = find_due(run, prepared, retry)
         needed = [cell for cell in prepared.cells if cell.id in due.cells | due.rounds]
         arrays = pixel_arrays(prepared, needed, cache, notify)
-        notify(Planned(prepared.cells, len(due.cells), run, tuple(prepared.manifest.warnings), prepared.manifest))
-        _Cells(run, prepared, runs_cells, arrays, notify).run_all(due)
+        warnings = (*prepared.manifest.warnings, *held.notices)
+        notify(Planned(prepared.cells, len(due.cells), run, warnings, prepared.manifest))
+        _Cells(run, prepared, runs_cells, arrays, notify, held).run_all(due)
+        held.check([*DESCRIPTION, *(f"cells/{cell.id}/result.json" for cell in prepared.cells)])
     return run
 
 
@@ -104,6 +110,7 @@ class _Cells:
     arrays: Mapping[int, Path]
     """The pixel cache's file by image size, for the cells that need one."""
     notify: OnEvent
+    held: HeldFolder
 
     def run_all(self, due: Due) -> None:
         """Run what is due, cell by cell, then the further rounds of the inference profile."""
@@ -119,26 +126,32 @@ class _Cells:
                 self.notify(CellSkipped(cell, known))
         if not self.executor.interactive:  # which times nothing
             cells, study = in_turns(self.prepared), self.prepared.study
-            further_rounds(self.run, study, cells, self.executor, self._job, self._round_done)
+            further_rounds(self.run, study, cells, self.executor, self._job, self._round_done, self.held.check)
 
     def _run(self, cell: Cell) -> CellResult:
         self.notify(CellStarted(cell))
-        study = self.prepared.study
+        study, job = self.prepared.study, self._job(cell)
         try:
             result = self.executor.run(
-                self._job(cell),
+                job,
                 study.budget,
                 on_progress=lambda progress: self.notify(CellProgress(cell, progress)),
                 price_per_hour=study.prices.get(cell.device, study.prices.get(cell.device.partition(":")[0])),
             )
         except CellInterrupted as stopped:
+            self.held.check()
             _keep(self.run, stopped.result, self.prepared.manifest)
             raise
+        except RunError:
+            self.held.check()  # a better reason, where it is that
+            raise
+        self.held.check()
         result = _keep(self.run, result, self.prepared.manifest)
         self.notify(CellDone(cell, result))
         return result
 
     def _job(self, cell: Cell) -> Job:
+        self.held.check(DESCRIPTION)
         study = self.prepared.study
         return Job(
             cell=cell,
@@ -155,6 +168,7 @@ class _Cells:
 
     def _store_unavailable(self, cell: Cell, first: CellResult) -> None:
         """Store a cell whose device a cell before it did not find: nothing has to be started to find that again."""
+        self.held.check()
         result = CellResult(
             id=cell.id,
             cell=cell,
@@ -181,6 +195,11 @@ def _store(run: Run, result: CellResult, manifest: DatasetManifest) -> CellResul
     if result.status is Status.OK and result.cell.training:
         try:
             keep_predictions(raw, folder / "predictions.parquet", manifest)
+        except OSError as error:
+            raise RunError(
+                f"cannot write {folder / 'predictions.parquet'}: {error.strerror or error}. What was stored before is "
+                f"intact; make room, then run the same command again."
+            ) from error
         except ValueError as error:
             failure = Failure(kind=BROKEN, notice=Notice.of("broken_predictions", reason=str(error)))
             failed = {"status": Status.FAILED, "error": failure, "metrics": {}, "confusion": ()}

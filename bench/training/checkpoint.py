@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 
-from bench.results.files import atomic_path
+from bench.results.through import write_through
 
 __all__ = ["Checkpoint"]
 
@@ -64,10 +64,11 @@ class Checkpoint:
         return time.perf_counter() - self._last >= self._every
 
     def save(self, state: dict[str, Any]) -> None:
-        """Save a state of tensors and plain values in place of the one before."""
+        """Save a state of tensors and plain values in place of the one before. Raises OSError where it cannot."""
         started = time.perf_counter()
-        with atomic_path(self._path) as part, part.open("wb") as file:
-            torch.save({"form": _FORM, "key": self._key, "spent": self.spent, "state": state}, file)
+        with write_through(self._path) as file:
+            held = {"form": _FORM, "key": self._key, "spent": self.spent, "state": state}
+            torch.save(held, cast("IO[bytes]", file))
         self._last = time.perf_counter()
         took = self._last - started
         self.seconds += took

@@ -207,6 +207,14 @@ _MEASURING: dict[str, str | Plural] = {
 }
 
 _CELL: dict[str, str | Plural] = {
+    "no_locks": N_(
+        "The file system of {folder} has no locks: the run is held by a file with this host and process. Start no "
+        "second run there from a host whose clock differs by minutes."
+    ),
+    "single_value_per_channel": N_(
+        "batch normalization got one image at a time, whose channels are single values at this size: raise "
+        "train.batch_size or train.micro_batch to 2 or more, or take a larger image_size ({reason})"
+    ),
     "time_limit": N_("not done after the study's time_limit of {seconds:,.6g} s"),
     "memory_limit": N_("used {used:,.0f} MiB of memory, above the study's memory_limit of {mib:,.0f} MiB"),
     "memory_limit_by_kernel": N_("ended by the kernel at the study's memory_limit of {mib:,.0f} MiB"),

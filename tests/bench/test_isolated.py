@@ -128,5 +128,18 @@ def test_ctrl_c_reaches_the_caller_and_ends_the_child(tmp_path: Path) -> None:
     assert _has_ended(int((tmp_path / "started").read_text()))
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel ends a child with its parent on Linux")
+def test_kill_9_of_the_caller_ends_the_child(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    code = f"from bench.isolated import call_isolated; call_isolated('own_functions:wait', {str(started)!r})"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    while not (started.exists() and started.read_text()):
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    assert _has_ended(int(started.read_text()))
+
+
 def test_every_error_has_a_name_that_can_be_raised_again() -> None:
     assert all(issubclass(getattr(errors, name), errors.BenchError) for name in errors.__all__ if name != "nearest")

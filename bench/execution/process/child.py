@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.errors import RunError
 from bench.execution.process.tree import MARK, end_marked
-from bench.measure.system.process_env import HUGE_PAGES
+from bench.measure.system.process_env import HUGE_PAGES, SAFE_PATH
 
 __all__ = ["LOG_BYTES", "Child"]
 
@@ -40,7 +40,7 @@ class Child:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # a process group of its own: Ctrl-C reaches the parent alone
-                    env={**HUGE_PAGES, **os.environ, "PYTHONUNBUFFERED": "1", MARK: str(folder)},
+                    env={**HUGE_PAGES, **os.environ, **SAFE_PATH, "PYTHONUNBUFFERED": "1", MARK: str(folder)},
                 )
         except OSError as error:
             raise RunError(

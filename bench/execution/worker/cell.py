@@ -24,7 +24,7 @@ def run_cell(job: Job, record: Record, reporter: Reporter, elapsed: Callable[[],
     try:
         return _stages(job, record, reporter, elapsed)
     except Exception as error:
-        known = foreseen(error)
+        known = foreseen(error, job.folder)
         if known is None:
             raise
         record.failed(*known)

@@ -14,9 +14,10 @@ from bench.execution.worker.setup import Clock, Ready
 from bench.execution.worker.train import Trained
 from bench.measure.memory import high_water_mib
 from bench.results.dataset import DatasetManifest
-from bench.results.files import atomic_path
+from bench.results.files import atomic_path, reserve
 from bench.results.notice import Notice
 from bench.results.schema import Memory, ModelFacts, Timings
+from bench.results.through import save_array
 from bench.results.weights import WeightsProvenance
 from bench.stats import metrics
 from bench.training import device as devices
@@ -48,8 +49,8 @@ def evaluate(ready: Ready, clock: Clock, trained: Trained) -> Tested:
     high_water = high_water_mib()
     memory = device_memory(ready.device).model_copy(update={"peak_ram_hwm_mib": high_water})
     probabilities = softmax(logits)
-    np.save(folder / "probabilities.npy", probabilities.astype(np.float32))
-    np.save(folder / "validation.npy", softmax(trained.result.validation_logits).astype(np.float32))
+    save_array(folder / "probabilities.npy", probabilities.astype(np.float32))
+    save_array(folder / "validation.npy", softmax(trained.result.validation_logits).astype(np.float32))
     matrix = metrics.confusion_matrix(test.labels, probabilities.argmax(axis=1), ready.classes)
     return Tested(
         metrics=metrics.summary(test.labels, probabilities),
@@ -63,7 +64,8 @@ def evaluate(ready: Ready, clock: Clock, trained: Trained) -> Tested:
 def keep_model(ready: Ready, head: str) -> Notice | None:
     """Write the tested weights, with what they were tested with: model, head, classes, image size, normalization.
 
-    head: its kind. Returns why where the format cannot hold the weights; the result stands without them.
+    head: its kind. Returns why where the format cannot hold the weights; the result stands without them. Raises OSError
+    where there is no room for them: the cell is then done again, for no later run would make up for them.
     """
     entry, built = ready.job.cell.model, ready.built
     manifest = DatasetManifest.from_json(ready.job.dataset.read_text(encoding="utf-8"))
@@ -79,9 +81,15 @@ def keep_model(ready: Ready, head: str) -> Notice | None:
         "std": built.std,
     }
     weights = {name: value.detach().cpu().clone().contiguous() for name, value in built.module.state_dict().items()}
+    size = sum(value.nbytes for value in weights.values())
     try:
         with atomic_path(ready.job.folder / "model.safetensors", durable=False) as part:
-            save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+            try:
+                save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+            except SafetensorError:
+                with part.open("wb") as file:  # it hides why it cannot write: ask the disk
+                    reserve(file.fileno(), size)
+                raise
     except (SafetensorError, ValueError) as error:
         return Notice.of("model_not_kept", reason=str(error))
     return None

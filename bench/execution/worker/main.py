@@ -15,17 +15,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from bench.errors import RunError
+from bench.disk import is_disk_error
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import DISK_EXIT
 from bench.execution.process.parent import die_with_parent
 from bench.execution.worker.cell import run_cell
-from bench.execution.worker.endings import is_disk_error
 from bench.execution.worker.progress import ProgressWriter, publish_to
 from bench.execution.worker.record import Record
 from bench.measure.memory import APART, PhaseMarks
-from bench.results.files import write_atomic
 from bench.results.schema import Memory
+from bench.results.through import write_file
 
 
 def main(arguments: list[str]) -> int:
@@ -38,8 +37,8 @@ def main(arguments: list[str]) -> int:
         die_with_parent(int(host[0]))
     try:
         _run(job, started)
-    except (OSError, RunError) as error:
-        if not is_disk_error(error):
+    except Exception as error:
+        if not is_disk_error(error, job.folder):
             raise
         with suppress(OSError):  # the log lies on the same disk
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -58,7 +57,7 @@ def _run(job: Job, started: float) -> None:
         marks.enter(marks.phase)
         record.add(Memory(hwm_by_phase=dict(marks.peaks), peak_ram_hwm_mib=marks.highest))
         record.ended(elapsed())
-        write_atomic(job.folder / "outcome.json", record.outcome.model_dump_json())
+        write_file(job.folder / "outcome.json", record.outcome.model_dump_json())
 
     publish = publish_to(job.folder / "progress.json")
     reporter = ProgressWriter(job.folder, job.cell.train.epochs, record, publish=publish, enter=marks.enter)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from bench.execution.messages.progress import FinishedEpoch, Progress
 from bench.execution.worker.record import Record
-from bench.results.files import write_atomic
 from bench.results.history import EpochRecord
+from bench.results.through import write_file
 
 if TYPE_CHECKING:  # the threads have to be set before torch is imported
     from bench.training.loop import Epoch
@@ -103,7 +103,7 @@ class ProgressWriter:
 
 def publish_to(path: Path) -> Callable[[Progress], None]:
     """Return a function that replaces the file with each state."""
-    return lambda progress: write_atomic(path, progress.model_dump_json(exclude_defaults=True), durable=False)
+    return lambda progress: write_file(path, progress.model_dump_json(exclude_defaults=True), durable=False)
 
 
 def _finite(loss: float) -> float | None:

@@ -12,6 +12,7 @@ from bench.execution.worker.setup import Clock, Ready
 from bench.measure.step_timer import PARTS
 from bench.results.schema import Timings
 from bench.results.settings import CellSettings
+from bench.results.through import save_array
 from bench.training import device as devices
 from bench.training.checkpoint import Checkpoint
 from bench.training.heads.linear_probe import learn
@@ -63,7 +64,7 @@ def train(
     if prepared.learner is built.module.head:
         built.module.add_module("head", found.learner)
     seconds = clock.lap()
-    np.save(ready.job.folder / "steps.npy", found.result.steps)
+    save_array(ready.job.folder / "steps.npy", found.result.steps)
     timings, settings = _timings(found.result, seconds, prepared.features_seconds), found.settings
     if checkpoint is not None:
         timings = timings.model_copy(update={"train_seconds": seconds + checkpoint.earlier})

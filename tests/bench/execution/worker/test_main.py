@@ -103,6 +103,53 @@ def test_a_full_disk_in_the_child_is_not_the_cells_fault(phases: Phases) -> None
         phases("open('/dev/full', 'w', buffering=1).write('text\\n')")
 
 
+NO_ROOM = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))\n"
+"""No file can grow past 64 KiB: what a full disk is to one process."""
+
+CHECKPOINT = """
+import torch
+from bench.training.checkpoint import Checkpoint
+Checkpoint(job.folder / "checkpoint.pt", "key", 0).save({"weights": torch.zeros(2**18)})
+"""
+WEIGHTS = """
+import torch
+from types import SimpleNamespace as Some
+from bench.execution.worker import evaluate
+built = Some(mean=(), std=(), module=torch.nn.Linear(512, 512))
+evaluate.DatasetManifest.from_json = staticmethod(lambda text: Some(classes=()))
+dataset = Some(read_text=lambda encoding: "")
+evaluate.keep_model(Some(job=Some(cell=job.cell, folder=job.folder, dataset=dataset), built=built), "linear")
+"""
+DISK = {
+    "checkpoint": CHECKPOINT,
+    "weights": WEIGHTS,
+    "raw samples": "import numpy; from bench.results.through import save_array\n"
+    "save_array(job.folder / 'steps.npy', numpy.zeros(2**16))",
+    "progress": "reporter.phase('x' * 2**17)",
+    "outcome": "record.tested({'x' * 2**17: 1.0}, ())",
+    "log": "while True: print('x' * 1000, flush=True)",
+    "hidden by a library": "try:\n    open('/dev/full', 'w', buffering=1).write('\\n')\n"
+    "except OSError:\n    raise RuntimeError('something went wrong')",
+}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the size of files")
+@pytest.mark.parametrize("what", DISK)
+def test_a_disk_that_fills_up_in_any_phase_leaves_the_cell_due(phases: Phases, job: Job, what: str) -> None:
+    with pytest.raises(RunError, match=r"could not write its files .*make room, then run the same command") as caught:
+        phases(NO_ROOM + DISK[what])
+    assert str(job.folder) in str(caught.value)
+    assert not [
+        p.name for p in job.folder.iterdir() if p.name not in ("job.json", "log.txt", "history.jsonl", "progress.json")
+    ]
+
+
+def test_a_cell_whose_folder_is_gone_makes_none(phases: Phases, job: Job) -> None:
+    with pytest.raises(RunError, match="could not write its files"):
+        phases("import shutil; shutil.rmtree(job.folder.parent)\nreporter.phase('train')")
+    assert not job.folder.parent.exists()
+
+
 @pytest.mark.parametrize("phase", ["start", "data", "model", "warm-up", "train", "evaluate"])
 def test_kill_9_in_every_phase(phases: Phases, phase: str) -> None:
     result = phases(f"""
