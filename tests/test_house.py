@@ -49,7 +49,7 @@ LAYERS = {
         "bench.results bench.stats.metrics bench.study bench.training.optim models_zoo"
     ),
     "bench.stats": "bench.stats.metrics",
-    "bench.study": "models_zoo",
+    "bench.study": "bench.results models_zoo",  # of results the reader of files alone
     "bench.training": (
         "bench.measure bench.results bench.stats.metrics bench.study bench.training.heads bench.training.inputs "
         "bench.training.optim models_zoo.networks"
