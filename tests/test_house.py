@@ -45,8 +45,8 @@ LAYERS = {
     "bench.measure.system": "bench.measure bench.results",
     "bench.results": "bench.locks bench.stats.metrics bench.study",
     "bench.runner": (
-        "bench.data bench.data.pixels bench.execution bench.execution.messages bench.measure bench.measure.system "
-        "bench.results bench.stats.metrics bench.study bench.training.optim models_zoo"
+        "bench.data bench.data.pixels bench.execution bench.execution.messages bench.isolated bench.measure "
+        "bench.measure.system bench.results bench.stats.metrics bench.study bench.training.optim models_zoo"
     ),
     "bench.stats": "bench.stats.metrics",
     "bench.study": "bench.results models_zoo",  # of results the reader of files alone

@@ -40,6 +40,7 @@ from bench.runner.preparation import (
     with_batch_size,
 )
 from bench.runner.repeats import further_rounds
+from bench.runner.weights import check_weights
 from bench.signals import deferred
 from bench.study.load import load_study
 from bench.study.schema import Cell, Study
@@ -81,6 +82,7 @@ def run_study(
         prepared = prepare_study(study, cache=cache, on_event=notify)
         if check is not None:
             check(prepared)
+        check_weights(prepared, cache)
         prepared, found = with_batch_size(prepared, Run(folder), notify)
         run = open_folder(folder, prepared.study, prepared.manifest)
         if found is not None:

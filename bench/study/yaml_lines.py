@@ -71,7 +71,7 @@ StrictLoader.add_constructor("tag:yaml.org,2002:float", StrictLoader.construct_y
 
 
 def _refusal(problem: str, at: yaml.Node | yaml.Event) -> yaml.constructor.ConstructorError:
-    return yaml.constructor.ConstructorError(None, None, problem, at.start_mark)
+    return yaml.constructor.ConstructorError(None, None, problem, at.start_mark)  # type: ignore[arg-type]
 
 
 def parse(text: str, where: str) -> tuple[dict[str, Any], dict[Location, Mark]]:
