@@ -22,7 +22,7 @@ from bench.study.overrides import apply_setting, point_at_data
 from bench.study.schema import ModelEntry, Study, absolute, is_file
 from bench.study.yaml_lines import Location, Mark, parse
 
-__all__ = ["load_study", "shipped_studies"]
+__all__ = ["load_study", "read_study", "shipped_studies"]
 
 LARGEST_FILE = 250_000
 """Bytes; reading YAML takes seconds a megabyte."""
@@ -52,7 +52,7 @@ def load_study(
     with a dotted key (``train.epochs=5``, ``models.vit_*.weights=vit.safetensors``) and a YAML value.
     largest: bytes that its file may have. Raises `StudyError`.
     """
-    text, where, base = _read(study, largest)
+    text, where, base = read_study(study, largest)
     tree, marks = parse(text, where)
     given: dict[Location, str] = {}
     for setting in settings:
@@ -66,7 +66,7 @@ def load_study(
     return _check_models(_with_absolute_paths(checked, base, given), where, marks, given)
 
 
-def _read(study: str | Path, largest: int) -> tuple[str, str, Path]:
+def read_study(study: str | Path, largest: int) -> tuple[str, str, Path]:
     """Return the text, the name for messages and the folder that relative paths are meant from."""
     shipped = shipped_studies()
     if isinstance(study, str) and study in shipped:
