@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+_LONGEST_WORD = 100
+"""Comparing words takes the product of their lengths."""
+
+
 class BenchError(Exception):
     """The root: catch this one to catch every error that patchbench raises on purpose."""
 
@@ -58,5 +62,5 @@ class DependencyError(BenchError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest of ``known``, or an empty string when none is close."""
-    found = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    found = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= _LONGEST_WORD else []
     return f" Did you mean {found[0]!r}?" if found else ""

@@ -169,7 +169,7 @@ def list_specs(family: str | None = None, text: str | None = None) -> list[Model
 
 def suggest(name: str) -> list[str]:
     """Return up to three registered names near ``name``, the nearest first."""
-    return get_close_matches(name.casefold(), list(_registry()), n=3, cutoff=0.6)
+    return get_close_matches(name[:100].casefold(), list(_registry()), n=3, cutoff=0.6)
 
 
 def _did_you_mean(names: list[str]) -> str:

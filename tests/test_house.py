@@ -47,11 +47,11 @@ LAYERS = {
     "bench.measure.system": "bench.measure bench.results",
     "bench.results": "bench.locks bench.stats.metrics bench.study",
     "bench.runner": (
-        "bench.data bench.data.pixels bench.execution bench.execution.messages bench.measure bench.measure.system "
-        "bench.results bench.stats.metrics bench.study bench.training.optim models_zoo"
+        "bench.data bench.data.pixels bench.execution bench.execution.messages bench.isolated bench.measure "
+        "bench.measure.system bench.results bench.stats.metrics bench.study bench.training.optim models_zoo"
     ),
     "bench.stats": "bench.stats.metrics",
-    "bench.study": "models_zoo",
+    "bench.study": "bench.results models_zoo",  # of results the reader of files alone
     "bench.training": (
         "bench.measure bench.results bench.stats.metrics bench.study bench.training.heads bench.training.inputs "
         "bench.training.optim models_zoo.networks"

@@ -14,6 +14,7 @@ import typer
 
 from bench.cli.output import line
 from bench.cli.report import Language, print_outcomes
+from bench.cli.trust import Trust, require_trust
 from bench.errors import BenchError, StudyError
 from bench.execution.executor import EXECUTORS
 from bench.terminal import printable
@@ -47,11 +48,14 @@ class _Asked:
     retry: Literal["failed", "none"]
     executor: str
     keep_cache: bool
+    trust: bool
 
     def load(self) -> Study:
         from bench.study.load import load_study
 
-        return load_study(self.study, data=self.data, devices=self.devices, settings=self.settings)
+        study = load_study(self.study, data=self.data, devices=self.devices, settings=self.settings)
+        require_trust(study, Path(self.study).expanduser(), self.trust)
+        return study
 
 
 def run(
@@ -78,12 +82,13 @@ def run(
     ] = False,
     cache: Annotated[bool, typer.Option(help="Keep decoded pixels for later runs.")] = True,
     report: Annotated[bool, typer.Option(help="Render the report at the end.")] = True,
+    trust: Trust = False,
 ) -> None:
     """Run a study: every model in a process of its own, timed and measured; then the report."""
     devices = [name.strip() for name in device.split(",") if name.strip()] if device is not None else []
     if device is not None and not devices:
         raise StudyError("--device names no device. Write for example --device cpu or --device cpu,cuda.")
-    asked = _Asked(study, data, devices, set_ or [], out, retry.value, executor, cache)
+    asked = _Asked(study, data, devices, set_ or [], out, retry.value, executor, cache, trust)
     if dry_run:
         _list_cells(asked)
         return
@@ -206,12 +211,15 @@ def reproduce(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The new run folder; RUN-reproduced by default.")] = None,
     lang: Language = "en",
+    trust: Trust = False,
 ) -> None:
     """Run a stored study again and report whether the scores agree; exit code 1 where they do not."""
+    from bench.results.run import load_results
     from reports.comparison.reproducibility import agreement
     from reports.text.i18n import translator
 
     command = ["patchbench", *sys.argv[1:]]
+    require_trust(load_results(run_folder).study, run_folder / "study.yaml", trust)
     repeated = _run_again(run_folder, data=data, settings=settings or (), out=out, command=command)
     _ = translator(lang)
     found = agreement(run_folder, repeated, _)

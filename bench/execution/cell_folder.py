@@ -6,6 +6,8 @@ from pathlib import Path
 
 from bench.errors import RunError
 from bench.execution.process.tree import end_marked
+from bench.results.files import read_regular
+from bench.results.read import LARGEST_TEXT
 
 __all__ = ["clear_folder", "finished_epochs", "remove_torn", "unwritable"]
 
@@ -36,8 +38,10 @@ def clear_folder(folder: Path) -> None:
 
 def finished_epochs(folder: Path) -> int:
     """Epochs that a cell has finished, by the lines of its history."""
-    path = folder / "history.jsonl"
-    return path.read_text(encoding="utf-8", errors="replace").count("\n") if path.is_file() else 0
+    try:
+        return read_regular(folder / "history.jsonl", LARGEST_TEXT).count(b"\n")
+    except OSError:  # none yet
+        return 0
 
 
 def remove_torn(folder: Path) -> None:

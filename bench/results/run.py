@@ -27,10 +27,10 @@ from bench.study.schema import Study
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Run", "load_results"]
+__all__ = ["LARGEST_STUDY", "Run", "load_results"]
 
-_LARGEST_STUDY = 2**22
-"""Reading YAML takes seconds a megabyte."""
+LARGEST_STUDY = 2**20
+"""Bytes of study.yaml; reading YAML takes seconds a megabyte."""
 _LARGEST_DATASET = 2**28
 """Bytes of dataset.json: three million images."""
 _MOST_STEPS = 2**25
@@ -59,7 +59,7 @@ class Run:
     def study(self) -> Study:
         """The study as resolved."""
         path = self.path / "study.yaml"
-        return parse_yaml(self._read("study.yaml", _AGAIN, _LARGEST_STUDY), path, Study, advice=_AGAIN)
+        return parse_yaml(self._read("study.yaml", _AGAIN, LARGEST_STUDY), path, Study, advice=_AGAIN)
 
     @property
     def environment(self) -> Environment:

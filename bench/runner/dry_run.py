@@ -14,6 +14,7 @@ from bench.runner.due import Due, Retry, find_due
 from bench.runner.events import OnEvent
 from bench.runner.folder import run_folder
 from bench.runner.preparation import Prepared, check_batches, prepare_study, with_found_batch_size
+from bench.runner.weights import check_weights
 from bench.study.schema import Study
 
 __all__ = ["DryRun", "dry_run"]
@@ -42,6 +43,7 @@ def dry_run(study: Study, *, out: Path | None = None, retry: Retry = "none", on_
     """
     with temporary_cache() as unpacked:
         prepared = prepare_study(study, cache=unpacked, keep=False, on_event=on_event)
+    check_weights(prepared)
     folder = run_folder(out, study.name)
     try:
         return _compared(prepared, folder, retry)

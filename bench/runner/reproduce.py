@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import RunError, StudyError
-from bench.results.run import Run
+from bench.results.run import LARGEST_STUDY, Run
 from bench.runner.events import OnEvent
 from bench.runner.preparation import Prepared
 from bench.runner.study import run_study
@@ -58,7 +58,7 @@ def stored_study(before: Run, *, data: Path | None = None, settings: Sequence[st
                 f"models.NAME.weights, split.file, dataset.path. For another study use 'patchbench run'."
             )
     try:
-        return load_study(before.path / "study.yaml", data=data, settings=settings)
+        return load_study(before.path / "study.yaml", data=data, settings=settings, largest=LARGEST_STUDY)
     except StudyError as error:
         raise RunError(
             f"the study of {before.path} cannot be run as it is stored: {error} Where a file lies elsewhere now, name "

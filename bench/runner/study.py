@@ -42,6 +42,7 @@ from bench.runner.preparation import (
     with_batch_size,
 )
 from bench.runner.repeats import further_rounds
+from bench.runner.weights import check_weights
 from bench.signals import deferred
 from bench.study.load import load_study
 from bench.study.schema import Cell, Study
@@ -84,6 +85,7 @@ def run_study(
         prepared = prepare_study(study, cache=cache, on_event=notify)
         if check is not None:
             check(prepared)
+        check_weights(prepared, cache)
         prepared, found = with_batch_size(prepared, Run(folder), notify)
         held.check()
         run = open_folder(folder, prepared.study, prepared.manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import types
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -11,28 +12,37 @@ from pydantic_core import ErrorDetails
 
 from bench.errors import nearest
 from bench.study.schema import Study
-from bench.study.yaml_lines import Location
+from bench.study.yaml_lines import Location, Mark
 
 __all__ = ["causes", "explain", "place_of"]
+
+_SHOWN = 80
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    datetime.date: "a date",
+    datetime.datetime: "a date",
+    type(None): "nothing",
+}
 
 
 def causes(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
     """Without the lists that are too short only because an item in them is wrong, which is reported already."""
-    inner = {detail["loc"][:-1] for detail in details}
+    inner = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
     return [detail for detail in details if not (detail["type"] == "too_short" and detail["loc"] in inner)]
 
 
 def explain(
     detail: ErrorDetails,
     where: str,
-    marks: Mapping[Location, int],
-    given: set[Location] = frozenset(),  # type: ignore[assignment]
+    marks: Mapping[Location, Mark],
+    given: Mapping[Location, str],
 ) -> str:
+    """One line: where the mistake stands, or which option made it, what is wrong, and what is allowed."""
     location = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "constrained-")))
     key = ".".join(str(part) for part in location) or "the study"
-    option = "--device" if location[:1] == ("devices",) and len(location) > 1 else "--set"
-    source = option if location in given else place_of(location, where, marks)
-    prefix = f"{source}: {key}: "
+    prefix = f"{place_of(location, where, marks, given)}: {key[:_SHOWN]}: "
     if detail["type"] == "extra_forbidden":
         allowed = _fields_at(location[:-1])
         return f"{prefix}unknown key.{nearest(str(location[-1]), allowed)} Choose from {', '.join(allowed)}."
@@ -48,15 +58,34 @@ def explain(
         message = f"this is a mapping with the keys {', '.join(_fields_at(location)) or 'of your choice'}"
     elif detail["type"] == "too_short":
         message = "the list is empty; name one at least"
+    written = marks[location].text if location in marks else ""
+    if detail["type"] in ("string_type", "literal_error") and written and not isinstance(detail["input"], str):
+        return f"{prefix}YAML reads {written[:_SHOWN]} as {_KINDS.get(type(detail['input']), 'no text')}: write " + (
+            f"'{written[:_SHOWN]}' in quotes." if detail["type"] == "string_type" else f"a text; {message}"
+        )
+    if detail["type"] in ("int_parsing", "float_parsing") and _is_number(written):
+        return f"{prefix}YAML reads {written[:_SHOWN]} as a text: write {float(written):.10g}"
     shown = repr(detail["input"])
-    got = f" (found {shown[:80]})" if detail["type"] != "value_error" and detail["input"] is not None else ""
+    got = f" (found {shown[:_SHOWN]})" if detail["type"] != "value_error" and detail["input"] is not None else ""
     return f"{prefix}{message}{got}"
 
 
-def place_of(location: Location, where: str, marks: Mapping[Location, int]) -> str:
+def _is_number(text: str) -> bool:
+    """Whether it is a number to everyone but YAML 1.1, such as 1e3."""
+    try:
+        return abs(float(text)) < 1e300
+    except ValueError:
+        return False
+
+
+def place_of(location: Location, where: str, marks: Mapping[Location, Mark], given: Mapping[Location, str]) -> str:
+    """The option that set a value, or one within it; else the file and the line."""
+    for known, option in given.items():
+        if location[: len(known)] == known or (location and known[: len(location)] == location):
+            return option
     for end in range(len(location), 0, -1):
         if location[:end] in marks:
-            return f"{where}, line {marks[location[:end]]}"
+            return f"{where}, line {marks[location[:end]].line}"
     return where
 
 

@@ -5,6 +5,7 @@ Every mistake is reported with the file, the line and the key, what is allowed t
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -15,14 +16,18 @@ from pydantic import ValidationError
 
 import models_zoo
 from bench.errors import StudyError, nearest
+from bench.results.files import read_regular
 from bench.study.explain import causes, explain, place_of
-from bench.study.overrides import assign, point_at_data, split_setting
+from bench.study.overrides import apply_setting, point_at_data
 from bench.study.schema import ModelEntry, Study, absolute, is_file
-from bench.study.yaml_lines import Location, parse
+from bench.study.yaml_lines import Location, Mark, parse
 
-__all__ = ["load_study", "shipped_studies"]
+__all__ = ["load_study", "read_study", "shipped_studies"]
 
-_LARGEST_FILE = 1_000_000
+LARGEST_FILE = 250_000
+"""Bytes; reading YAML takes seconds a megabyte."""
+_SHOWN = 10
+"""Mistakes that are told at once."""
 
 
 def shipped_studies() -> dict[str, str]:
@@ -38,30 +43,30 @@ def load_study(
     data: str | Path | None = None,
     devices: Sequence[str] = (),
     settings: Sequence[str] = (),
+    largest: int = LARGEST_FILE,
 ) -> Study:
     """Read and check a study.
 
     study: a shipped name or a YAML file. data: a folder of class folders, a zip of one, a CSV, or a shipped source's
     archive; it takes the place of ``dataset.path``. devices: take the place of ``devices``. settings: ``key=value``
     with a dotted key (``train.epochs=5``, ``models.vit_*.weights=vit.safetensors``) and a YAML value.
-    Raises `StudyError`.
+    largest: bytes that its file may have. Raises `StudyError`.
     """
-    text, where, base = _read(study)
+    text, where, base = read_study(study, largest)
     tree, marks = parse(text, where)
-    given: set[Location] = set()
+    given: dict[Location, str] = {}
     for setting in settings:
-        key, value = split_setting(setting)
-        given.add(assign(tree, key, value))
+        apply_setting(tree, setting, marks, given)
     if data is not None:
         point_at_data(tree, Path(data))
     if devices:
         tree["devices"] = list(devices)
-        given |= {("devices", place) for place in range(len(devices))}
+        given |= {("devices", place): "--device" for place in range(len(devices))}
     checked = _validate(tree, where, marks, given)
-    return _check_models(_with_absolute_paths(checked, base, given), where, marks)
+    return _check_models(_with_absolute_paths(checked, base, given), where, marks, given)
 
 
-def _read(study: str | Path) -> tuple[str, str, Path]:
+def read_study(study: str | Path, largest: int) -> tuple[str, str, Path]:
     """Return the text, the name for messages and the folder that relative paths are meant from."""
     shipped = shipped_studies()
     if isinstance(study, str) and study in shipped:
@@ -74,25 +79,28 @@ def _read(study: str | Path) -> tuple[str, str, Path]:
             f"Or give the path of a YAML file."
         )
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise StudyError(f"{path} is larger than a megabyte: not a study. Give a YAML file with name: and models:.")
-        return path.read_text(encoding="utf-8"), str(path), path.resolve().parent
+        return read_regular(path, largest).decode(), str(path), path.resolve().parent
     except UnicodeDecodeError as error:
         raise StudyError(f"{path} is not text (byte {error.start} is not UTF-8). Give a YAML file.") from error
     except OSError as error:
-        raise StudyError(f"{path} cannot be read: {error.strerror}.") from error
+        if error.errno == errno.EFBIG:
+            raise StudyError(
+                f"{path} is larger than {largest / 1000:,.0f} kB: not a study. Give a YAML file with name: and models:."
+            ) from error
+        raise StudyError(f"{path} cannot be read: {error.strerror}. Give a YAML file.") from error
 
 
-def _validate(tree: dict[str, Any], where: str, marks: Mapping[Location, int], given: set[Location]) -> Study:
+def _validate(tree: dict[str, Any], where: str, marks: Mapping[Location, Mark], given: Mapping[Location, str]) -> Study:
     try:
         return Study.model_validate(tree)
     except ValidationError as error:
-        lines = [explain(detail, where, marks, given) for detail in causes(error.errors())]
-        more = f"\n(and {len(lines) - 10} more)" if len(lines) > 10 else ""
-        raise StudyError("\n".join(dict.fromkeys(lines[:10])) + more) from error
+        found = causes(error.errors(include_url=False))
+        lines = [explain(detail, where, marks, given) for detail in found[:_SHOWN]]
+        more = f"\n(and {len(found) - _SHOWN:,} more)" if len(found) > _SHOWN else ""
+        raise StudyError("\n".join(dict.fromkeys(lines)) + more) from error
 
 
-def _with_absolute_paths(study: Study, base: Path, given: set[Location]) -> Study:
+def _with_absolute_paths(study: Study, base: Path, given: Mapping[Location, str]) -> Study:
     """Paths in a file are meant from that file; those given on the command line, from where it was typed."""
     dataset, here = study.dataset, Path.cwd()
     if dataset.path is not None:
@@ -113,15 +121,18 @@ def _with_absolute_weights(entry: ModelEntry, base: Path) -> ModelEntry:
     return entry.model_copy(update={"weights": str(absolute(Path(entry.weights), base))})
 
 
-def _check_models(study: Study, where: str, marks: Mapping[Location, int]) -> Study:
-    problems = []
+def _check_models(study: Study, where: str, marks: Mapping[Location, Mark], given: Mapping[Location, str]) -> Study:
+    problems: list[str] = []
     for index, entry in enumerate(study.models):
-        place = f"{place_of(('models', index), where, marks)}: models.{index}"
+        if len(problems) >= _SHOWN:
+            break
+        place = f"{place_of(('models', index, 'name'), where, marks, given)}: models.{index}"
         try:
             models_zoo.check(entry.name, study.size_of(entry))
         except models_zoo.ModelZooError as error:
             problems.append(f"{place}: {error}")
         if entry.weights is not None and is_file(entry.weights) and not Path(entry.weights).is_file():
+            place = f"{place_of(('models', index, 'weights'), where, marks, given)}: models.{index}"
             problems.append(
                 f"{place}: weights: there is no file {entry.weights}. Allowed: none, default, hub:NAME or the path "
                 f"of a safetensors or pth file."

@@ -12,38 +12,56 @@ import yaml
 from bench.errors import DataError, StudyError, nearest
 from bench.registry import registry
 from bench.study.schema import absolute, is_file
-from bench.study.yaml_lines import Location, StrictLoader, kind_of
+from bench.study.yaml_lines import Location, Mark, kind_of, parse_value, problem_of
 
-__all__ = ["assign", "point_at_data", "split_setting"]
+__all__ = ["apply_setting", "point_at_data"]
+
+_SHOWN = 80
+_LONGEST = 20_000
+"""Characters of a value."""
 
 
 _AS_TYPED = ("dataset.layout",)
 """Texts that begin with what YAML takes for a mapping or an alias: ``{class}/*``, ``*/{class}/*``."""
 
 
-def split_setting(setting: str) -> tuple[list[str], Any]:
+def apply_setting(tree: dict[str, Any], setting: str, marks: dict[Location, Mark], given: dict[Location, str]) -> None:
+    """Set a dotted key of the tree; ``marks`` and ``given`` (places to the option that set them) follow it."""
+    key, value, places = split_setting(setting)
+    option = f"--set {'.'.join(key)}"
+    for location in assign(tree, key, value):
+        for old in [known for known in marks if known[: len(location)] == location]:
+            del marks[old]
+        marks |= {(*location, *inner): mark for inner, mark in places.items()}
+        given[location] = option[:_SHOWN]
+
+
+def split_setting(setting: str) -> tuple[list[str], Any, dict[Location, Mark]]:
+    """The key, the value, and the places within it as they were written."""
     key, equals, raw = setting.partition("=")
     if not equals or not key.strip():
-        raise StudyError(f"--set {setting!r}: write key=value, for example --set train.epochs=5.")
+        raise StudyError(f"--set {setting[:_SHOWN]!r}: write key=value, for example --set train.epochs=5.")
+    if len(raw) > _LONGEST:
+        raise StudyError(f"--set {setting[:_SHOWN]!r}: a value of {len(raw):,} characters; write it into a study file.")
     if key.strip() in _AS_TYPED and raw[:1] not in ("'", '"'):
-        return key.strip().split("."), raw.strip()
+        return key.strip().split("."), raw.strip(), {}
     try:
-        return key.strip().split("."), yaml.load(raw, StrictLoader)
+        return key.strip().split("."), *parse_value(raw)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise StudyError(f"--set {setting[:80]!r}: the value is invalid YAML ({problem}).") from error
+        raise StudyError(f"--set {setting[:_SHOWN]!r}: the value is invalid YAML ({problem_of(error)}).") from error
 
 
-def assign(tree: dict[str, Any], key: list[str], value: object) -> Location:
-    """Set a dotted key; below ``models``, an item is named by its number, its name or label, or a pattern."""
+def assign(tree: dict[str, Any], key: list[str], value: object) -> list[Location]:
+    """Set a dotted key and return where; below ``models``, an item is named by number, name or label, or pattern."""
     if key[0] == "models" and len(key) > 2:
         *middle, last = key[1:]
-        for index in _matching_models(tree, ".".join(middle)):
+        found = _matching_models(tree, ".".join(middle))
+        for index in found:
             entry = tree["models"][index]
             if last == "weights" and isinstance(value, str) and is_file(value):
                 value = str(absolute(Path(value), Path.cwd()))  # typed here, so meant from here
             tree["models"][index] = {**(entry if isinstance(entry, dict) else {"name": entry}), last: value}
-        return ("models", last)
+        return [("models", index, last) for index in found]
     place: Any = tree
     for part in key[:-1]:
         inner = place.get(part)
@@ -53,7 +71,7 @@ def assign(tree: dict[str, Any], key: list[str], value: object) -> Location:
             raise StudyError(f"--set {'.'.join(key)}: {part} holds {kind_of(inner)}, so nothing can be set below it.")
         place = inner
     place[key[-1]] = value
-    return tuple(key)
+    return [tuple(key)]
 
 
 def _matching_models(tree: dict[str, Any], wanted: str) -> list[int]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -38,6 +40,7 @@ def _known_device(name: str) -> str:
 
 Device = Annotated[str, AfterValidator(_known_device)]
 
+_MOST_CELLS = 20_000
 _CELL_VERSION = 2
 """Part of every cell's id: raised when the same specification would give another result."""
 
@@ -128,7 +131,8 @@ class PublishedRow(_Strict):
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
-        raise ValueError(f"names something twice: {', '.join(str(v) for v in values)}")
+        twice = [str(value) for value, count in Counter(values).items() if count > 1]
+        raise ValueError(f"names something twice: {', '.join(twice[:5])}")
     return values
 
 
@@ -174,10 +178,10 @@ class Study(_Strict):
     @model_validator(mode="after")
     def _labels_differ(self) -> Self:
         shown = [entry.shown for entry in self.models]
-        twice = sorted({name for name in shown if shown.count(name) > 1})
+        twice = sorted(name for name, count in Counter(shown).items() if count > 1)
         if twice:
             raise ValueError(
-                f"models: {', '.join(twice)} is listed more than once; give each its own label, e.g. "
+                f"models: {', '.join(twice[:5])} is listed more than once; give each its own label, e.g. "
                 f"{{name: {twice[0]}, label: {twice[0]}-b}}"
             )
         return self
@@ -191,7 +195,10 @@ class Study(_Strict):
 
         fingerprint, split_hash: of the prepared data set. weights: SHA-256 of each weights file by its path.
         """
-        grid = itertools.product(self.models, self.regimes, self.devices, self.precisions, self.seeds)
+        axes = (self.models, self.regimes, self.devices, self.precisions, self.seeds)
+        if (count := math.prod(map(len, axes))) > _MOST_CELLS:
+            raise StudyError(f"the study has {count:,} cells, more than {_MOST_CELLS:,}. Divide it into several.")
+        grid = itertools.product(*axes)
         cells = []
         for entry, regime, device, precision, seed in grid:
             source = "none" if regime == "scratch" else (entry.weights or "default")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
-from collections.abc import Container, Iterable, Mapping
+import zipfile
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -31,26 +33,43 @@ _READ_ERRORS = (
     OSError,
 )
 # Boxes that training scripts wrap a state dict in, the averaged weights first.
-_BOXES = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "module", "teacher", "weights")
+_AVERAGED = ("state_dict_ema", "model_ema", "ema", "ema_state_dict")
+_BOXES = (
+    *_AVERAGED,
+    *("state_dict", "model", "model_state_dict", "model_state", "module", "net", "network", "teacher", "weights"),
+)
 _PREFIXES = ("module.", "_orig_mod.", "backbone.net.", "backbone.", "model.", "net.", "network.", "encoder.")
 # Left over from pretraining, used by no network here.
 _IGNORABLE = ("mask_token", "AuxLogits.", "aux1.", "aux2.")
 _SHOWN = 8
+_EXPANSION = 4
+"""Weights themselves hardly compress."""
+_FOREIGN = 0.1
+"""Share of tensors beside the network: few, or it is another kind of file."""
 
 
-def read_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
+class Checkpoint(NamedTuple):
+    """What a weights file holds."""
+
+    state: State
+    """The tensors by name, on the CPU."""
+    metadata: dict[str, str]
+    """The file's own notes (safetensors metadata)."""
+    notes: list[str]
+    """What a reader has to know: which of several states was taken."""
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
     """Read a safetensors file or a pickled state dict.
 
     Pickles are read with ``weights_only=True`` alone, so that none of their code runs.
-
-    Returns:
-        The tensors by name, on the CPU, and the file's own notes (safetensors metadata).
 
     Raises:
         ModelZooError: for a file that is damaged, holds more than tensors, or holds none.
     """
     if _is_safetensors(path):
         return _read_safetensors(path)
+    _refuse_packed(path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*TorchScript archive", category=UserWarning)  # it is refused
@@ -61,7 +80,8 @@ def read_checkpoint(path: Path) -> tuple[State, dict[str, str]]:
         if "TorchScript" in str(error):
             raise _refused(path, "GLOBAL TorchScript") from error
         raise _damaged(path, error) from error
-    return _unwrap(path, content), {}
+    state, notes = _unwrap(path, content)
+    return Checkpoint(state, {}, notes)
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -86,14 +106,15 @@ def _refused(path: Path, text: str) -> ModelZooError:
     )
 
 
-def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
+def _read_safetensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError) as error:
         raise _damaged(path, error) from error
-    return _unwrap(path, state), metadata
+    state, notes = _unwrap(path, state)
+    return Checkpoint(state, metadata, notes)
 
 
 def _damaged(path: Path, error: BaseException) -> ModelZooError:
@@ -108,13 +129,19 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:160] if lines else type(error).__name__
 
 
-def _unwrap(path: Path, content: object) -> State:
-    """Take a state dict out of the boxes that training scripts put around it."""
+def _unwrap(path: Path, content: object) -> tuple[State, list[str]]:
+    """Take a state dict out of the boxes that training scripts put around it; tell which where there are several."""
+    notes = []
     for _ in range(4):
-        inner = next((content[box] for box in _BOXES if isinstance(content, dict) and _is_dict(content, box)), None)
-        if inner is None:
+        boxes = _boxes(content)
+        if not isinstance(content, dict) or not boxes:
             break
-        content = inner
+        if len(boxes) > 1 and boxes[0] in _AVERAGED:
+            others = " and ".join(boxes[1:])
+            notes.append(f"the averaged weights of the file were taken ({boxes[0]}), not those beside them ({others})")
+        elif len(boxes) > 1:
+            notes.append(f"of several sets of weights in the file, {boxes[0]} was taken, not {' and '.join(boxes[1:])}")
+        content = content[boxes[0]]
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, dict) else {}
     if not state:
         raise ModelZooError(f"the weights file {path.name!r} holds no tensors by name; a state dict is wanted.")
@@ -127,32 +154,66 @@ def _unwrap(path: Path, content: object) -> State:
     largest = max(value.numel() * value.element_size() for value in state.values())
     if largest > path.stat().st_size:  # a view that repeats its numbers; made whole, it could fill the memory
         raise _damaged(path, ValueError(f"a tensor claims {largest:,} bytes, more than the file has"))
-    return state
+    return state, notes
 
 
-def without_prefixes(state: State, own: Container[str]) -> State:
-    """Take off the prefixes that wrappers put before every name, until the names are those of ``own``.
+def without_prefixes(state: State, own: Collection[str]) -> tuple[State, list[str]]:
+    """Take off the prefixes that wrappers put before the names, until the names are those of ``own``.
 
     Args:
         state: tensors by name.
         own: the network's own names; a user's network may itself have a ``backbone.`` or a ``model.``.
+
+    Returns:
+        The tensors, and the names of those that lay outside of a prefix: a loss with weights of its own, a metric.
     """
+    foreign: list[str] = []
     for _ in range(3):
-        prefix = next((p for p in _PREFIXES if _is_common(state, p)), None)
+        prefix = next((p for p in _PREFIXES if _is_common(state, p, own)), None)
         if prefix is None or any(key in own for key in state):
             break
+        foreign += [key for key in state if not key.startswith((prefix, "head."))]
         state = {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
-    return state
+    return state, foreign
 
 
-def _is_dict(content: dict[object, object], box: str) -> bool:
-    return isinstance(content.get(box), dict)
+def _boxes(content: object) -> list[str]:
+    """The boxes that hold tensors; the only one of an unknown name, where none is known and none lies beside it."""
+    if not isinstance(content, dict):
+        return []
+    known = [box for box in _BOXES if _is_box(content.get(box))]
+    if known or any(isinstance(value, Tensor) for value in content.values()):
+        return known
+    unknown = [str(key) for key, value in content.items() if _is_state(value)]
+    return unknown if len(unknown) == 1 else []
 
 
-def _is_common(state: Mapping[str, Tensor], prefix: str) -> bool:
-    """Whether every key starts with ``prefix``, but for a head beside a backbone."""
-    others = [key for key in state if not key.startswith(prefix)]
-    return len(others) < len(state) and all(key.startswith("head.") for key in others)
+def _is_box(value: object) -> bool:
+    return isinstance(value, dict) and (_is_state(value) or any(map(_is_state, value.values())))
+
+
+def _is_state(value: object) -> bool:
+    return isinstance(value, dict) and any(isinstance(inner, Tensor) for inner in value.values())
+
+
+def _is_common(state: Mapping[str, Tensor], prefix: str, own: Collection[str]) -> bool:
+    """Whether nearly every key starts with ``prefix``, but for a head beside a backbone, or those that do suffice."""
+    inner = {key[len(prefix) :] for key in state if key.startswith(prefix)}
+    others = sum(not key.startswith((prefix, "head.")) for key in state)
+    return bool(inner) and (others <= _FOREIGN * len(state) or len(inner & set(own)) >= (1 - _FOREIGN) * len(own))
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse a compressed file that unpacks to far more than it has, before torch unpacks it: it stores, and never
+    compresses."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        size = path.stat().st_size
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # an old pickle, or what torch finds fault with
+    if unpacked > _EXPANSION * size + 2**20:
+        raise _damaged(path, ValueError(f"it is compressed: {size:,} bytes would unpack to {unpacked:,}"))
 
 
 def lift_to_float32(state: State) -> tuple[State, list[str]]:

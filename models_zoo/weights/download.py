@@ -59,7 +59,7 @@ def fetch_url(url: str) -> Path:
         ModelZooError: where the server is out of reach, or the file cannot be had or stored.
     """
     name = Path(urlsplit(url).path).name
-    if Path(name).suffix not in WEIGHT_SUFFIXES:
+    if not name.endswith(WEIGHT_SUFFIXES):
         raise ModelZooError(
             f"the library's own weights are at {url}, in a format that is not read here; give the path of a file "
             f"({', '.join(WEIGHT_SUFFIXES)}) instead."

@@ -45,15 +45,17 @@ def load_weights(
         ModelZooError: where the weights cannot be had or do not fit.
     """
     path, label = _locate(spec, network, source)
-    raw, metadata = read_checkpoint(path)
-    raw = without_prefixes(raw, network.module.state_dict())
+    raw, metadata, notes = read_checkpoint(path)
+    raw, foreign = without_prefixes(raw, network.module.state_dict())
+    if foreign:
+        notes = [*notes, f"not used, for they belong to no part of the model: {_listed(foreign)}"]
     state, lifted = lift_to_float32(raw)
     provenance: dict[str, Any] = {
         "source": label,
         "file": path.name,
         "sha256": weights_hash(path),
         "dtype_lifted_from": lifted,
-        "notes": [],
+        "notes": notes,
     }
     if spec.library == "timm":
         network, state = _fit_timm(spec, image_size, network, state, provenance)
@@ -64,6 +66,10 @@ def load_weights(
     provenance["ignored_keys"] = ignored
     names = [metadata.get("architecture", ""), origin_of(raw) or "", *_names_in(label)]
     return _normalized(spec, network, names, provenance), provenance
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _locate(spec: ModelSpec, network: Network, source: WeightsSource) -> tuple[Path, str]:

@@ -12,7 +12,7 @@ from models_zoo.errors import ModelZooError
 
 __all__ = ["WEIGHT_SUFFIXES", "WeightsSource", "parse_weights", "weights_hash"]
 
-WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _FORMS = (
     "none (random), default (the library's own pretrained ones), hub:OWNER/REPOSITORY[@REVISION] on the "
@@ -54,7 +54,7 @@ def parse_weights(weights: str | Path) -> WeightsSource:
         raise ModelZooError(
             f"weights {text!r} is a folder. Name the file in it that holds the weights ({', '.join(WEIGHT_SUFFIXES)})."
         )
-    if not text or path.suffix.lower() not in WEIGHT_SUFFIXES:
+    if not text or not path.name.lower().endswith(WEIGHT_SUFFIXES):
         raise ModelZooError(f"weights {text!r} are not understood. Allowed: {_FORMS}.")
     if not path.is_file():
         raise ModelZooError(f"weights file {text!r} not found (looked for {path.absolute()}). Allowed: {_FORMS}.")

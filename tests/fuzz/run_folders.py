@@ -35,7 +35,9 @@ __all__ = ["TARGETS", "build", "main", "tries"]
 
 _LARGEST_MIB = 1024
 _SLOWEST = 60
-"""Seconds of the processor; a reader that waits for a pipe is ended by the alarm too."""
+"""Seconds of the processor for one change."""
+_ASLEEP = 600
+"""Seconds by the clock: a reader that waits for a pipe uses no processor."""
 
 Target = Callable[[Path, Path], object]
 
@@ -112,20 +114,23 @@ def main(count: int | None = None, seconds: float | None = None, first: int = 0)
 
     Returns the number of endings that should not have been, 0 for none.
     """
-    signal.signal(signal.SIGALRM, _alarm)
+    for alarm in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(alarm, _alarm)
     counted: Counter[str] = Counter()
     wrong, until = [], None if seconds is None else time.monotonic() + seconds
     seed = first
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         whole = build(Path(folder))
         while (count is None or seed < first + count) and (until is None or time.monotonic() < until):
-            signal.alarm(_SLOWEST)
+            signal.alarm(_ASLEEP)
+            signal.setitimer(signal.ITIMER_PROF, _SLOWEST)
             heavy = {name: target for name, target in TARGETS.items() if name != "figures" or seed % 10 == 0}
             for name, how in tries(whole, Path(folder), seed, heavy).items():
                 counted[f"{name}: {how if how in ('ok', 'refused') else 'wrong'}"] += 1
                 if how not in ("ok", "refused"):
                     wrong.append(how)
                     print(how, flush=True)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             seed += 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

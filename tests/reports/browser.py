@@ -45,6 +45,7 @@ def browser(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     driver = webdriver.Chrome(service=Service(DRIVER), options=options)
     driver.set_script_timeout(PATIENCE)
     driver.set_page_load_timeout(PATIENCE)
+    assert not isinstance(driver.command_executor, str)
     driver.command_executor.client_config.timeout = PATIENCE
     yield driver
     driver.quit()

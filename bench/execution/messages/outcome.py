@@ -6,9 +6,11 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from bench.results.files import read_regular
+from bench.results.read import LARGEST_TEXT
 from bench.results.schema import Failure, InferenceProfile, Memory, ModelFacts, Status, Timings
 from bench.results.settings import CellContext, CellSettings
-from bench.results.stored import Stored
+from bench.results.stored import Amount, Count, Stored
 
 __all__ = ["BROKEN", "DISK_EXIT", "Outcome", "SoFar", "read_outcome"]
 
@@ -45,13 +47,13 @@ class Outcome(SoFar):
     """Why it is not ok; the parent adds the end of the log."""
     metrics: dict[str, float | None] = Field(default_factory=dict)
     """Scores on the test images."""
-    confusion: tuple[tuple[int, ...], ...] = ()
+    confusion: tuple[tuple[Count, ...], ...] = ()
     """Test images counted by (true class, predicted class)."""
-    best_epoch: int | None = None
+    best_epoch: Count | None = None
     """The epoch (from 1) whose weights were tested."""
-    epochs: int = 0
+    epochs: Count = 0
     """Epochs that were finished."""
-    ended_after: float | None = None
+    ended_after: Amount | None = None
     """Seconds from the child's start to its result, before the inference profile."""
     profiles: tuple[InferenceProfile, ...] = ()
     """The inference profile of each backend, as far as it is measured."""
@@ -60,11 +62,11 @@ class Outcome(SoFar):
 def read_outcome(folder: Path) -> Outcome | str | None:
     """The outcome that lies in a cell's folder; None when there is none, a string with the reason when it is broken."""
     try:
-        text = (folder / "outcome.json").read_text(encoding="utf-8")
+        text = read_regular(folder / "outcome.json", LARGEST_TEXT)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
     try:
         return Outcome.model_validate_json(text)
     except ValidationError as error:

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from bench.execution.messages.outcome import Outcome, SoFar
 from bench.measure.memory import START
+from bench.results.files import read_regular
+from bench.results.read import LARGEST_TEXT
 from bench.results.schema import Status
 from bench.results.stored import Stored
 
@@ -69,7 +71,7 @@ class ProgressFile:
             state = self.path.stat()
             stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
             if stamp != self._stamp:
-                self.last = Progress.model_validate_json(self.path.read_bytes())
+                self.last = Progress.model_validate_json(read_regular(self.path, LARGEST_TEXT))
                 self._stamp = stamp
         except (OSError, ValidationError):  # not there yet, gone, or cut short
             return self.last

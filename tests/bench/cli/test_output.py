@@ -20,7 +20,7 @@ from bench.results.run import Run
 from bench.results.schema import CellResult, Failure, Status
 from bench.runner.events import CellDone, CellStarted, Planned
 from bench.study.schema import Cell, ModelEntry, TrainSpec
-from tests.reports.run_folder import Recipe, build_run
+from tests.reports.run_folder import Model, Recipe, build_run
 
 HOSTILE = "a\x1b[2J\x9b31m\x07\r\u202eb\n[1/1] all: ok"
 COMMANDS = {"\x1b", "\x9b", "\x07", "\r", "\u202e"}
@@ -73,7 +73,7 @@ def _images(folder: Path) -> None:
 
 
 def _run(folder: Path) -> None:
-    models = [(HOSTILE, "cnn", None, 9_000_000, 2.0)]
+    models: list[Model] = [(HOSTILE, "cnn", None, 9_000_000, 2.0)]
     recipe = Recipe(models=models, classes=["x", HOSTILE], devices=("cpu",), images=16, epochs=1, bad={}, not_run=())
     build_run(folder / "run", recipe)
 

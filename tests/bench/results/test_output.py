@@ -13,9 +13,9 @@ import pytest
 from bench.errors import RunError
 from bench.results.output import write_output
 from reports import export, render_report
-from tests.reports.run_folder import Recipe, build_run
+from tests.reports.run_folder import Model, Recipe, build_run
 
-ONE = [("resnet18", "cnn", None, 9_000_000, 2.0)]
+ONE: list[Model] = [("resnet18", "cnn", None, 9_000_000, 2.0)]
 
 
 @pytest.fixture

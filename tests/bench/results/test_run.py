@@ -220,7 +220,7 @@ def test_a_file_that_no_run_writes_is_not_read_into_memory(tmp_path: Path) -> No
     run = _run(tmp_path)
     with (tmp_path / "study.yaml").open("ab") as file:
         file.truncate(2**23)
-    with pytest.raises(RunError, match="larger than 4 MiB"):
+    with pytest.raises(RunError, match="larger than 1 MiB"):
         _ = run.study
 
 

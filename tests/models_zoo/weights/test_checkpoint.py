@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 from models_zoo import ModelZooError
 from models_zoo.networks.builder import build
 from models_zoo.weights.checkpoint import fill, lift_to_float32, read_checkpoint, without_classifier, without_prefixes
+from models_zoo.weights.source import parse_weights
 
 
 def small() -> nn.Sequential:
@@ -68,19 +70,61 @@ def test_a_file_that_is_cut_short(tmp_path: Path, suffix: str) -> None:
         lambda state: {"state_dict": {f"module.{k}": v for k, v in state.items()}},
         lambda state: {"state_dict": {}, "model_ema": {f"_orig_mod.module.{k}": v for k, v in state.items()}},
         lambda state: {f"backbone.net.{k}": v for k, v in state.items()} | {"head.weight": torch.zeros(2, 4)},
+        lambda state: {"net": state, "acc": 93.1, "epoch": 4},
+        lambda state: {"model_state": {f"module.{k}": v for k, v in state.items()}, "optimizer_state": {"lr": 1}},
+        lambda state: {"weights_of_mine": state},
+        lambda state: {"state_dict": {f"model.{k}": v for k, v in state.items()} | {"loss.weight": torch.ones(2)}},
+        lambda state: {"state_dict_ema": {}, "state_dict": state},
     ],
 )
 def test_boxes_and_prefixes_come_off(tmp_path: Path, wrap: Any) -> None:
     state = small().state_dict()
     file = tmp_path / "w.pth"
     torch.save(wrap(state), file)
-    assert set(without_prefixes(read_checkpoint(file)[0], state)) == set(state)
+    assert set(without_prefixes(read_checkpoint(file).state, state)[0]) == set(state)
+
+
+@pytest.mark.parametrize("name", ["w.ckpt", "w.pth.tar", "w.pt", "W.PTH"])
+def test_the_usual_names_of_weights_are_taken(tmp_path: Path, name: str) -> None:
+    torch.save(small().state_dict(), tmp_path / name)
+    assert parse_weights(tmp_path / name).path == tmp_path / name
+    assert set(read_checkpoint(tmp_path / name).state) == set(small().state_dict())
+
+
+def test_which_of_several_states_was_taken_is_told(tmp_path: Path) -> None:
+    plain, averaged = small().state_dict(), {key: value * 2 for key, value in small().state_dict().items()}
+    torch.save({"state_dict": plain, "state_dict_ema": averaged}, tmp_path / "w.pth")
+    found = read_checkpoint(tmp_path / "w.pth")
+    assert all(torch.equal(found.state[key], value) for key, value in averaged.items())
+    assert found.notes == [
+        "the averaged weights of the file were taken (state_dict_ema), not those beside them (state_dict)"
+    ]
+
+
+def test_what_lies_beside_the_network_is_told(tmp_path: Path) -> None:
+    own = small().state_dict()
+    state = {f"model.{key}": value for key, value in own.items()} | {"criterion.weight": torch.ones(3)}
+    assert without_prefixes(state, own)[1] == ["criterion.weight"]
+    decoder = {f"encoder.{key}": value for key, value in own.items()} | {f"decoder.{n}": torch.ones(1) for n in own}
+    assert len(without_prefixes(decoder, own)[1]) == len(own)
+    strange = {f"encoder.x{n}": torch.ones(1) for n in range(5)} | {f"decoder.{n}": torch.ones(1) for n in range(5)}
+    assert without_prefixes(strange, own) == (strange, [])
+
+
+def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    whole, packed = tmp_path / "whole.pth", tmp_path / "packed.pth"
+    torch.save({"a": torch.zeros(2**22)}, whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for member in source.infolist():
+            target.writestr(member.filename, source.read(member))
+    with pytest.raises(ModelZooError, match=r"it is compressed: [\d,]+ bytes would unpack to 16,\d"):
+        read_checkpoint(packed)
 
 
 def test_a_prefix_that_the_network_has_itself_stays() -> None:
     own = {"backbone.0.weight": torch.zeros(1), "head.weight": torch.zeros(1)}
-    assert without_prefixes(dict(own), own) == own
-    assert set(without_prefixes({f"module.{key}": value for key, value in own.items()}, own)) == set(own)
+    assert without_prefixes(dict(own), own)[0] == own
+    assert set(without_prefixes({f"module.{key}": value for key, value in own.items()}, own)[0]) == set(own)
 
 
 def test_a_file_is_read_for_what_it_is_whatever_its_suffix(tmp_path: Path) -> None:
