@@ -23,7 +23,8 @@ from bench.execution.worker.cell import run_cell
 from bench.execution.worker.endings import is_disk_error
 from bench.execution.worker.progress import ProgressWriter, publish_to
 from bench.execution.worker.record import Record
-from bench.measure.memory import APART, PhaseMarks
+from bench.measure.memory import APART
+from bench.measure.phase_marks import PhaseMarks
 from bench.results.files import write_atomic
 from bench.results.schema import Memory
 
