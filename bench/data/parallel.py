@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import DataError
+from bench.measure.system.cpus import usable_cpus
 from bench.measure.system.process_env import HUGE_PAGES
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOL
 
 def worker_count() -> int:
     """Return how many processes may run at once here: the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+    return usable_cpus()
 
 
 def map_chunks(

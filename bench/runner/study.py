@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,15 @@ from bench.errors import StudyError
 from bench.execution.executor import CellInterrupted, Executor, open_executor
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import BROKEN
+from bench.measure.system.cpus import cell_threads
 from bench.results.dataset import DatasetManifest
 from bench.results.files import write_atomic
-from bench.results.notice import Notice
+from bench.results.notice import Notice, list_names
 from bench.results.plan import FOUND_BATCH
 from bench.results.run import Run
 from bench.results.schema import CellResult, Failure, Status
 from bench.results.writer import keep_predictions, open_folder
-from bench.runner.due import Due, Retry, find_due
+from bench.runner.due import Due, Retry, find_due, find_unkept
 from bench.runner.events import (
     CellDone,
     CellProgress,
@@ -45,6 +47,9 @@ from bench.study.load import load_study
 from bench.study.schema import Cell, Study
 
 __all__ = ["run_study"]
+
+_NAMED = 3
+"""Cells that a warning names."""
 
 
 def run_study(
@@ -75,6 +80,7 @@ def run_study(
         study = load_study(study, data=data, devices=devices, settings=settings)
     elif data is not None or devices or settings:
         raise StudyError("data, devices and settings are for a study given by name or file; this one is complete.")
+    cell_threads(study.train.threads, os.environ.get("OMP_NUM_THREADS"))  # refuses what is not a number
     runs_cells = open_executor(executor)
     folder = run_folder(out, study.name)
     with hold_folder(folder):
@@ -89,9 +95,18 @@ def run_study(
         due = find_due(run, prepared, retry)
         needed = [cell for cell in prepared.cells if cell.id in due.cells | due.rounds]
         arrays = pixel_arrays(prepared, needed, cache, notify)
-        notify(Planned(prepared.cells, len(due.cells), run, tuple(prepared.manifest.warnings), prepared.manifest))
+        notify(Planned(prepared.cells, len(due.cells), run, _warnings(run, prepared, due), prepared.manifest))
         _Cells(run, prepared, runs_cells, arrays, notify).run_all(due)
     return run
+
+
+def _warnings(run: Run, prepared: Prepared, due: Due) -> tuple[Notice, ...]:
+    """What to know before the cells run: of the data, and of weights that will not be there."""
+    unkept = [cell.title for cell in find_unkept(run, prepared) if cell.id not in due.cells]
+    if not unkept:
+        return tuple(prepared.manifest.warnings)
+    names = list_names(unkept[:_NAMED], len(unkept))
+    return (*prepared.manifest.warnings, Notice.of("models_missing", count=len(unkept), names=names))
 
 
 @dataclass(frozen=True)
