@@ -89,8 +89,9 @@ def keep_model(ready: Ready, head: str) -> Notice | None:
             raise
         return Notice.of("model_not_stored", reason=error.strerror or str(error))
     except (SafetensorError, ValueError) as error:
-        is_disk = "os error" in str(error)  # an error of the system has lost its number on the way through safetensors
-        return Notice.of("model_not_stored" if is_disk else "model_not_kept", reason=str(error))
+        if "os error" in str(error):  # the system's error has lost its number on the way through safetensors
+            return Notice.of("model_not_stored", reason=str(error))
+        return Notice.of("model_not_kept", reason=str(error))
     return None
 
 
