@@ -20,6 +20,9 @@ FEW_IMAGES = 30
 """Below this many test images of a class its recall is a rough figure."""
 
 
+_CHANGES_FIGURES = {"cell_stopped", "watch_gap", "threads_changed", "memory_unread"}
+"""Notices after which a cell's times or memory do not mean what they say."""
+
 _NAMED = 6
 """Cells that an alert names."""
 
@@ -113,14 +116,17 @@ def _of_cells(data: ReportData, _: Translator) -> list[Alert]:
 def _of_notices(data: ReportData, _: Translator) -> list[Alert]:
     """Notices of cells: each once, with the cells that have it."""
     titles: dict[str, dict[str, None]] = {}
+    levels: dict[str, str] = {}
     for entry in data.entries:
         for notice in entry.result.context.notices if entry.result else ():
-            titles.setdefault(word(notice, _), {})[data.title(entry)] = None
+            text = word(notice, _)
+            titles.setdefault(text, {})[data.title(entry)] = None
+            levels[text] = "warning" if notice.code in _CHANGES_FIGURES else "note"
     found = []
     for text, cells in titles.items():
         names = list(cells)
         shown = ", ".join(names[:_NAMED]) + (f" (+{len(names) - _NAMED})" if len(names) > _NAMED else "")
-        found.append(Alert("note", _("Cells"), f"{shown}: {text}"))
+        found.append(Alert(levels[text], _("Cells"), f"{shown}: {text}"))
     return found
 
 
@@ -137,6 +143,7 @@ def _of_machine(data: ReportData, _: Translator) -> list[Alert]:
         text = _("The code had uncommitted changes, so this revision alone does not reproduce the run.")
         found.append(Alert("note", _("Uncommitted code"), text))
     found += _of_load(data, _)
+    found += _of_methods(data, _)
     found += _of_hardware(data, _)
     measured = [entry.result for entry in data.ok if entry.result]
     without = [result for result in measured if result.energy.joules is None]
@@ -145,6 +152,24 @@ def _of_machine(data: ReportData, _: Translator) -> list[Alert]:
         text = _("No hardware counter was read for {n} of {all} cells with scores, so there is no figure.")
         text = text.format(n=len(without), all=len(measured)) + (f" ({'; '.join(reasons)})" if reasons else "")
         found.append(Alert("note", _("Energy not measured"), text))
+    return found
+
+
+def _of_methods(data: ReportData, _: Translator) -> list[Alert]:
+    """Whether rows were measured differently, so that their figures cannot be set side by side."""
+    measured = [entry.result for entry in data.ok if entry.result]
+    found = []
+    counts = sorted({r.context.threads for r in measured if r.cell.device == "cpu" and r.context.threads})
+    if len(counts) > 1:
+        text = _("Cells on the CPU ran with {counts} threads: their times cannot be compared.")
+        found.append(
+            Alert("warning", _("Different numbers of threads"), text.format(counts=", ".join(map(str, counts))))
+        )
+    methods = {r.memory.method.code: r.memory.method for r in measured if r.memory.peak_ram_mib and r.memory.method}
+    if len(methods) > 1:
+        text = _("Peak RAM was measured in different ways, so it cannot be compared: {methods}.")
+        named = "; ".join(word(methods[code], _) for code in sorted(methods))
+        found.append(Alert("warning", _("Different measurements of memory"), text.format(methods=named)))
     return found
 
 

@@ -10,11 +10,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from bench.disk import is_disk_error
 from bench.execution.worker.setup import Clock, Ready
 from bench.execution.worker.train import Trained
-from bench.measure.memory import high_water_mib
+from bench.measure.proc_status import high_water_mib
 from bench.results.dataset import DatasetManifest
-from bench.results.files import atomic_path, reserve
+from bench.results.files import atomic_path
 from bench.results.notice import Notice
 from bench.results.schema import Memory, ModelFacts, Timings
 from bench.results.through import save_array
@@ -64,8 +65,8 @@ def evaluate(ready: Ready, clock: Clock, trained: Trained) -> Tested:
 def keep_model(ready: Ready, head: str) -> Notice | None:
     """Write the tested weights, with what they were tested with: model, head, classes, image size, normalization.
 
-    head: its kind. Returns why where the format cannot hold the weights; the result stands without them. Raises OSError
-    where there is no room for them: the cell is then done again, for no later run would make up for them.
+    head: its kind. Returns why where the format cannot hold the weights, or the disk has no room for them; the result
+    stands without them.
     """
     entry, built = ready.job.cell.model, ready.built
     manifest = DatasetManifest.from_json(ready.job.dataset.read_text(encoding="utf-8"))
@@ -81,16 +82,16 @@ def keep_model(ready: Ready, head: str) -> Notice | None:
         "std": built.std,
     }
     weights = {name: value.detach().cpu().clone().contiguous() for name, value in built.module.state_dict().items()}
-    size = sum(value.nbytes for value in weights.values())
     try:
         with atomic_path(ready.job.folder / "model.safetensors", durable=False) as part:
-            try:
-                save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
-            except SafetensorError:
-                with part.open("wb") as file:  # it hides why it cannot write: ask the disk
-                    reserve(file.fileno(), size)
-                raise
+            save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+    except OSError as error:
+        if not is_disk_error(error):
+            raise
+        return Notice.of("model_not_stored", reason=error.strerror or str(error))
     except (SafetensorError, ValueError) as error:
+        if "os error" in str(error):  # the system's error has lost its number on the way through safetensors
+            return Notice.of("model_not_stored", reason=str(error))
         return Notice.of("model_not_kept", reason=str(error))
     return None
 
