@@ -72,7 +72,7 @@ def test_what_an_encoding_lacks_is_escaped(encoding: str) -> None:
     help_.stdout.decode(encoding)
 
 
-@pytest.mark.parametrize("words", [("run", "quickstart", "--out"), ("report",), ("data", "audit"), ("export",)])
+@pytest.mark.parametrize("words", [("run", "quickstart", "--out"), ("report",), ("export",)])
 def test_a_name_that_is_no_text_is_refused(words: tuple[str, ...]) -> None:
     done = _shell("", *words, os.fsdecode(b"caf\xe9"))
     assert done.returncode == 2
