@@ -46,6 +46,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     driver = webdriver.Chrome(service=Service(DRIVER), options=options)
     driver.set_script_timeout(PATIENCE)
     driver.set_page_load_timeout(PATIENCE)
+    assert not isinstance(driver.command_executor, str)
     driver.command_executor.client_config.timeout = PATIENCE
     yield driver
     driver.quit()
