@@ -24,6 +24,8 @@ HERE = Path(__file__).parent
 SHARED = HERE / ".nox" / "shared"
 BIN = SHARED / ("Scripts" if os.name == "nt" else "bin")
 LOCK = HERE / "requirements.lock"
+PARALLEL = ("-n", "2", "--dist", "worksteal")
+"""Two processes, each with half of the files; one that is done takes from the other's. More would need more memory."""
 
 
 def shared(session: nox.Session) -> None:
@@ -46,18 +48,13 @@ def shared(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """Run the tests; what takes longer than a minute is left to `nox -s tests -- -m slow`.
+    """Run the tests, two at a time; what takes longer is left to `nox -s tests -- -m slow`.
 
     Benchmarks assert ratios of times, for which nothing else may run: `nox -s bench`.
     """
     shared(session)
-    session.run(
-        str(BIN / "python"),
-        "-m",
-        "pytest",
-        "--ignore=tests/benchmarks",
-        *(session.posargs or ["-m", "not slow and not gpu"]),
-    )
+    words = session.posargs or [*PARALLEL, "-m", "not slow and not gpu"]
+    session.run(str(BIN / "python"), "-m", "pytest", "--ignore=tests/benchmarks", *words)
 
 
 @nox.session(venv_backend="none")

@@ -27,11 +27,6 @@ settings.register_profile("patchbench", deadline=None)  # a busy machine is no f
 settings.load_profile("patchbench")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """.ci/run gives this one."""
-    parser.addoption("--require-browser", action="store_true", help="without a browser its tests fail; else they skip")
-
-
 @pytest.fixture(scope="session")
 def pbc_zip() -> Path:
     """A zip of 2,240 real blood cells."""

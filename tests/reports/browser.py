@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,12 +31,12 @@ OPTIONS = (
 
 
 @pytest.fixture(scope="session")
-def browser(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
     if not (CHROMIUM and DRIVER):
-        missing = pytest.fail if pytestconfig.getoption("--require-browser") else pytest.skip
+        missing = pytest.fail if os.environ.get("PATCHBENCH_REQUIRE_BROWSER") else pytest.skip
         missing("no chromium and chromedriver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
