@@ -202,7 +202,7 @@ def _result(job: Job, monitor: Monitor, exit_info: ExitInfo, began: datetime, pr
     left = read_outcome(job.folder)
     status, error = classify_exit(job.folder, exit_info, left)
     known = left if isinstance(left, Outcome) else ProgressFile(job.folder / "progress.json").so_far(status)
-    late = late_notice(exit_info) if status is Status.OK else None
+    late = (late_notice(exit_info),) if status is Status.OK else ()
     around = Surroundings(
         began=began,
         seconds=exit_info.seconds,
@@ -210,13 +210,13 @@ def _result(job: Job, monitor: Monitor, exit_info: ExitInfo, began: datetime, pr
         timings=_timings(known, exit_info),
         memory=monitor.memory(known.memory),
         energy=monitor.energy(),
-        context=_context(known.context, monitor, late),
+        context=_context(known.context, monitor, (*monitor.notices(), *late)),
     )
     return make_result(job, known, status, error, known.epochs or finished_epochs(job.folder), around)
 
 
-def _context(inside: CellContext, monitor: Monitor, late: Notice | None) -> CellContext:
-    notices = inside.notices if late is None else (*inside.notices, late)
+def _context(inside: CellContext, monitor: Monitor, seen: Sequence[Notice | None]) -> CellContext:
+    notices = (*inside.notices, *(notice for notice in seen if notice is not None))
     return inside.model_copy(update={"system_load": monitor.system_load(), "notices": notices, "executor": "local"})
 
 

@@ -1,33 +1,32 @@
-"""Memory of a process and of all that it started, read from the kernel.
+"""Memory of a process and of all that it started, sampled from outside: what is its own, whoever else is there.
 
-Peak memory is the highest sum of proportional set sizes (PSS) of the process tree: each process's private pages, and
-its share of those it has in common with others, so that nothing is counted twice. `ru_maxrss` is not used: it
-survives exec and so begins at the parent's peak. Where /proc is missing, psutil's resident set (RSS) takes the place
-of PSS, and the method records it.
+Peak memory is the most that the pages of the process tree have been together, a page that several of its processes
+have in common counted once, and never divided by strangers that map the same libraries (`bench.measure.pages`).
 
-Reading PSS makes the kernel walk all pages. So the watch reads the resident set, which costs nothing, ten times a
-second, and reads PSS when the resident set has reached a new height, and from time to time, as far as its allowance
-of 0.3 % of a core goes.
+- While the tree is one process, that is its resident set. It is read ten times a second, together with the kernel's
+  high-water mark, which is exact however short a peak was: no peak is missed between two samples.
+- For several processes the kernel walks their pages, about 30 ms for each that has imported torch. So the resident sets
+  are read ten times a second, and the pages when those have reached a new height, and from time to time, as far as
+  an allowance of 0.3 % of a core goes. A height that the allowance did not reach is kept in `MemoryWatch.unread_mib`.
+
+A reading during which processes came, went or grew is repeated. `ru_maxrss` is not used: it survives exec and so begins
+at the parent's peak. Where /proc is missing, the sum of the resident sets stands in, and the method records it.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
-import psutil
-
+from bench.measure.held_files import HeldFiles
+from bench.measure.pages import mapped_twice_mib, tree_mib
+from bench.measure.proc_status import LINUX, ProcStatus, proc_status
 from bench.results.notice import Notice
 
-__all__ = ["APART", "START", "MemoryWatch", "PhaseMarks", "high_water_mib", "pss_mib", "reset_high_water", "rss_mib"]
+__all__ = ["APART", "START", "MemoryWatch"]
 
-_LINUX = sys.platform.startswith("linux")
 _SHARE_OF_TIME = 0.003
 _CREDIT = 0.05
 """Seconds of reading that may be saved up, for peaks that follow each other closely."""
@@ -38,56 +37,13 @@ START = "start"
 """The phase before the child has named one: the imports."""
 APART = "inference"
 """The phase that does not count towards the peak of the cell: it comes after the result, with batches of any size."""
-_PAGE_MIB = (os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096) / 2**20
+_READINGS = 3
+"""How often the pages are read at most until nothing has changed meanwhile."""
+_STILL_MIB = 2.0
+_STILL = 0.01
+"""A resident set that changes by less, in MiB or as a share, has not changed."""
 
-
-def _kib(path: str, key: bytes) -> int | None:
-    """The number behind ``key`` in a /proc file of ``key: N kB`` lines; None when the process is gone."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - read ten times a second
-            for line in file:
-                if line.startswith(key):
-                    return int(line.split()[1])
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return None
-    return None
-
-
-def pss_mib(pid: int | None = None) -> float | None:
-    """Proportional set size of one process (this one by default) in MiB; None where it cannot be read."""
-    if not _LINUX:
-        return None
-    kib = _kib(f"/proc/{pid or 'self'}/smaps_rollup", b"Pss:")
-    return None if kib is None else kib / 1024
-
-
-def high_water_mib(pid: int | None = None) -> float | None:
-    """The kernel's high-water mark of the resident set (VmHWM) in MiB; None where there is none."""
-    if not _LINUX:
-        return None
-    kib = _kib(f"/proc/{pid or 'self'}/status", b"VmHWM:")
-    return None if kib is None else kib / 1024
-
-
-def reset_high_water() -> bool:
-    """Start this process's high-water mark anew at what it uses now; False where the kernel cannot."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def rss_mib(pid: int) -> float | None:
-    """Resident set of one process in MiB, pages shared with others counted whole; None when it is gone."""
-    if _LINUX:
-        with suppress(FileNotFoundError, ProcessLookupError, PermissionError), open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123
-            return int(file.read().split()[1]) * _PAGE_MIB
-        return None
-    try:
-        return float(psutil.Process(pid).memory_info().rss) / 2**20
-    except psutil.NoSuchProcess:
-        return None
+Statuses = dict[int, ProcStatus]
 
 
 @dataclass
@@ -98,92 +54,156 @@ class MemoryWatch:
     """Returns the processes that count; the first of them is the child itself."""
     peak_mib: float | None = None
     high_water_mib: float | None = None
+    """The child's own mark."""
     by_phase: dict[str, float] = field(default_factory=dict)
     """Peak by the phase that `sample` was given, MiB."""
+    twice_mib: float = 0.0
+    """What the child's resident set counts more than once, as last read; below 0: what it holds without mapping it."""
+    unread_mib: float = 0.0
+    """By how much the resident sets of several processes have exceeded those of any reading of their pages."""
     samples: int = 0
+    longest_gap: float = 0.0
+    """Longest time between two samples in seconds."""
+    stopped: float = 0.0
+    """Seconds for which the child was stopped by a signal or a debugger, to within the samples."""
     spent: float = 0.0
     """Seconds of this process's own time that watching has cost."""
     pids: list[int] = field(default_factory=list)
     """The processes of the last sample."""
-    _times: list[float] = field(default_factory=list)
+    _gaps: list[float] = field(default_factory=list)
     _credit: float = _CREDIT
-    _last: float = field(default_factory=time.perf_counter)
+    _last: float = field(default_factory=time.monotonic)
     _heights: dict[str, float] = field(default_factory=dict)
-    """Highest resident set at a reading, by phase."""
+    """Highest sum of resident sets at a reading of pages, by phase."""
+    _marks: dict[int, float] = field(default_factory=dict)
+    """Each process's high-water mark at the last sample."""
+    _held: HeldFiles = field(default_factory=lambda: HeldFiles(time.time()))
+    _phase: str = START
+    _held_bytes: int = 0
+    _shows_pages: bool = LINUX
 
     @property
     def method(self) -> Notice:
         """How the peak was found."""
-        return Notice.of("pss_sampled") if _LINUX else Notice.of("rss_sampled")
+        return Notice.of("own_pages_sampled") if self._shows_pages else Notice.of("rss_sampled")
 
     @property
     def interval(self) -> float | None:
         """Median seconds between two samples; None before there are two."""
-        gaps = [b - a for a, b in zip(self._times, self._times[1:], strict=False)]
-        return median(gaps) if gaps else None
+        return median(self._gaps) if self._gaps else None
 
     def sample(self, phase: str = START, limit_mib: float | None = None) -> float | None:
-        """Sample the processes once; returns their memory in MiB when it was read, else None.
+        """Sample the processes once; returns their memory in MiB when it is known, else None.
 
-        phase: what the child is doing. limit_mib: a resident set above it is always read closely (PSS is never
-        more than the resident set, so below it there is no need to).
+        phase: what the child is doing. limit_mib: resident sets above it are always read closely (the pages are
+        never more than the resident sets, so below it there is no need to).
         """
-        begun, used = time.perf_counter(), time.thread_time()
-        self.pids = pids = self.processes()
-        resident = [mib for pid in pids if (mib := rss_mib(pid)) is not None]
-        total, found = sum(resident), None
-        self._credit = min(_CREDIT, self._credit + (begun - self._last) * _SHARE_OF_TIME)
-        self._last = begun
-        growth = _START_GROWTH if phase == START else _GROWTH
-        higher = total > self._heights.get(phase, 0.0) * growth
-        pressing = (limit_mib is not None and total > limit_mib) or phase not in self.by_phase
-        if resident and (pressing or (self._credit > 0 and (higher or self._credit == _CREDIT))):
-            found = self._read(pids, resident, phase)
-            if _LINUX and set(now := self.processes()) - set(pids):
-                self.pids = now  # forked meanwhile: its share of the pages was in no one's reading
-                found = self._read(now, resident, phase) or found
-            self._times.append(begun)
-            self._heights[phase] = max(total, self._heights.get(phase, 0.0))
-        cost = time.thread_time() - used
-        self.spent += cost
-        self._credit -= cost if found is not None else 0.0
+        now, used = time.monotonic(), time.thread_time()
+        gap, self._last = now - self._last, now
+        self._credit = min(_CREDIT, self._credit + gap * _SHARE_OF_TIME)
+        statuses = self._look()
+        if not statuses:
+            return None
+        self._note_gap(gap, next(iter(statuses.values())))
+        rise = self._rise(statuses, phase)
+        found = self._one(statuses) if len(statuses) == 1 else self._several(statuses, rise, phase, limit_mib)
+        is_new, self._phase = phase != self._phase, phase
+        if found is not None:
+            # between two phases it is not known which of them a rise belongs to; the child knows its own (`PhaseMarks`)
+            self.by_phase[phase] = max(found if is_new else found + rise, self.by_phase.get(phase, 0.0))
+            found += rise
+            if phase != APART:
+                self.peak_mib = max(found, self.peak_mib or 0.0)
+        self.spent += time.thread_time() - used
         return found
 
-    def _read(self, pids: list[int], resident: list[float], phase: str) -> float | None:
-        readings = [mib for pid in pids if (mib := pss_mib(pid)) is not None] if _LINUX else resident
-        mark = high_water_mib(pids[0])
-        if mark is not None and phase != APART:
-            self.high_water_mib = max(mark, self.high_water_mib or 0.0)
-        if not readings:
-            return None
-        total = sum(readings)
+    def end(self, ended: float) -> None:
+        """Note when the child ended, seconds of `time.monotonic`."""
+        self.longest_gap = max(self.longest_gap, ended - self._last)
+
+    def _look(self) -> Statuses:
+        """The processes as they are now, but for those that have not begun with memory of their own (vfork)."""
+        self.pids = self.processes()
+        found = {pid: status for pid in self.pids if (status := proc_status(pid)) is not None}
+        return {pid: s for pid, s in found.items() if s.parent not in found or not s.is_same_memory(found[s.parent])}
+
+    def _note_gap(self, gap: float, child: ProcStatus) -> None:
+        if self.samples:
+            self._gaps.append(gap)
+        self.longest_gap = max(self.longest_gap, gap)
+        self.stopped += gap if child.is_stopped else 0.0
         self.samples += 1
-        if phase != APART:
-            self.peak_mib = max(total, self.peak_mib or 0.0)
-        self.by_phase[phase] = max(total, self.by_phase.get(phase, 0.0))
-        return total
+
+    def _rise(self, statuses: Statuses, phase: str) -> float:
+        """MiB by which the processes' high-water marks since the last sample exceed what they have now.
+
+        Of the child the whole rise; of another only what it had not had at a sample before, for part of that can have
+        been pages that it shared with the process which forked it. Where processes have come or gone, it is not known
+        which of them were there at that height: the rise goes to `unread_mib`.
+        """
+        total, child = 0.0, next(iter(statuses))
+        is_same = len(statuses) == 1 or statuses.keys() == self._marks.keys()
+        for pid, status in statuses.items():
+            mark, known = status.high_water, self._marks.get(pid, 0.0)
+            if mark is None:
+                continue
+            if pid == child and phase != APART:
+                self.high_water_mib = max(mark, self.high_water_mib or 0.0)
+            if mark != known and (pid == child or known):
+                total += max(0.0, mark - (status.resident if pid == child else max(known, status.resident)))
+        self._marks = {pid: status.high_water or 0.0 for pid, status in statuses.items()}
+        if not is_same and phase != APART:
+            above = sum(status.resident for status in statuses.values()) + total - (self.peak_mib or 0.0)
+            self.unread_mib = max(self.unread_mib, min(total, above))
+        return total if is_same else 0.0
+
+    def _one(self, statuses: Statuses) -> float:
+        """The resident set, less what it counts twice, which is looked up as far as the allowance goes."""
+        ((pid, status),), begun = statuses.items(), time.thread_time()
+        held = self._held.find(statuses) if LINUX else {}
+        if LINUX and (self._credit > 0 or abs(sum(held.values()) - self._held_bytes) > _STILL_MIB * 2**20):
+            self.twice_mib = mapped_twice_mib([pid], held) or 0.0
+            self._held_bytes = sum(held.values())
+            self._credit -= time.thread_time() - begun
+        return status.resident - self.twice_mib
+
+    def _several(self, statuses: Statuses, rise: float, phase: str, limit_mib: float | None) -> float | None:
+        """The pages of all, where it is due and the allowance lets it; else None."""
+        total, height = sum(s.resident for s in statuses.values()), self._heights.get(phase, 0.0)
+        higher = total + rise > height * (_START_GROWTH if phase == START else _GROWTH)
+        pressing = (limit_mib is not None and total + rise > limit_mib) or not height
+        if not (pressing or (self._credit > 0 and (higher or self._credit == _CREDIT))):
+            if higher and phase != APART:
+                self.unread_mib = max(self.unread_mib, total + rise - max(self._heights.values()))
+            return None
+        begun = time.thread_time()
+        found = self._read(statuses)
+        self._heights[phase] = max(total, height)
+        self._credit -= time.thread_time() - begun
+        return found
+
+    def _read(self, before: Statuses) -> float:
+        """The pages of all processes; read again when they have changed meanwhile, and then the lowest of the readings.
+
+        What is possible bounds it from below: the pages are no fewer than those of the largest process.
+        """
+        readings = []
+        for _ in range(_READINGS):
+            found = tree_mib(list(before), self._held.find(before)) if LINUX else None
+            if found is None:
+                self._shows_pages = False
+                return sum(status.resident for status in before.values())
+            after = self._look() or before
+            low = max(status.resident for status in after.values()) - max(0.0, self.twice_mib) - _STILL_MIB
+            if _is_still(before, after) and found >= low:
+                return found
+            readings.append(max(found, low))
+            before = after
+        return min(readings)
 
 
-class PhaseMarks:
-    """In the child: the kernel's high-water mark of each phase, exact however short its peak was."""
-
-    def __init__(self) -> None:
-        self.peaks: dict[str, float] = {}
-        """VmHWM of this process by phase in MiB; empty where the kernel cannot start the mark anew."""
-        self.highest: float | None = high_water_mib()
-        """VmHWM since the process began."""
-        self.phase: str | None = None
-        """The phase that is under way."""
-        self._able = reset_high_water()
-
-    def enter(self, phase: str | None) -> None:
-        """Note the mark of the phase so far, and begin the next if it is another."""
-        mark = high_water_mib()
-        if mark is not None:
-            if self.phase != APART:
-                self.highest = max(mark, self.highest or 0.0)
-            if self._able and self.phase is not None:
-                self.peaks[self.phase] = max(mark, self.peaks.get(self.phase, 0.0))
-        if self._able and phase != self.phase:
-            reset_high_water()
-        self.phase = phase
+def _is_still(before: Statuses, after: Statuses) -> bool:
+    return before.keys() == after.keys() and all(
+        abs(after[pid].resident - status.resident) <= max(_STILL_MIB, _STILL * status.resident)
+        for pid, status in before.items()
+    )

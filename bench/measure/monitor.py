@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bench.measure.energy import open_energy
 from bench.measure.gpu import GpuWatch
-from bench.measure.memory import MemoryWatch
+from bench.measure.memory import APART, START, MemoryWatch
 from bench.measure.nvml import Nvml
 from bench.measure.system.load import LoadWatch, snapshot
 from bench.results.environment import SystemLoad
@@ -15,6 +15,12 @@ from bench.results.notice import Notice
 from bench.results.schema import Energy, Memory
 
 __all__ = ["Monitor"]
+
+_NOTED_GAP = 2.0
+_NOTED_STOP = 0.3
+"""Seconds without a sample, and seconds of a stopped child, that are told."""
+_NOTED_SHARE = 0.05
+"""Of the peak: memory that was not read closely and is told."""
 
 
 class Monitor:
@@ -51,9 +57,14 @@ class Monitor:
             self._gpu.poll(set(self._memory.pids), now)
         return self._memory.sample(phase, limit_mib)
 
-    def close(self) -> None:
-        """Read for the last time; call it after the child has been waited for."""
+    def close(self, ended: float | None = None) -> None:
+        """Read for the last time; call it after the child has been waited for.
+
+        ended: when the child ended, seconds of `time.monotonic`; None: just now.
+        """
         now = time.monotonic()
+        if self._memory is not None:
+            self._memory.end(now if ended is None else ended)
         self._energy.end(now)
         gpu = self._gpu.load() if self._gpu is not None else None
         self._system_load = self._load.load(snapshot(), now - self._begun).model_copy(update={"gpu": gpu})
@@ -68,19 +79,47 @@ class Monitor:
         """Joules, or why there are none."""
         return self._energy.energy()
 
+    def notices(self) -> tuple[Notice, ...]:
+        """What a reader has to know of how well the cell could be seen; call it after `close`."""
+        watch = self._memory
+        assert watch is not None
+        found = []
+        if watch.stopped >= _NOTED_STOP:
+            found.append(Notice.of("cell_stopped", seconds=watch.stopped))
+        if watch.longest_gap >= _NOTED_GAP:
+            found.append(Notice.of("watch_gap", seconds=watch.longest_gap))
+        if watch.peak_mib and watch.unread_mib > _NOTED_SHARE * watch.peak_mib:
+            found.append(Notice.of("memory_unread", mib=watch.unread_mib))
+        return tuple(found)
+
     def memory(self, inside: Memory) -> Memory:
         """What the child knows of its memory together with what was seen from outside."""
         watch = self._memory
         assert watch is not None
         marks = [mib for mib in (inside.peak_ram_hwm_mib, watch.high_water_mib) if mib is not None]
+        by_phase = _at_least(watch.by_phase, inside.hwm_by_phase, watch.twice_mib)
+        own = [watch.peak_mib, *(mib for phase, mib in by_phase.items() if phase != APART)]
         return inside.model_copy(
             update={
-                "peak_ram_mib": watch.peak_mib,
+                "peak_ram_mib": max((mib for mib in own if mib is not None), default=None),
                 "peak_ram_hwm_mib": max(marks, default=None),
-                "by_phase": dict(watch.by_phase),
+                "by_phase": by_phase,
                 "method": watch.method if watch.samples else None,
                 "samples": watch.samples,
                 "interval_seconds": watch.interval,
+                "longest_gap_seconds": watch.longest_gap,
+                "unread_mib": watch.unread_mib,
                 "driver_vram_mib": self._gpu.memory_mib if self._gpu is not None else None,
             }
         )
+
+
+def _at_least(seen: dict[str, float], marks: dict[str, float], twice: float) -> dict[str, float]:
+    """Peaks by phase, no lower than the child's own high-water marks: those miss nothing, but see the child alone.
+
+    twice: MiB that the marks count more than once.
+    """
+    own = {phase: mark - max(0.0, twice) for phase, mark in marks.items()}
+    first = [phase for phase in seen if phase not in own]
+    order = [*first[:1], *own, *first[1:]] if first[:1] == [START] else [*own, *first]
+    return {phase: max(seen.get(phase, 0.0), own.get(phase, 0.0)) for phase in order}

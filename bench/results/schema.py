@@ -93,13 +93,13 @@ class Memory(Stored):
     """Peak memory in MiB, with the method that found it. None: not measured."""
 
     peak_ram_mib: Amount | None = None
-    """Peak of the process tree (child and its workers): proportional set size, sampled from outside."""
+    """Peak of the process tree (child and all that it started): pages in memory, each once; `method` says how."""
     peak_ram_hwm_mib: Amount | None = None
-    """The kernel's high-water mark of the child's resident set (VmHWM): exact, but counts shared pages whole."""
+    """The kernel's high-water mark of the child's resident set (VmHWM): exact, but of the child alone."""
     interpreter_mib: Amount | None = None
-    """Proportional set size of the child before it imports torch: Python and patchbench."""
+    """Resident set of the child before it imports torch: Python and patchbench."""
     baseline_mib: Amount | None = None
-    """Proportional set size of the child right after its imports, before data and model."""
+    """Resident set of the child right after its imports, before data and model."""
     by_phase: dict[str, Amount] = Field(default_factory=dict)
     """peak_ram_mib of each phase: start (imports), data, model, warm-up, train, evaluate ... What model, data and
     optimizer take is the difference from baseline_mib."""
@@ -110,7 +110,13 @@ class Memory(Stored):
     samples: Count = 0
     """How often the tree was sampled."""
     interval_seconds: Amount | None = None
-    """Median time between two samples: a shorter peak can be missed by peak_ram_mib."""
+    """Median time between two samples. A shorter peak of one process is seen by its high-water mark; one of several
+    processes together can be missed."""
+    longest_gap_seconds: Amount | None = None
+    """Longest time between two samples, from the child's start to its end."""
+    unread_mib: Amount | None = None
+    """By how much the resident sets of several processes exceeded those at any reading of their pages, MiB: as much
+    can be missing from peak_ram_mib at most."""
     peak_vram_mib: Amount | None = None
     """Peak allocated by torch on the device."""
     reserved_vram_mib: Amount | None = None

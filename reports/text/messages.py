@@ -176,6 +176,20 @@ _ENERGY: dict[str, str | Plural] = {
 }
 
 _MEASURING: dict[str, str | Plural] = {
+    "own_pages_sampled": N_(
+        "pages in memory of the process tree, each counted once whoever else maps it; sampled from outside, a peak "
+        "between two samples by the kernel's high-water mark"
+    ),
+    "cell_stopped": N_(
+        "its process was stopped for {seconds:duration} (by a signal or a debugger): its times contain that"
+    ),
+    "watch_gap": N_(
+        "the process that measures stood still for {seconds:duration}: nothing was sampled meanwhile, and if the whole "
+        "machine or container was paused, the times contain that"
+    ),
+    "memory_unread": N_(
+        "several processes grew by up to {mib:,.0f} MiB for too short a time to be read: peak RAM may be that much higher"
+    ),
     "pss_sampled": N_("sum of the proportional set size (PSS) of the process tree, sampled from outside"),
     "rss_sampled": N_(
         "sum of the resident set size (RSS, shared pages counted whole) of the process tree, sampled from outside"

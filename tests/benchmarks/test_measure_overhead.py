@@ -108,7 +108,7 @@ def test_watching_costs_under_a_hundredth_of_a_core(capsys: pytest.CaptureFixtur
         time.sleep(0.1)
     share = (time.thread_time() - used) / (time.perf_counter() - begun)
     with capsys.disabled():
-        print(f"\nwatching {len(held) >> 20} MiB: {share:.3%} of a core, {watch.samples} readings of PSS")
+        print(f"\nwatching {len(held) >> 20} MiB: {share:.3%} of a core, {watch.samples} samples")
     assert share < 0.01
 
 
@@ -208,7 +208,7 @@ def _epoch(child: subprocess.Popen[str], watch: MemoryWatch | None) -> float:
     child.stdin.write("off\n" if watch is None else "on\n")
     before = 0.0
     if watch is not None:
-        before, watch._last = watch.spent, time.perf_counter()  # nothing is saved up while it does not watch
+        before, watch._last = watch.spent, time.monotonic()  # nothing is saved up while it does not watch
     while watch is not None and not select.select([child.stdout], [], [], 0.1)[0]:
         watch.sample("train")
     return float(child.stdout.readline()) + (0.0 if watch is None else watch.spent - before)

@@ -16,7 +16,7 @@ ALLOWED = {100: 20.0, 1000: 120.0}
 
 RENDER = """
 import json, sys, time
-from bench.measure.memory import high_water_mib
+from bench.measure.proc_status import high_water_mib
 from reports import render_report
 begun = time.perf_counter()
 path = render_report([sys.argv[1]])

@@ -9,7 +9,7 @@ from bench.execution.messages.job import Job
 from bench.execution.worker.endings import foreseen
 from bench.execution.worker.progress import Reporter
 from bench.execution.worker.record import Later, Record
-from bench.measure.memory import pss_mib
+from bench.measure.proc_status import resident_mib
 from bench.measure.system.environment import usable_cores
 from bench.results.schema import Memory, Timings
 
@@ -35,7 +35,7 @@ def _stages(job: Job, record: Record, reporter: Reporter, elapsed: Callable[[], 
     """The stages, in order; each hands in its seconds, so that a failure keeps those before."""
     threads = job.cell.train.threads or usable_cores()
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported
-    record.add(Memory(interpreter_mib=pss_mib()))
+    record.add(Memory(interpreter_mib=resident_mib()))
     from bench.execution.worker import pipeline
 
     record.add(Timings(import_seconds=elapsed()))

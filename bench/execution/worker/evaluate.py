@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from bench.execution.worker.setup import Clock, Ready
 from bench.execution.worker.train import Trained
-from bench.measure.memory import high_water_mib
+from bench.measure.proc_status import high_water_mib
 from bench.results.dataset import DatasetManifest
 from bench.results.files import atomic_path, reserve
 from bench.results.notice import Notice

@@ -22,7 +22,8 @@ from bench.execution.process.parent import die_with_parent
 from bench.execution.worker.cell import run_cell
 from bench.execution.worker.progress import ProgressWriter, publish_to
 from bench.execution.worker.record import Record
-from bench.measure.memory import APART, PhaseMarks
+from bench.measure.memory import APART
+from bench.measure.phase_marks import PhaseMarks
 from bench.results.schema import Memory
 from bench.results.through import write_file
 

@@ -14,7 +14,7 @@ from bench.execution.worker.progress import Reporter
 from bench.execution.worker.record import Later, Record
 from bench.execution.worker.setup import Clock, Ready, make_ready, open_machine, read_data
 from bench.execution.worker.train import train
-from bench.measure.memory import pss_mib
+from bench.measure.proc_status import resident_mib
 from bench.measure.sampling import ENOUGH
 from bench.results.notice import Notice
 from bench.results.schema import InferenceProfile, Memory, Timings
@@ -33,7 +33,7 @@ def run(job: Job, threads: int, record: Record, reporter: Reporter) -> Later | N
     inference profile.
     """
     cell = job.cell
-    record.add(Memory(baseline_mib=pss_mib()))
+    record.add(Memory(baseline_mib=resident_mib()))
     machine = open_machine(job, threads)
     record.add(machine.context)
     clock = Clock(machine.device)

@@ -123,7 +123,7 @@ def test_the_count_is_near_what_a_step_takes(tmp_path: Path) -> None:
     batch = _largest(cell, limit)
     code = f"""
 import json, torch
-from bench.measure.memory import high_water_mib
+from bench.measure.proc_status import high_water_mib
 from bench.training.optim.optimizer import make_optimizer
 from bench.study.train import TrainSpec
 from models_zoo.networks.builder import build

@@ -1,0 +1,82 @@
+"""What the kernel keeps of one process's memory: resident set, high-water mark, and whether it is stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+__all__ = ["LINUX", "ProcStatus", "high_water_mib", "proc_status", "reset_high_water", "resident_mib"]
+
+LINUX = sys.platform.startswith("linux")
+_NUMBER = re.compile(rb"^(VmHWM|VmRSS|VmSize|PPid):\s*(\d+)", re.MULTILINE)
+_STOPPED = re.compile(rb"^State:\s*[Tt]", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class ProcStatus:
+    """One process at one moment, in MiB."""
+
+    resident: float
+    """Resident set: pages that it maps, those shared with others counted whole."""
+    high_water: float | None = None
+    """The resident set's highest since the program began or the mark was set anew (VmHWM); None where there is none."""
+    mapped: float = 0.0
+    """Address space, whether it is in memory or not."""
+    parent: int = 0
+    """Process id of its parent."""
+    is_stopped: bool = False
+    """Whether a signal or a debugger has stopped it."""
+
+    def is_same_memory(self, parent: ProcStatus) -> bool:
+        """Whether it still works in its parent's memory, between vfork and exec. What fork makes has fewer pages."""
+        return (self.mapped, self.resident) == (parent.mapped, parent.resident)
+
+
+def proc_status(pid: int) -> ProcStatus | None:
+    """Look at a process; None when it is gone, has ended, or may not be looked at."""
+    if not LINUX:
+        try:
+            return ProcStatus(float(psutil.Process(pid).memory_info().rss) / 2**20)
+        except psutil.Error:
+            return None
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123 - read ten times a second
+            text = file.read()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    found = {key: int(number) for key, number in _NUMBER.findall(text)}
+    if b"VmRSS" not in found:  # ended, but not yet waited for
+        return None
+    return ProcStatus(
+        resident=found[b"VmRSS"] / 1024,
+        high_water=found[b"VmHWM"] / 1024 if b"VmHWM" in found else None,
+        mapped=found.get(b"VmSize", 0) / 1024,
+        parent=found.get(b"PPid", 0),
+        is_stopped=_STOPPED.search(text) is not None,
+    )
+
+
+def resident_mib() -> float | None:
+    """Resident set of this process in MiB; None where it cannot be read."""
+    found = proc_status(os.getpid())
+    return None if found is None else found.resident
+
+
+def high_water_mib() -> float | None:
+    """The kernel's high-water mark of this process's resident set (VmHWM) in MiB; None where there is none."""
+    found = proc_status(os.getpid()) if LINUX else None
+    return None if found is None else found.high_water
+
+
+def reset_high_water() -> bool:
+    """Start this process's high-water mark anew at what it uses now; False where the kernel cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
