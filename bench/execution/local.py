@@ -6,7 +6,6 @@ limits, and when the child ends.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +23,6 @@ from bench.execution.messages.progress import Progress, ProgressFile
 from bench.execution.process.cgroup import MemoryGroup
 from bench.execution.process.child import Child
 from bench.execution.process.exit_status import ExitInfo, classify_exit, late_notice, log_tail
-from bench.execution.process.tree import descendants
 from bench.measure.memory import APART
 from bench.measure.monitor import Monitor
 from bench.results.files import write_atomic
@@ -37,7 +35,7 @@ from bench.study.schema import Budget
 __all__ = ["CHILD", "LocalExecutor"]
 
 CHILD = (sys.executable, "-P", "-m", "bench.execution.worker.main")
-"""The child's command line; its job file, this process's id and the time on the steady clock come last."""
+"""The child's command line; its job file, its parent's process id and the time on the steady clock come last."""
 
 _GRACE_SECONDS = 5.0
 _SHORT_GRACE_SECONDS = 0.5
@@ -92,7 +90,7 @@ class LocalExecutor:
         kills = _oom_kills()
         monitor = Monitor(job.cell.device)
         child = _start(job, self._command or CHILD)
-        monitor.follow(lambda: descendants(child.pid))
+        monitor.follow(child.processes)
         _wait(child, monitor, job, budget, exit_info, signals, on_progress)
         with suppress(OSError):
             remove_torn(job.folder)
@@ -107,9 +105,9 @@ class LocalExecutor:
 
 def _start(job: Job, command: Sequence[str]) -> Child:
     """Start the child; its import time counts from just before."""
-    path, started = job.folder / "job.json", time.monotonic()
+    path = job.folder / "job.json"
     write_atomic(path, job.model_dump_json())
-    return Child([*command, str(path), str(os.getpid()), repr(started)], job.folder)
+    return Child([*command, str(path)], job.folder)
 
 
 def _wait(
@@ -129,16 +127,27 @@ def _wait(
     except KeyboardInterrupt as stop:  # from elsewhere than a signal: a thread, or what was called
         exit_info.interrupt(signal_of(stop))
     finally:
-        exit_info.phase = progress.read().phase
+        seen, exit_info.phase = time.monotonic(), progress.read().phase
         grace = _SHORT_GRACE_SECONDS if exit_info.limit is Status.OUT_OF_MEMORY else _GRACE_SECONDS
         exit_info.code = child.end(grace, signals)
-        exit_info.seconds = time.monotonic() - child.started
-        monitor.close()
+        exit_info.seconds = child.ended - child.started
+        _settle_time_limit(exit_info, budget)
+        monitor.close(child.ended, seen)
         if group is not None:
             if exit_info.limit is None and group.kills():
                 exit_info.limit = Status.OUT_OF_MEMORY
                 exit_info.why = Notice.of("memory_limit_by_kernel", mib=int(budget.memory_limit or 0) / 2**20)
             group.close()
+
+
+def _settle_time_limit(exit_info: ExitInfo, budget: Budget) -> None:
+    """Decide by the child's own end: this process may have been stopped, and have seen it late."""
+    late = budget.time_limit is not None and exit_info.seconds > budget.time_limit
+    if late and exit_info.limit is None:
+        exit_info.limit = Status.TIMEOUT
+        exit_info.why = Notice.of("time_limit", seconds=float(budget.time_limit or 0.0))
+    elif not late and exit_info.limit is Status.TIMEOUT:
+        exit_info.limit = exit_info.why = None
 
 
 def _limit_by_kernel(job: Job, budget: Budget, pid: int) -> MemoryGroup | None:

@@ -31,8 +31,6 @@ _SHARE_OF_TIME = 0.003
 _CREDIT = 0.05
 """Seconds of reading that may be saved up, for peaks that follow each other closely."""
 _GROWTH = 1.01
-_START_GROWTH = 1.25
-"""While libraries are imported, which grows in small steps for seconds, fewer readings do."""
 START = "start"
 """The phase before the child has named one: the imports."""
 APART = "inference"
@@ -63,7 +61,9 @@ class MemoryWatch:
     """By how much the resident sets of several processes have exceeded those of any reading of their pages."""
     samples: int = 0
     longest_gap: float = 0.0
-    """Longest time between two samples in seconds."""
+    """Longest time of the child without a sample in seconds."""
+    stood_still: float = 0.0
+    """Longest time in seconds after which the next sample, or the end of the child, was seen."""
     stopped: float = 0.0
     """Seconds for which the child was stopped by a signal or a debugger, to within the samples."""
     spent: float = 0.0
@@ -104,7 +104,7 @@ class MemoryWatch:
         statuses = self._look()
         if not statuses:
             return None
-        self._note_gap(gap, next(iter(statuses.values())))
+        self._note_gap(gap, statuses.get(self.pids[0]))
         rise = self._rise(statuses, phase)
         found = self._one(statuses) if len(statuses) == 1 else self._several(statuses, rise, phase, limit_mib)
         is_new, self._phase = phase != self._phase, phase
@@ -117,9 +117,10 @@ class MemoryWatch:
         self.spent += time.thread_time() - used
         return found
 
-    def end(self, ended: float) -> None:
-        """Note when the child ended, seconds of `time.monotonic`."""
+    def end(self, ended: float, seen: float) -> None:
+        """Note when the child ended, and when that or the reason to end it was seen; seconds of `time.monotonic`."""
         self.longest_gap = max(self.longest_gap, ended - self._last)
+        self.stood_still = max(self.stood_still, seen - self._last)
 
     def _look(self) -> Statuses:
         """The processes as they are now, but for those that have not begun with memory of their own (vfork)."""
@@ -127,11 +128,11 @@ class MemoryWatch:
         found = {pid: status for pid in self.pids if (status := proc_status(pid)) is not None}
         return {pid: s for pid, s in found.items() if s.parent not in found or not s.is_same_memory(found[s.parent])}
 
-    def _note_gap(self, gap: float, child: ProcStatus) -> None:
+    def _note_gap(self, gap: float, child: ProcStatus | None) -> None:
         if self.samples:
             self._gaps.append(gap)
-        self.longest_gap = max(self.longest_gap, gap)
-        self.stopped += gap if child.is_stopped else 0.0
+        self.longest_gap, self.stood_still = max(self.longest_gap, gap), max(self.stood_still, gap)
+        self.stopped += gap if child is not None and child.is_stopped else 0.0
         self.samples += 1
 
     def _rise(self, statuses: Statuses, phase: str) -> float:
@@ -141,7 +142,7 @@ class MemoryWatch:
         been pages that it shared with the process which forked it. Where processes have come or gone, it is not known
         which of them were there at that height: the rise goes to `unread_mib`.
         """
-        total, child = 0.0, next(iter(statuses))
+        total, child = 0.0, self.pids[0]
         is_same = len(statuses) == 1 or statuses.keys() == self._marks.keys()
         for pid, status in statuses.items():
             mark, known = status.high_water, self._marks.get(pid, 0.0)
@@ -170,7 +171,7 @@ class MemoryWatch:
     def _several(self, statuses: Statuses, rise: float, phase: str, limit_mib: float | None) -> float | None:
         """The pages of all, where it is due and the allowance lets it; else None."""
         total, height = sum(s.resident for s in statuses.values()), self._heights.get(phase, 0.0)
-        higher = total + rise > height * (_START_GROWTH if phase == START else _GROWTH)
+        higher = total + rise > height * _GROWTH
         pressing = (limit_mib is not None and total + rise > limit_mib) or not height
         if not (pressing or (self._credit > 0 and (higher or self._credit == _CREDIT))):
             if higher and phase != APART:

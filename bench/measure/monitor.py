@@ -57,14 +57,15 @@ class Monitor:
             self._gpu.poll(set(self._memory.pids), now)
         return self._memory.sample(phase, limit_mib)
 
-    def close(self, ended: float | None = None) -> None:
+    def close(self, ended: float | None = None, seen: float | None = None) -> None:
         """Read for the last time; call it after the child has been waited for.
 
-        ended: when the child ended, seconds of `time.monotonic`; None: just now.
+        ended: when the child ended. seen: when that was seen, or why it had to be ended. Seconds of `time.monotonic`;
+        None: just now.
         """
         now = time.monotonic()
         if self._memory is not None:
-            self._memory.end(now if ended is None else ended)
+            self._memory.end(now if ended is None else ended, now if seen is None else seen)
         self._energy.end(now)
         gpu = self._gpu.load() if self._gpu is not None else None
         self._system_load = self._load.load(snapshot(), now - self._begun).model_copy(update={"gpu": gpu})
@@ -86,8 +87,8 @@ class Monitor:
         found = []
         if watch.stopped >= _NOTED_STOP:
             found.append(Notice.of("cell_stopped", seconds=watch.stopped))
-        if watch.longest_gap >= _NOTED_GAP:
-            found.append(Notice.of("watch_gap", seconds=watch.longest_gap))
+        if watch.stood_still >= _NOTED_GAP:
+            found.append(Notice.of("watch_gap", seconds=watch.stood_still))
         if watch.peak_mib and watch.unread_mib > _NOTED_SHARE * watch.peak_mib:
             found.append(Notice.of("memory_unread", mib=watch.unread_mib))
         return tuple(found)

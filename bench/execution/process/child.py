@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import select
-import signal
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from bench.errors import RunError
+from bench.execution.process.supervised import start
 from bench.execution.process.tree import MARK, end_marked
 from bench.measure.system.process_env import HUGE_PAGES, SAFE_PATH
 
@@ -27,47 +25,45 @@ class Child:
     """A running child; `wait` for it, then `end` it in any case."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
-        """Start the command with its output in the folder's log.txt. Raises `RunError` when it cannot be started."""
+        """Start the command with its output in the folder's log.txt; its parent's id and its start are its last words.
+
+        Raises `RunError` when it cannot be started.
+        """
         self._folder = folder
         self._log = folder / "log.txt"
         try:
             self._log.unlink(missing_ok=True)
             with self._log.open("ab") as log:  # for appending, so that the file can be cut while it is written
-                self.started = time.monotonic()
-                self._process = subprocess.Popen(
-                    list(command),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # a process group of its own: Ctrl-C reaches the parent alone
-                    env={**HUGE_PAGES, **os.environ, **SAFE_PATH, "PYTHONUNBUFFERED": "1", MARK: str(folder)},
-                )
+                env = {**HUGE_PAGES, **os.environ, **SAFE_PATH, "PYTHONUNBUFFERED": "1", MARK: str(folder)}
+                self._process = start(command, log, env)
         except OSError as error:
             raise RunError(
                 f"cannot start a process for {folder}: {error.strerror or error}. What was stored before is intact; "
                 f"free what is short, then run the same command again."
             ) from error
-        self._pidfd: int | None = None
-        if hasattr(os, "pidfd_open"):
-            with suppress(OSError):
-                self._pidfd = os.pidfd_open(self._process.pid)
 
     @property
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
 
+    @property
+    def started(self) -> float:
+        """Just before the child was started, seconds of `time.monotonic`."""
+        return self._process.started
+
+    @property
+    def ended(self) -> float:
+        """When the child ended, which may be long before that was seen; now while it runs."""
+        return time.monotonic() if self._process.ended is None else self._process.ended
+
+    def processes(self) -> list[int]:
+        """The child, and all that it has started."""
+        return self._process.processes()
+
     def wait(self, seconds: float) -> bool:
         """Sleep until the child ends or the time is over; True when it ended."""
-        if self._pidfd is not None:
-            poll = select.poll()
-            poll.register(self._pidfd, select.POLLIN)
-            return bool(poll.poll(max(0.0, seconds) * 1000))
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return self._process.wait(seconds)
 
     def end(self, grace: float, signals: Sequence[int] = ()) -> int:
         """End what is left of it and of all that it started: first asked to, then made to. Returns its exit code.
@@ -75,26 +71,14 @@ class Child:
         grace: seconds between SIGTERM and SIGKILL. signals: those held back meanwhile; a further one ends the grace.
         """
         known, deadline = len(signals), time.monotonic() + grace
-        if not self.wait(0):  # which leaves it unreaped, so that its number is nobody else's yet
-            self._signal(signal.SIGTERM)
+        if not self.wait(0):
+            self._process.ask()
             while len(signals) == known and (left := deadline - time.monotonic()) > 0 and not self.wait(min(left, 0.1)):
                 continue
-        self._signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        code = self._process.wait()
+        code = self._process.reap()
         end_marked(str(self._folder))
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-            self._pidfd = None
         self.trim_log(final=True)
         return code
-
-    def _signal(self, number: int) -> None:
-        """Send a signal to the process group: the child and those that stayed with it."""
-        with suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, number)
-            elif self._process.poll() is None:
-                self._process.send_signal(number)
 
     def trim_log(self, *, final: bool = False) -> None:
         """Cut a log that has grown too large to its beginning and its end.

@@ -254,9 +254,10 @@ def test_equal_cells_that_fork_again_and_again_read_the_same(run_script: RunScri
 @pytest.mark.parametrize(
     "hold",
     [
-        "os.truncate(file, 0); [os.write(file, block) for _ in range(100)]",
+        "[os.write(file, block) for _ in range(100)]",
         f"import mmap; os.truncate(file, 100 * {MIB}); held = mmap.mmap(file, 0); held.write(block * 100)",
-        f"import mmap; [os.write(file, block) for _ in range(100)]; held = mmap.mmap(file, 0); sum(held[:50 * {MIB}:4096])",
+        "import mmap; [os.write(file, block) for _ in range(100)]; "
+        "held = mmap.mmap(file, 0); sum(held[: 50 << 20 : 4096])",
         f"import mmap; os.truncate(file, 100 * {MIB}); held = mmap.mmap(file, 0); held.write(block * 100); "
         "again = mmap.mmap(file, 0); sum(again[::4096])",
     ],
