@@ -137,6 +137,15 @@ class Display:
             case CellDone() | CellSkipped():
                 state.running, state.result = False, event.result
                 self._plain(f"{title}: {_outcome(event.result)}")
+                if isinstance(event, CellDone):
+                    self._notices(title, event.result)
+
+    def _notices(self, title: str, result: CellResult) -> None:
+        """What a reader has to know of a cell stays on the screen, above a live table too."""
+        from reports.text.messages import word
+
+        for notice in result.context.notices:
+            self._line(f"warning: {title}: {word(notice)}", "yellow")
 
     def _plain(self, text: str) -> None:
         if self._live is None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.data.leftovers import own_folder
 from bench.data.quiet import silence
 from bench.errors import DataError
+from bench.measure.system.cpus import usable_cpus
 from bench.measure.system.process_env import HUGE_PAGES, SAFE_PATH
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOL
 
 def worker_count() -> int:
     """Return how many processes may run at once here: the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, os.cpu_count() or 1)
+    return usable_cpus()
 
 
 def map_chunks(

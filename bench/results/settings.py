@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from bench.results.environment import SystemLoad
 from bench.results.notice import Notice
 from bench.results.stored import Stored
 
-__all__ = ["CellContext", "CellSettings", "Determinism"]
+__all__ = ["CellContext", "CellSettings", "Determinism", "ThreadsBy"]
+
+ThreadsBy = Literal["study", "OMP_NUM_THREADS", "quota", "affinity"]
+"""What decided the number of threads: the study's train.threads, the environment variable, a CPU quota of the control
+group, or the CPUs that the process may run on."""
 
 _LATE = frozenset({"profile_cut_short", "failed_in_profile", "failed_after_result"})
 
@@ -85,7 +91,12 @@ class CellContext(Stored):
     device_name: str | None = None
     """The device's name by its driver; None for a CPU."""
     threads: int | None = None
-    """CPU threads of torch."""
+    """CPU threads that torch was set to."""
+    threads_by: ThreadsBy | None = None
+    """What decided how many; None: not known."""
+    threads_found: tuple[int, ...] = ()
+    """CPU threads that torch was found with when the training began and when it ended (without training: when the
+    inference profile began and ended); a model can have changed them."""
     determinism: Determinism | None = None
     """What was set for the sake of repeatability."""
     glibc_tunables: str | None = None

@@ -58,7 +58,7 @@ class Planned:
     """How many of them are to run."""
     run: Run
     warnings: tuple[Notice, ...]
-    """Of the data."""
+    """Of the data, and of weights that are not there."""
     manifest: DatasetManifest | None = None
     """The data as it was understood."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,15 @@ from bench.errors import RunError, StudyError
 from bench.execution.executor import CellInterrupted, Executor, open_executor
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import BROKEN
+from bench.measure.system.cpus import cell_threads
 from bench.results.dataset import DatasetManifest
 from bench.results.files import write_atomic
-from bench.results.notice import Notice
+from bench.results.notice import Notice, list_names
 from bench.results.plan import FOUND_BATCH
 from bench.results.run import Run
 from bench.results.schema import CellResult, Failure, Status
 from bench.results.writer import keep_predictions, open_folder
-from bench.runner.due import Due, Retry, find_due
+from bench.runner.due import Due, Retry, find_due, find_unkept
 from bench.runner.events import (
     CellDone,
     CellProgress,
@@ -47,6 +49,9 @@ from bench.study.load import load_study
 from bench.study.schema import Cell, Study
 
 __all__ = ["run_study"]
+
+_NAMED = 3
+"""Cells that a warning names."""
 
 
 def run_study(
@@ -77,6 +82,7 @@ def run_study(
         study = load_study(study, data=data, devices=devices, settings=settings)
     elif data is not None or devices or settings:
         raise StudyError("data, devices and settings are for a study given by name or file; this one is complete.")
+    cell_threads(study.train.threads, os.environ.get("OMP_NUM_THREADS"))  # refuses what is not a number
     runs_cells = open_executor(executor)
     folder = run_folder(out, study.name)
     require_text(cache_folder(cache).absolute(), "the cache folder")
@@ -93,11 +99,20 @@ def run_study(
         due = find_due(run, prepared, retry)
         needed = [cell for cell in prepared.cells if cell.id in due.cells | due.rounds]
         arrays = pixel_arrays(prepared, needed, cache, notify)
-        warnings = (*prepared.manifest.warnings, *held.notices)
+        warnings = (*_warnings(run, prepared, due), *held.notices)
         notify(Planned(prepared.cells, len(due.cells), run, warnings, prepared.manifest))
         _Cells(run, prepared, runs_cells, arrays, notify, held).run_all(due)
         held.check([*DESCRIPTION, *(f"cells/{cell.id}/result.json" for cell in prepared.cells)])
     return run
+
+
+def _warnings(run: Run, prepared: Prepared, due: Due) -> tuple[Notice, ...]:
+    """What to know before the cells run: of the data, and of weights that will not be there."""
+    unkept = [cell.title for cell in find_unkept(run, prepared) if cell.id not in due.cells]
+    if not unkept:
+        return tuple(prepared.manifest.warnings)
+    names = list_names(unkept[:_NAMED], len(unkept))
+    return (*prepared.manifest.warnings, Notice.of("models_missing", count=len(unkept), names=names))
 
 
 @dataclass(frozen=True)

@@ -200,13 +200,24 @@ def _costs(before: CellResult, after: CellResult, same: bool, tolerance: float, 
         (_("An epoch, median"), before.timings.epoch_seconds, after.timings.epoch_seconds),
         (_("Latency, median"), _latencies(before), _latencies(after)),
     ]
-    changes = [_time(name, a, b, same, tolerance, _) for name, a, b in times if a and b]
+    differ = _conditions(before, after, same, _)
+    changes = [_time(name, a, b, differ, tolerance, _) for name, a, b in times if a and b]
     for name, key in ((_("Time to train"), "train_seconds"), (_("Time to evaluate"), "evaluate_seconds")):
         old, new = (getattr(result.timings, key) for result in (before, after))
         if old and new is not None:
             why = _("a single sample in each run")
             changes.append(MetricChange(name, duration(old), duration(new), f"× {new / old:.3g}", "unknown", why))
     return [*changes, *_peak(before, after, same, tolerance, _)]
+
+
+def _conditions(before: CellResult, after: CellResult, same: bool, _: Translator) -> str:
+    """Why the times of two runs of a cell cannot be compared; empty where they can."""
+    if not same:
+        return _("the machines differ")
+    old, new = before.context.threads, after.context.threads
+    if before.cell.device == "cpu" and old and new and old != new:
+        return _("{old} threads before, {new} after").format(old=old, new=new)
+    return ""
 
 
 def _latencies(result: CellResult) -> tuple[float, ...]:
@@ -216,13 +227,13 @@ def _latencies(result: CellResult) -> tuple[float, ...]:
 
 
 def _time(
-    name: str, before: tuple[float, ...], after: tuple[float, ...], same: bool, tolerance: float, _: Translator
+    name: str, before: tuple[float, ...], after: tuple[float, ...], differ: str, tolerance: float, _: Translator
 ) -> MetricChange:
     found = speedup(before, after)
     old, new = duration(median(before)), duration(median(after))
     change = f"× {1 / found.ratio:.3g}"
-    if not same:
-        return MetricChange(name, old, new, change, "unknown", _("the machines differ"))
+    if differ:
+        return MetricChange(name, old, new, change, "unknown", differ)
     if found.low is None or found.high is None:
         return MetricChange(name, old, new, change, "unknown", _("too few samples for an interval"))
     outcome: Outcome = "unknown"  # the interval holds both a difference that counts and none
@@ -251,6 +262,9 @@ def _peak(before: CellResult, after: CellResult, same: bool, tolerance: float, _
         elif ratio < 1 / (1 + tolerance):
             outcome = "better"
         why = _("beyond {tolerance} counts").format(tolerance=percent(tolerance, digits=0).text)
+        methods = {r.memory.method.code for r in (before, after) if r.memory.method}
+        if key == "peak_ram_mib" and len(methods) > 1:
+            outcome, why = "unknown", _("the methods of measuring it differ")
         if not same:
             outcome, why = "unknown", _("the machines differ")
         found.append(MetricChange(name, memory(a), memory(b), f"× {ratio:.3g}", outcome, why))

@@ -137,6 +137,7 @@ def _of_machine(data: ReportData, _: Translator) -> list[Alert]:
         text = _("The code had uncommitted changes, so this revision alone does not reproduce the run.")
         found.append(Alert("note", _("Uncommitted code"), text))
     found += _of_load(data, _)
+    found += _of_methods(data, _)
     found += _of_hardware(data, _)
     measured = [entry.result for entry in data.ok if entry.result]
     without = [result for result in measured if result.energy.joules is None]
@@ -145,6 +146,24 @@ def _of_machine(data: ReportData, _: Translator) -> list[Alert]:
         text = _("No hardware counter was read for {n} of {all} cells with scores, so there is no figure.")
         text = text.format(n=len(without), all=len(measured)) + (f" ({'; '.join(reasons)})" if reasons else "")
         found.append(Alert("note", _("Energy not measured"), text))
+    return found
+
+
+def _of_methods(data: ReportData, _: Translator) -> list[Alert]:
+    """Whether rows were measured differently, so that their figures cannot be set side by side."""
+    measured = [entry.result for entry in data.ok if entry.result]
+    found = []
+    counts = sorted({r.context.threads for r in measured if r.cell.device == "cpu" and r.context.threads})
+    if len(counts) > 1:
+        text = _("Cells on the CPU ran with {counts} threads: their times cannot be compared.")
+        found.append(
+            Alert("warning", _("Different numbers of threads"), text.format(counts=", ".join(map(str, counts))))
+        )
+    methods = {r.memory.method.code: r.memory.method for r in measured if r.memory.peak_ram_mib and r.memory.method}
+    if len(methods) > 1:
+        text = _("Peak RAM was measured in different ways, so it cannot be compared: {methods}.")
+        named = "; ".join(word(methods[code], _) for code in sorted(methods))
+        found.append(Alert("warning", _("Different measurements of memory"), text.format(methods=named)))
     return found
 
 

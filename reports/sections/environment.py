@@ -49,7 +49,7 @@ def environment_rows(environment: Environment, entries: list[Entry], _: Translat
         (N_("GPUs"), _gpus(environment, _)),
         (N_("Energy of the CPU"), word(environment.energy, _) if environment.energy else ""),
         (N_("Load when it began"), "" if load is None else str(load)),
-        (N_("Threads"), _distinct([None if c.threads is None else f"torch: {c.threads}" for c in contexts])),
+        (N_("Threads"), _distinct([_threads(context, _) for context in contexts])),
         (N_("Determinism"), _distinct([_determinism(context) for context in contexts])),
         (N_("Variables"), ", ".join(f"{name}={value}" for name, value in sorted(environment.variables.items()))),
         (N_("System"), environment.platform),
@@ -59,6 +59,21 @@ def environment_rows(environment: Environment, entries: list[Entry], _: Translat
         (N_("Packages"), _packages(environment.packages)),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+_THREADS_BY = {
+    "study": N_("set by the study"),
+    "OMP_NUM_THREADS": "OMP_NUM_THREADS",
+    "quota": N_("CPU quota"),
+    "affinity": N_("all CPUs that it may use"),
+}
+
+
+def _threads(context: CellContext, _: Translator) -> str | None:
+    """Threads of torch, and what decided how many."""
+    if context.threads is None:
+        return None
+    return f"torch: {context.threads}" + (f" ({_(_THREADS_BY[context.threads_by])})" if context.threads_by else "")
 
 
 def _cpu(cpu: Cpu, _: Translator) -> str:

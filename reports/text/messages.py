@@ -183,12 +183,17 @@ _MEASURING: dict[str, str | Plural] = {
     "cell_stopped": N_(
         "its process was stopped for {seconds:duration} (by a signal or a debugger): its times contain that"
     ),
+    "threads_changed": N_(
+        "torch had {begin} CPU threads when this began and {end} when it ended, not the {threads} that were set: the "
+        "model, or something that it uses, changed that"
+    ),
     "watch_gap": N_(
         "the process that measures stood still for {seconds:duration}: nothing was sampled meanwhile, and if the whole "
         "machine or container was paused, the times contain that"
     ),
     "memory_unread": N_(
-        "several processes grew by up to {mib:,.0f} MiB for too short a time to be read: peak RAM may be that much higher"
+        "several processes grew by up to {mib:,.0f} MiB for too short a time to be read: peak RAM may be that much "
+        "higher"
     ),
     "pss_sampled": N_("sum of the proportional set size (PSS) of the process tree, sampled from outside"),
     "rss_sampled": N_(
@@ -248,6 +253,13 @@ _CELL: dict[str, str | Plural] = {
     "exception": N_("{kind}: {text}"),
     "warmup_not_steady": Plural("not steady after {passes} pass", "not steady after {passes} passes", "passes"),
     "model_not_kept": N_("the weights were not kept: {reason}"),
+    "model_not_stored": N_("the weights could not be stored: {reason}"),
+    "models_missing": Plural(
+        "keep_models: {count} cell that is done has no weights in the run folder ({names:and}); with --retry failed it "
+        "is trained again",
+        "keep_models: {count} cells that are done have no weights in the run folder ({names:and}); with --retry failed "
+        "they are trained again",
+    ),
     "profile_cut_short": N_("the inference profile was cut short: {reason}"),
     "failed_after_result": N_("after the result was written, {how}"),
     "failed_in_profile": N_("in the inference profile, after the result was written, {how}"),

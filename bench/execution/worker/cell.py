@@ -10,10 +10,32 @@ from bench.execution.worker.endings import foreseen
 from bench.execution.worker.progress import Reporter
 from bench.execution.worker.record import Later, Record
 from bench.measure.proc_status import resident_mib
-from bench.measure.system.environment import usable_cores
+from bench.measure.system.cpus import cell_threads
 from bench.results.schema import Memory, Timings
 
 __all__ = ["run_cell"]
+
+
+class _UserThreads:
+    """OMP_NUM_THREADS: what the user wants of it, though cells that ran in this process before have set it."""
+
+    _ours: str | None = None
+    _value: str | None = None
+
+    @property
+    def value(self) -> str | None:
+        """As the user set it."""
+        found = os.environ.get("OMP_NUM_THREADS")
+        if found != self._ours:
+            self._value = found
+        return self._value
+
+    def set(self, threads: int) -> None:
+        """Set it for torch, which reads it when it is imported."""
+        self._ours = os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+_user_threads = _UserThreads()
 
 
 def run_cell(job: Job, record: Record, reporter: Reporter, elapsed: Callable[[], float]) -> Later | None:
@@ -33,8 +55,8 @@ def run_cell(job: Job, record: Record, reporter: Reporter, elapsed: Callable[[],
 
 def _stages(job: Job, record: Record, reporter: Reporter, elapsed: Callable[[], float]) -> Later | None:
     """The stages, in order; each hands in its seconds, so that a failure keeps those before."""
-    threads = job.cell.train.threads or usable_cores()
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is imported
+    threads = cell_threads(job.cell.train.threads, _user_threads.value)
+    _user_threads.set(threads.count)
     record.add(Memory(interpreter_mib=resident_mib()))
     from bench.execution.worker import pipeline
 

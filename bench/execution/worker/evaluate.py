@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+from bench.disk import is_disk_error
 from bench.execution.worker.setup import Clock, Ready
 from bench.execution.worker.train import Trained
 from bench.measure.proc_status import high_water_mib
@@ -64,8 +65,8 @@ def evaluate(ready: Ready, clock: Clock, trained: Trained) -> Tested:
 def keep_model(ready: Ready, head: str) -> Notice | None:
     """Write the tested weights, with what they were tested with: model, head, classes, image size, normalization.
 
-    head: its kind. Returns why where the format cannot hold the weights; the result stands without them. Raises OSError
-    where there is no room for them: the cell is then done again, for no later run would make up for them.
+    head: its kind. Returns why where the format cannot hold the weights, or the disk has no room for them; the result
+    stands without them.
     """
     entry, built = ready.job.cell.model, ready.built
     manifest = DatasetManifest.from_json(ready.job.dataset.read_text(encoding="utf-8"))
@@ -90,6 +91,10 @@ def keep_model(ready: Ready, head: str) -> Notice | None:
                 with part.open("wb") as file:  # it hides why it cannot write: ask the disk
                     reserve(file.fileno(), size)
                 raise
+    except OSError as error:
+        if not is_disk_error(error):
+            raise
+        return Notice.of("model_not_stored", reason=error.strerror or str(error))
     except (SafetensorError, ValueError) as error:
         return Notice.of("model_not_kept", reason=str(error))
     return None

@@ -16,8 +16,10 @@ from bench.execution.worker.setup import Clock, Ready, make_ready, open_machine,
 from bench.execution.worker.train import train
 from bench.measure.proc_status import resident_mib
 from bench.measure.sampling import ENOUGH
+from bench.measure.system.cpus import Threads
 from bench.results.notice import Notice
 from bench.results.schema import InferenceProfile, Memory, Timings
+from bench.results.settings import CellContext
 from bench.training import device as devices
 from bench.training.checkpoint import Checkpoint
 from bench.training.loop import TrainCallbacks
@@ -26,7 +28,7 @@ from bench.training.warmup import warm_up
 __all__ = ["run"]
 
 
-def run(job: Job, threads: int, record: Record, reporter: Reporter) -> Later | None:
+def run(job: Job, threads: Threads, record: Record, reporter: Reporter) -> Later | None:
     """Run all stages.
 
     Returns what is to be done once the outcome is stored, where the study wants it: keeping the weights, and the
@@ -102,6 +104,7 @@ def _train_and_test(ready: Ready, clock: Clock, record: Record, reporter: Report
     trained = train(ready, clock, callbacks, checkpoint, on_settings=record.add)
     record.add(trained.settings)
     record.add(trained.timings)
+    _note_threads(ready, trained.threads, record)
     record.trained(trained.result.best_epoch, len(trained.result.history))
     reporter.phase("evaluate")
     tested = evaluate(ready, clock, trained)
@@ -111,6 +114,14 @@ def _train_and_test(ready: Ready, clock: Clock, record: Record, reporter: Report
     record.tested(tested.metrics, tested.confusion)
     if checkpoint is not None:
         checkpoint.remove()
+
+
+def _note_threads(ready: Ready, found: tuple[int, int], record: Record) -> None:
+    """Record the threads that torch had at the beginning and at the end, and say so where the model changed them."""
+    record.add(CellContext(threads_found=found))
+    if set(found) != {ready.threads}:
+        begin, end = found
+        record.notify(Notice.of("threads_changed", threads=ready.threads, begin=begin, end=end))
 
 
 def _checkpoint(job: Job) -> Checkpoint | None:
@@ -126,7 +137,10 @@ def _profile(ready: Ready, subject: Subject, record: Record) -> Later:
             record.profiled(profiles)
             store()
 
+        begin = torch.get_num_threads()
         measure_inference(subject, ready.job.measure, note)
+        if not record.outcome.context.threads_found:
+            _note_threads(ready, (begin, torch.get_num_threads()), record)
         if not ready.job.cell.training:  # nothing else has used the device
             record.add(device_memory(ready.device))
 

@@ -12,6 +12,7 @@ import torchvision
 
 from bench.data.pixels.cache import noted_checksum
 from bench.execution.messages.job import Job
+from bench.measure.system.cpus import Threads
 from bench.results.dataset import DatasetManifest
 from bench.results.settings import CellContext, CellSettings
 from bench.training import device as devices
@@ -99,15 +100,16 @@ class Ready:
         )
 
 
-def open_machine(job: Job, threads: int) -> Machine:
+def open_machine(job: Job, threads: Threads) -> Machine:
     """Open the device of a cell and make its results deterministic. Raises `DeviceError` when it is not here."""
     import timm
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads.count)
     device = devices.resolve_device(job.cell.device, job.cell.precision)
     context = CellContext(
         device_name=devices.describe(device),
-        threads=threads,
+        threads=threads.count,
+        threads_by=threads.by,
         determinism=devices.set_deterministic(job.cell.seed),
         glibc_tunables=os.environ.get("GLIBC_TUNABLES"),
         torch=torch.__version__,
@@ -115,7 +117,7 @@ def open_machine(job: Job, threads: int) -> Machine:
         timm=timm.__version__,
     )
     devices.reset_peak(device)
-    return Machine(device, threads, context)
+    return Machine(device, threads.count, context)
 
 
 def read_data(job: Job) -> Data:

@@ -30,6 +30,8 @@ class Trained:
     result: TrainResult
     settings: CellSettings
     timings: Timings
+    threads: tuple[int, int]
+    """CPU threads of torch as found at the beginning and at the end."""
 
 
 def train(
@@ -44,7 +46,7 @@ def train(
 
     on_settings: called with what is settled before the loop begins, for a cell that is killed in it.
     """
-    cell, built, device = ready.job.cell, ready.built, ready.device
+    cell, built, device, begin = ready.job.cell, ready.built, ready.device, torch.get_num_threads()
     prepared = plan(
         cell,
         built.module,
@@ -55,12 +57,15 @@ def train(
         folder=ready.job.folder,
     )
     on_settings(prepared.settings)
+    end = torch.get_num_threads()
     if (threads := _head_threads(ready, prepared)) is not None:
         on_settings(CellSettings(head_threads=threads))
         torch.set_num_threads(threads)
     context = TrainContext(ready.classes, device, ready.precision, cell.seed, ready.inference_batch)
     found = learn(prepared, cell.train, context, callbacks, checkpoint)
-    torch.set_num_threads(ready.threads)
+    if torch.get_num_threads() != (end if threads is None else threads):
+        end = torch.get_num_threads()  # the model, or what it calls, has changed it
+    torch.set_num_threads(end)
     if prepared.learner is built.module.head:
         built.module.add_module("head", found.learner)
     seconds = clock.lap()
@@ -70,7 +75,7 @@ def train(
         timings = timings.model_copy(update={"train_seconds": seconds + checkpoint.earlier})
         resumed = {"checkpoint_seconds": checkpoint.seconds, "resumed_after": found.result.resumed_after}
         settings = settings.model_copy(update=resumed)
-    return Trained(found.result, settings, timings)
+    return Trained(found.result, settings, timings, (begin, end))
 
 
 def _head_threads(ready: Ready, prepared: Plan) -> int | None:

@@ -46,8 +46,14 @@ def _confined(environment: Environment) -> list[str]:
     usable, quota = environment.cpu.usable, limits.cpu_quota
     if quota and usable and quota < usable:
         found.append(
-            f"a quota of {quota:g} cores is set on {usable} CPUs: threads will be throttled. "
-            f"Set train.threads to {max(1, int(quota))}."
+            f"a quota of {quota:g} cores is set on {usable} CPUs: cells get {_threads(max(1, int(quota)))} unless the "
+            f"study sets train.threads; what goes beyond the quota is throttled"
+        )
+    wanted = environment.variables.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and usable and 0 < int(wanted) < min(usable, max(1, int(quota or usable))):
+        found.append(
+            f"OMP_NUM_THREADS is {wanted}: cells get {_threads(int(wanted))} of {usable} CPUs unless the study sets "
+            f"train.threads"
         )
     memory, left = limits.memory_limit_mib, limits.memory_left_mib
     if memory and memory < _SMALL_MIB:
@@ -55,6 +61,10 @@ def _confined(environment: Environment) -> list[str]:
     if memory and memory >= _SMALL_MIB and left is not None and left < _SMALL_MIB:
         found.append(f"of {memory:,.0f} MiB of memory that this container may use, others leave {left:,.0f} MiB")
     return found
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
 
 
 def _gpus(environment: Environment) -> list[str]:

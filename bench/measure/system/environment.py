@@ -13,11 +13,12 @@ import psutil
 
 from bench.measure.energy import open_energy
 from bench.measure.nvml import Nvml
+from bench.measure.system.cpus import affinity
 from bench.measure.system.machine import available_bytes, clock_policy, confinement
 from bench.results.environment import Cpu, Environment, GitState, Gpu
 from bench.results.stored import storable
 
-__all__ = ["PACKAGES", "environment", "gpus", "usable_cores"]
+__all__ = ["PACKAGES", "environment", "gpus"]
 
 PACKAGES = (
     *("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scipy", "pillow", "safetensors"),
@@ -69,13 +70,6 @@ def _version(package: str) -> str | None:
         return None
 
 
-def usable_cores() -> int:
-    """How many of the machine's CPUs this process may run on; at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return max(1, psutil.cpu_count() or 1)
-
-
 def _cpu() -> Cpu:
     model, flags = platform.processor() or None, set[str]()
     info = Path("/proc/cpuinfo")
@@ -92,7 +86,7 @@ def _cpu() -> Cpu:
         model=model,
         cores=psutil.cpu_count(logical=False),
         threads=psutil.cpu_count(),
-        usable=usable_cores(),
+        usable=affinity(),
         clock_now_mhz=now,
         clock_highest_mhz=highest,
         instructions=tuple(name for name in _EXTENSIONS if name in flags),

@@ -29,7 +29,7 @@ def test_facts_and_warnings_are_printed_from_the_models(
     }.items()
     warnings = [line for line in lines if line.startswith("warning: ")]
     assert len(warnings) == 3
-    assert "train.threads to 2" in warnings[0]
+    assert "cells get 2 threads" in warnings[0]
     assert "MIG" in warnings[1]
     assert warnings[2].startswith("warning: energy will not be measured: CPU: this system shows no RAPL counters")
     assert not any("energy" in name or "schema_version" in name for name in facts)
