@@ -85,7 +85,7 @@ _COSTS_OF_CELL: tuple[Column, ...] = (
     Column(
         "peak_ram_mib",
         N_("Peak RAM"),
-        N_("Highest memory of the cell's process tree, each shared page counted once (PSS)."),
+        N_("Highest memory of the cell's process tree, each page counted once."),
         lambda r, why: memory(r.memory.peak_ram_mib, why),
     ),
     Column(

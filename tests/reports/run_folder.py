@@ -247,7 +247,7 @@ def _measured(recipe: Recipe, model: Model, cell: Cell, rng: np.random.Generator
             step_parts={"data": 0.2, "forward": 1.0, "backward": 2.0, "optimizer": 0.8},
         ),
         "memory": Memory(
-            peak_ram_mib=peak, method=Notice.of("pss_sampled"), baseline_mib=480.0,
+            peak_ram_mib=peak, method=Notice.of("own_pages_sampled"), baseline_mib=480.0,
             peak_vram_mib=900.0 if faster > 1 else None, by_phase={"start": 480.0, "model": 560.0, "train": peak},
         ),
         "profiles": (

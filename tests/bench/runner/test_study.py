@@ -30,6 +30,7 @@ from bench.runner.folder import hold_folder
 from bench.runner.study import run_study
 from bench.stats.metrics import METRICS
 from bench.study.schema import Study
+from reports.text.messages import word
 from tests.bench.runner.run_contents import content, started, statuses
 
 MakeStudy = Callable[..., Study]
@@ -80,6 +81,42 @@ def test_failed_cells_wait_for_retry(small_study: MakeStudy, child: Child, tmp_p
     run_study(small_study(), out=tmp_path / "r", retry="failed", on_event=events.append)
     assert started(events) == [1]
     assert statuses(run) == ["ok"] * 3
+
+
+def test_weights_that_are_not_there_are_told_and_wait_for_retry(
+    small_study: MakeStudy, child: Child, tmp_path: Path
+) -> None:
+    """Full disk, another reason, keep_models set only later: all the same but for what the format cannot hold."""
+    study = small_study().model_copy(update={"keep_models": True})
+    kept = "open(folder + '/model.safetensors', 'w').close()"
+    lost = "{'context': {'notices': [{'code': codes[seed], 'values': {'reason': 'why'}}]}}"
+    child(
+        f"codes = [0, 'model_not_stored', 'model_not_kept']\n{kept} if seed == 0 else 0\n"
+        f"write_outcome(**({lost} if seed else {{}}))"
+    )
+    run = run_study(study, out=tmp_path / "r")
+    events: list[Event] = []
+    run_study(study, out=tmp_path / "r", on_event=events.append)
+    assert started(events) == []
+    (planned,) = (event for event in events if isinstance(event, Planned))
+    (warning,) = planned.warnings[len(run.dataset.warnings) :]
+    assert (warning.code, warning.values["count"]) == ("models_missing", 1)
+    assert "--retry failed" in word(warning)
+    child(f"{kept}; write_outcome()")
+    events.clear()
+    run_study(study, out=tmp_path / "r", retry="failed", on_event=events.append)
+    assert started(events) == [1]
+    (planned,) = (event for event in events if isinstance(event, Planned))
+    assert planned.warnings == tuple(run.dataset.warnings)
+
+
+def test_threads_that_are_no_number_end_a_run_before_anything_is_read(
+    small_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    study = small_study()
+    with pytest.raises(RunError, match="OMP_NUM_THREADS is 'many'"):
+        run_study(study.model_copy(update={"train": study.train.model_copy(update={"threads": None})}), out=tmp_path)
 
 
 def test_a_missing_device_is_a_row_and_is_tried_again(small_study: MakeStudy, child: Child, tmp_path: Path) -> None:

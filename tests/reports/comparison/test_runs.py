@@ -116,6 +116,21 @@ def test_times_of_other_machines_are_not_judged(runs: Runs) -> None:
     assert any("The machines differ" in text for _kind, text in lines(compared, ENGLISH))
 
 
+def test_times_with_other_threads_and_memory_by_another_method_are_not_judged(runs: Runs) -> None:
+    def other(stored: dict[str, Any]) -> None:
+        stored["timings"]["epoch_seconds"] = [9 * s for s in stored["timings"]["epoch_seconds"]]
+        stored["memory"]["peak_ram_mib"] *= 9
+        stored["context"]["threads"] = 1
+        stored["memory"]["method"] = {"code": "rss_sampled", "values": {}}
+
+    _change(runs[1], "resnet18", other)
+    compared = compare_runs(*runs)
+    (pair,) = (pair for pair in compared.pairs if pair.title.startswith("resnet18 · frozen · cpu"))
+    found = {item.measure: (item.outcome, item.why) for item in pair.changes}
+    assert found["An epoch, median"] == ("unknown", "2 threads before, 1 after")
+    assert found["Peak RAM"] == ("unknown", "the methods of measuring it differ")
+
+
 def test_other_data_and_one_run_twice_are_refused(make_run: Callable[..., Path], runs: Runs) -> None:
     with pytest.raises(RunError, match="data fingerprint differ"):
         compare_runs(runs[0], make_run("other", fingerprint="0" * 64, models=MODELS))

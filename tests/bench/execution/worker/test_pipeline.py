@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +12,11 @@ import torch
 from bench.data.prepare import pixels
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import Outcome
-from bench.execution.worker import pipeline
+from bench.execution.worker import pipeline, setup
 from bench.execution.worker.record import Record
 from bench.execution.worker.setup import make_ready, open_machine, read_data
+from bench.measure.system.cpus import Threads
+from bench.results.notice import Notice
 from bench.runner.preparation import prepare_study
 from bench.study.schema import Study
 from bench.training import device as devices
@@ -22,7 +25,9 @@ from bench.training.device import DeviceMemory
 
 @pytest.fixture(autouse=True)
 def _put_back() -> Iterator[None]:
+    threads = torch.get_num_threads()
     yield
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
 
 
@@ -76,7 +81,7 @@ def _run(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], Outcome]
     monkeypatch.setattr(devices, "reset_peak", lambda _: calls.append("reset"))
     monkeypatch.setattr(devices, "memory_peak", read)
     monkeypatch.setattr(devices, "synchronize", lambda _: calls.append("wait"))
-    pipeline.run(job, 1, record, _Reporter(calls))
+    pipeline.run(job, Threads(1, "study"), record, _Reporter(calls))
     return calls, record.outcome
 
 
@@ -95,7 +100,7 @@ def test_the_peak_is_reset_before_the_model_and_read_once_the_device_is_done(
 @pytest.mark.parametrize(("regime", "precision"), [("scratch", "bf16"), ("finetune", "bf16"), ("frozen", "fp32")])
 def test_a_frozen_backbone_alone_has_a_precision_of_its_own(job: Job, regime: str, precision: str) -> None:
     job = job.model_copy(update={"cell": job.cell.model_copy(update={"regime": regime, "precision": "bf16"})})
-    ready = make_ready(job, open_machine(job, 1), read_data(job))
+    ready = make_ready(job, open_machine(job, Threads(1, "study")), read_data(job))
     assert ready.precision == precision
 
 
@@ -107,3 +112,27 @@ def test_every_phase_has_its_seconds_and_every_pass_of_the_warm_up(job: Job, mon
     assert timings.warmup_seconds is not None
     assert sum(timings.warmup_passes) <= timings.warmup_seconds
     assert timings.compile_seconds is None
+
+
+@pytest.mark.parametrize("where", ["constructor", "forward", "nowhere"])
+def test_threads_that_the_model_changes_are_recorded_and_told(
+    job: Job, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def build(*args: object, **kwargs: object) -> object:
+        built = real(*args, **kwargs)
+        if where == "constructor":
+            torch.set_num_threads(2)
+        elif where == "forward":
+            built.module.register_forward_pre_hook(lambda *_: torch.set_num_threads(2))
+        return built
+
+    real: Any = vars(setup)["build"]
+    monkeypatch.setattr("bench.execution.worker.setup.build", build)
+    _, outcome = _run(job, monkeypatch)
+    assert (outcome.context.threads, outcome.context.threads_by) == (1, "study")
+    if where == "nowhere":
+        assert outcome.context.threads_found == (1, 1)
+        assert "threads_changed" not in {notice.code for notice in outcome.context.notices}
+    else:
+        assert outcome.context.threads_found == (2, 2)
+        assert Notice.of("threads_changed", threads=1, begin=2, end=2) in outcome.context.notices

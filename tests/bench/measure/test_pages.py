@@ -1,0 +1,241 @@
+"""Pages of processes together, against known amounts; and what a sample makes of a reading that cannot be."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.measure import memory
+from bench.measure.held_files import HeldFiles, memory_devices
+from bench.measure.memory import APART, MemoryWatch
+from bench.measure.monitor import _at_least
+from bench.measure.pages import mapped_twice_mib, tree_mib
+from bench.measure.proc_status import ProcStatus, high_water_mib, proc_status, resident_mib
+from bench.results.notice import Notice
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux'")
+
+MIB = 1 << 20
+
+
+def _resident() -> float:
+    found = resident_mib()
+    assert found is not None
+    return found
+
+
+def _tree(held: dict[tuple[int, int], int] | None = None) -> float:
+    found = tree_mib([os.getpid()], held or {})
+    assert found is not None
+    return found
+
+
+def test_one_process_is_its_resident_set() -> None:
+    """Read one after the other, so they differ by what this process did meanwhile."""
+    assert _tree() == pytest.approx(_resident(), abs=4)
+    mark = high_water_mib()
+    assert mark is not None
+    assert mark >= _resident() - 1
+
+
+def test_a_file_that_is_mapped_twice_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(50 * MIB))
+    before = _tree()
+    with path.open("rb") as file:
+        maps = [mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) for _ in range(2)]
+        begun = _resident()
+        assert sum(map(len, (one[:: mmap.PAGESIZE] for one in maps))) > 0
+        assert _resident() - begun == pytest.approx(100, abs=4)
+        assert _tree() - before == pytest.approx(50, abs=4)
+        assert mapped_twice_mib([os.getpid()], {}) == pytest.approx(50, abs=2)
+        for one in maps:
+            one.close()
+
+
+def test_parts_of_a_file_that_overlap(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(40 * MIB))
+    with path.open("rb") as file:
+        low = mmap.mmap(file.fileno(), 30 * MIB, prot=mmap.PROT_READ)
+        high = mmap.mmap(file.fileno(), 30 * MIB, prot=mmap.PROT_READ, offset=10 * MIB)
+        assert len(low[:: mmap.PAGESIZE]) == len(high[:: mmap.PAGESIZE])
+        assert mapped_twice_mib([os.getpid()], {}) == pytest.approx(20, abs=1)
+        low.close()
+        high.close()
+
+
+def test_private_copies_of_a_files_pages_count_each(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(20 * MIB))
+    with path.open("rb") as file:
+        maps = [mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) for _ in range(2)]
+        for one in maps:
+            one[:: mmap.PAGESIZE] = b"x" * (20 * MIB // mmap.PAGESIZE)
+        assert mapped_twice_mib([os.getpid()], {}) == pytest.approx(0, abs=1)
+        for one in maps:
+            one.close()
+
+
+def test_files_without_a_name_and_files_that_were_written() -> None:
+    held = HeldFiles(time.time() - 1)
+    descriptor = os.memfd_create("x")
+    try:
+        os.write(descriptor, bytes(5 * MIB))
+        found = held.find([os.getpid()])
+        key = os.fstat(descriptor).st_dev, os.fstat(descriptor).st_ino
+        assert key[0] in memory_devices()
+        assert found[key] == 5 * MIB
+        assert mapped_twice_mib([os.getpid()], {key: 5 * MIB}) == pytest.approx(-5, abs=1)
+    finally:
+        os.close(descriptor)
+    assert key not in held.find([os.getpid()])
+
+
+def test_file_systems_in_memory_are_known_by_their_mounts(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 0:21 / /dev/shm rw - tmpfs tmpfs rw\n23 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda rw\nbroken\n"
+    )
+    found = memory_devices(mounts)
+    assert os.makedev(0, 21) in found
+    assert os.makedev(8, 1) not in found
+    assert memory_devices(tmp_path / "none") <= found
+
+
+def test_processes_that_are_gone_count_nothing() -> None:
+    gone = 2**22 + 1  # above the highest process id
+    assert proc_status(gone) is None
+    assert tree_mib([gone], {}) == 0
+    assert tree_mib([os.getpid(), gone], {}) == pytest.approx(_resident(), abs=4)
+
+
+class _World:
+    """Processes whose figures are made up: a list of statuses a sample, the last one for ever."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *looks: dict[int, ProcStatus], pages: Sequence[float] = ()):
+        self._looks, self._pages, self.readings = list(looks), list(pages), 0
+        monkeypatch.setattr(memory, "proc_status", lambda pid: self._now.get(pid))
+        monkeypatch.setattr(memory, "mapped_twice_mib", lambda *_: 0.0)
+        monkeypatch.setattr(memory, "tree_mib", self._tree)
+
+    def processes(self) -> list[int]:
+        self._now = self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+        return [1, *(pid for pid in self._now if pid != 1)]
+
+    def _tree(self, *_: object) -> float:
+        self.readings += 1
+        return self._pages.pop(0)
+
+
+def _one(resident: float, mark: float, parent: int = 0, mapped: float = 0.0) -> ProcStatus:
+    return ProcStatus(resident, mark, mapped or resident, parent)
+
+
+def test_a_fork_in_the_middle_of_a_reading_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process was read before the fork, the fork after it: 150 and half of 150."""
+    alone, helper, fork = _one(150, 150), _one(10, 10, 1, 11), _one(140, 140, 1, 151)
+    world = _World(
+        monkeypatch,
+        {1: alone, 2: helper},
+        {1: alone, 2: helper, 3: fork},
+        {1: alone, 2: helper, 3: fork},
+        pages=[235.0, 161.0],
+    )
+    watch = MemoryWatch(world.processes)
+    assert watch.sample("train") == 161
+    assert world.readings == 2
+
+
+def test_a_reading_below_the_largest_process_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fork that was there for a moment only has taken half of every page with it."""
+    world = _World(monkeypatch, {1: _one(150, 150), 2: _one(10, 10, 1, 11)}, pages=[85.0, 160.0])
+    assert MemoryWatch(world.processes).sample("train") == 160
+
+
+def test_a_process_between_vfork_and_exec_has_no_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = _World(monkeypatch, {1: _one(150, 150, 0, 500), 2: _one(150, 150, 1, 500)})
+    assert MemoryWatch(world.processes).sample("train") == 150
+
+
+def test_equal_forks_are_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork = _one(140, 140, 1, 500)
+    world = _World(monkeypatch, {1: _one(150, 150, 0, 500), 2: fork, 3: fork}, pages=[155.0])
+    assert MemoryWatch(world.processes).sample("train") == 155
+    assert world.readings == 1
+
+
+def test_a_rise_between_two_samples_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = _World(monkeypatch, {1: _one(100, 100)}, {1: _one(100, 400)}, {1: _one(100, 400)})
+    watch = MemoryWatch(world.processes)
+    assert [watch.sample("train") for _ in range(3)] == [100, 400, 100]
+    assert (watch.peak_mib, watch.by_phase) == (400, {"train": 400})
+
+
+def test_a_rise_at_the_border_of_two_phases_belongs_to_neither_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = _World(monkeypatch, {1: _one(100, 100)}, {1: _one(100, 400)})
+    watch = MemoryWatch(world.processes)
+    watch.sample("train")
+    watch.sample("evaluate")
+    assert (watch.peak_mib, watch.by_phase) == (400, {"train": 100, "evaluate": 100})
+
+
+def test_a_mark_that_was_set_anew_tells_of_the_time_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = _World(monkeypatch, {1: _one(100, 400)}, {1: _one(100, 100)}, {1: _one(100, 300)})
+    watch = MemoryWatch(world.processes)
+    assert [watch.sample(phase) for phase in ("train", APART, APART)] == [400, 100, 300]
+    assert watch.peak_mib == 400
+    assert watch.by_phase[APART] == 300
+
+
+def test_a_rise_of_processes_that_were_not_there_together_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child had 300 before it started two workers, or while it had them: nobody knows."""
+    worker = _one(50, 50, 1, 60)
+    world = _World(monkeypatch, {1: _one(100, 100)}, {1: _one(100, 300), 2: worker, 3: worker}, pages=[190.0])
+    watch = MemoryWatch(world.processes)
+    watch.sample("train")
+    assert watch.sample("train") == 190
+    assert watch.unread_mib == 200
+
+
+def test_where_pages_cannot_be_read_the_method_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = _World(monkeypatch, {1: _one(100, 100), 2: _one(50, 50, 1, 60)})
+    monkeypatch.setattr(memory, "tree_mib", lambda *_: None)
+    watch = MemoryWatch(world.processes)
+    assert watch.method == Notice.of("own_pages_sampled")
+    assert watch.sample("train") == 150
+    assert watch.method == Notice.of("rss_sampled")
+
+
+def test_gaps_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    stopped = ProcStatus(100, 100, 100, is_stopped=True)
+    world = _World(monkeypatch, {1: _one(100, 100)}, {1: stopped}, {1: stopped}, {1: _one(100, 100)})
+    watch = MemoryWatch(world.processes)
+    for now in (0.1, 0.2, 0.3, 5.3):  # noqa: B007 - the clock
+        watch.sample("train")
+    watch.end(ended=6.0, seen=20.0)
+    assert watch.interval == pytest.approx(0.1)
+    assert watch.longest_gap == pytest.approx(5.0)
+    assert watch.stood_still == pytest.approx(14.7)
+    assert watch.stopped == pytest.approx(0.2)
+
+
+def test_the_childs_own_marks_fill_in_what_was_not_seen() -> None:
+    seen = {"start": 50.0, "train": 90.0}
+    marks = {"data": 60.0, "train": 100.0, APART: 10.0}
+    assert list(_at_least(seen, marks, 0.0).items()) == [
+        ("start", 50.0),
+        ("data", 60.0),
+        ("train", 100.0),
+        (APART, 10.0),
+    ]
+    assert _at_least(seen, {"train": 100.0}, 20.0)["train"] == 90.0
+    assert _at_least(seen, {}, 0.0) == seen
