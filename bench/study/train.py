@@ -95,7 +95,8 @@ class TrainSpec(BaseModel):
     compile: bool = False
     """Compile the model with torch.compile; what that takes is timed apart."""
     threads: int | None = Field(default=None, ge=1, le=1024)
-    """Threads of the CPU for torch; null: all cores that the process may use."""
+    """Threads of the CPU for torch; null: as many as the affinity and a CPU quota allow, or OMP_NUM_THREADS where that
+    is less."""
     workers: int | None = Field(default=None, ge=0, le=64)
     """Threads that read and augment the next batches meanwhile; null: on a CPU one for eight of its threads,
     none below that, and 4 elsewhere or fewer where there are fewer cores."""

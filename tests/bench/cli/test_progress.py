@@ -88,6 +88,19 @@ def test_a_line_for_each_event_elsewhere(cells: tuple[Cell, ...]) -> None:
     ]
 
 
+def test_what_a_reader_has_to_know_of_a_cell_is_a_line_of_its_own(cells: tuple[Cell, ...]) -> None:
+    lost = Notice.of("model_not_stored", reason="No space left on device")
+    done = _done(cells[0], metrics={"accuracy": 0.875}, context={"notices": [lost]})
+    expected = "the weights could not be stored: No space left on device"
+    for terminal in (False, True):
+        text = io.StringIO()
+        console = Console(file=text, force_terminal=terminal, width=200, color_system=None, legacy_windows=False)
+        with Display(console) as display:
+            for event in (_plan(cells), CellStarted(cells[0]), done):
+                display(event)
+        assert text.getvalue().count(expected) == 1
+
+
 def test_nothing_is_displayed_over_a_debugger(cells: tuple[Cell, ...]) -> None:
     text = io.StringIO()
     with Display(Console(file=text, force_terminal=True, width=120, color_system=None), live=False) as display:
