@@ -79,7 +79,8 @@ class MemoryWatch:
     """Each process's high-water mark at the last sample."""
     _held: HeldFiles = field(default_factory=lambda: HeldFiles(time.time()))
     _phase: str = START
-    _held_bytes: int = 0
+    _files: tuple[float, float] = (0.0, 0.0)
+    """MiB of files that a single process maps and holds, when it was last looked up what it counts twice."""
     _shows_pages: bool = LINUX
 
     @property
@@ -159,12 +160,14 @@ class MemoryWatch:
         return total if is_same else 0.0
 
     def _one(self, statuses: Statuses) -> float:
-        """The resident set, less what it counts twice, which is looked up as far as the allowance goes."""
+        """The resident set, less what it counts twice, which is looked up when its pages of files have changed."""
         ((pid, status),), begun = statuses.items(), time.thread_time()
         held = self._held.find(statuses) if LINUX else {}
-        if LINUX and (self._credit > 0 or abs(sum(held.values()) - self._held_bytes) > _STILL_MIB * 2**20):
+        now = status.of_files, sum(held.values()) / 2**20
+        changes = [abs(new - old) for new, old in zip(now, self._files, strict=True)]
+        if LINUX and (changes[1] > _STILL_MIB or (changes[0] > _STILL_MIB and self._credit > 0)):
             self.twice_mib = mapped_twice_mib([pid], held) or 0.0
-            self._held_bytes = sum(held.values())
+            self._files = now
             self._credit -= time.thread_time() - begun
         return status.resident - self.twice_mib
 

@@ -98,8 +98,11 @@ class Monitor:
         watch = self._memory
         assert watch is not None
         marks = [mib for mib in (inside.peak_ram_hwm_mib, watch.high_water_mib) if mib is not None]
-        by_phase = _at_least(watch.by_phase, inside.hwm_by_phase, watch.twice_mib)
+        twice = max(0.0, watch.twice_mib)
+        by_phase = _at_least(watch.by_phase, inside.hwm_by_phase, twice)
         own = [watch.peak_mib, *(mib for phase, mib in by_phase.items() if phase != APART)]
+        if watch.high_water_mib is not None:  # the child's pages alone are never more than those of the tree
+            own.append(watch.high_water_mib - twice)
         return inside.model_copy(
             update={
                 "peak_ram_mib": max((mib for mib in own if mib is not None), default=None),
@@ -120,7 +123,7 @@ def _at_least(seen: dict[str, float], marks: dict[str, float], twice: float) -> 
 
     twice: MiB that the marks count more than once.
     """
-    own = {phase: mark - max(0.0, twice) for phase, mark in marks.items()}
+    own = {phase: mark - twice for phase, mark in marks.items()}
     first = [phase for phase in seen if phase not in own]
     order = [*first[:1], *own, *first[1:]] if first[:1] == [START] else [*own, *first]
     return {phase: max(seen.get(phase, 0.0), own.get(phase, 0.0)) for phase in order}

@@ -135,7 +135,7 @@ class _World:
 
 
 def _one(resident: float, mark: float, parent: int = 0, mapped: float = 0.0) -> ProcStatus:
-    return ProcStatus(resident, mark, mapped or resident, parent)
+    return ProcStatus(resident, mark, mapped=mapped or resident, parent=parent)
 
 
 def test_a_fork_in_the_middle_of_a_reading_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ def test_where_pages_cannot_be_read_the_method_says_so(monkeypatch: pytest.Monke
 def test_gaps_and_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    stopped = ProcStatus(100, 100, 100, is_stopped=True)
+    stopped = ProcStatus(100, 100, is_stopped=True)
     world = _World(monkeypatch, {1: _one(100, 100)}, {1: stopped}, {1: stopped}, {1: _one(100, 100)})
     watch = MemoryWatch(world.processes)
     for now in (0.1, 0.2, 0.3, 5.3):  # noqa: B007 - the clock

@@ -20,6 +20,7 @@ from reports.text.messages import MESSAGES, word
 SPANISH = translator("es")
 UNEMITTED = {
     "unstable_median_cold",  # what unstable_median says where warm is 0
+    "pss_sampled",  # stored by earlier versions
 }
 CHOOSING = {"unstable_median": {"warm"}}
 """Values that choose the words and do not stand in them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bench.data.prepare import pixels
 from bench.execution.messages.job import Job
 from bench.execution.messages.outcome import Outcome
 from bench.execution.worker import pipeline, setup
+from bench.execution.worker.evaluate import keep_model
 from bench.execution.worker.record import Record
 from bench.execution.worker.setup import make_ready, open_machine, read_data
 from bench.measure.system.cpus import Threads
@@ -136,3 +138,26 @@ def test_threads_that_the_model_changes_are_recorded_and_told(
     else:
         assert outcome.context.threads_found == (2, 2)
         assert Notice.of("threads_changed", threads=1, begin=2, end=2) in outcome.context.notices
+
+
+def test_weights_for_which_there_is_no_room_are_told(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit on the size of files stands for a full disk; both ways in which a library reports one."""
+    resource = pytest.importorskip("resource")
+    ready = make_ready(job, open_machine(job, Threads(1, "study")), read_data(job))
+    assert keep_model(ready, "linear") is None
+    (job.folder / "model.safetensors").unlink()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        lost = keep_model(ready, "linear")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert lost is not None
+    assert lost.code == "model_not_stored"
+    assert not [path for path in job.folder.iterdir() if "safetensors" in path.name]
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bench.execution.worker.evaluate.save_file", full)
+    assert keep_model(ready, "linear") == Notice.of("model_not_stored", reason="No space left on device")
