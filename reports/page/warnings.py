@@ -20,6 +20,9 @@ FEW_IMAGES = 30
 """Below this many test images of a class its recall is a rough figure."""
 
 
+_CHANGES_FIGURES = {"cell_stopped", "watch_gap", "threads_changed", "memory_unread"}
+"""Notices after which a cell's times or memory do not mean what they say."""
+
 _NAMED = 6
 """Cells that an alert names."""
 
@@ -113,14 +116,17 @@ def _of_cells(data: ReportData, _: Translator) -> list[Alert]:
 def _of_notices(data: ReportData, _: Translator) -> list[Alert]:
     """Notices of cells: each once, with the cells that have it."""
     titles: dict[str, dict[str, None]] = {}
+    levels: dict[str, str] = {}
     for entry in data.entries:
         for notice in entry.result.context.notices if entry.result else ():
-            titles.setdefault(word(notice, _), {})[data.title(entry)] = None
+            text = word(notice, _)
+            titles.setdefault(text, {})[data.title(entry)] = None
+            levels[text] = "warning" if notice.code in _CHANGES_FIGURES else "note"
     found = []
     for text, cells in titles.items():
         names = list(cells)
         shown = ", ".join(names[:_NAMED]) + (f" (+{len(names) - _NAMED})" if len(names) > _NAMED else "")
-        found.append(Alert("note", _("Cells"), f"{shown}: {text}"))
+        found.append(Alert(levels[text], _("Cells"), f"{shown}: {text}"))
     return found
 
 

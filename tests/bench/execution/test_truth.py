@@ -37,6 +37,15 @@ def seen(phase, *others):
                 if json.load(file).get(phase, 0) > 0.99 * whole:
                     return
         time.sleep(0.02)
+def reach(phase, mib):
+    # Wait until the parent has seen so many MiB in this phase; no longer than a minute.
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if os.path.exists(folder + "/seen.json"):
+            with open(folder + "/seen.json") as file:
+                if json.load(file).get(phase, 0) >= mib:
+                    return
+        time.sleep(0.02)
 """
 
 
@@ -196,38 +205,50 @@ def test_strangers_that_have_loaded_the_same_library_take_nothing_away(
     assert both - alone == pytest.approx(300, rel=0.05)
 
 
-def test_what_a_tree_shares_counts_once_beside_strangers(run_script: RunScript, library: Path, strangers: None) -> None:
+def test_what_a_tree_shares_counts_once_beside_strangers(
+    watched: RunScript, run_script: RunScript, library: Path, strangers: None
+) -> None:
     """A library, a map without a file, memory that is shared by fork; and each fork's own 20 MiB."""
-    loaded = textwrap.dedent(LOADED.format(path=str(library)))
+    loaded, whole = LOADED.format(path=str(library)), 200 + 100 + 50 + 3 * 20
     alone = _peak(run_script("time.sleep(0.5); write_outcome()"))
-    result = run_script(f"""
+    result = watched(f"""
 {loaded}
 held = bytearray(b'x') * (100 * {MIB})
 shared = mmap.mmap(-1, 50 * {MIB})
-shared.write(b"y" * (50 * {MIB}))
+for place in range(0, len(shared), {MIB}): shared[place : place + {MIB}] = b"y" * {MIB}
+read, write = os.pipe()
 pids = []
 for _ in range(3):
     pid = os.fork()
     if pid == 0:
         sum(loaded[::4096]); sum(shared[::4096])
         own = bytearray(b'z') * (20 * {MIB})
-        time.sleep(1.5)
+        os.write(write, b"x")
+        time.sleep(600)
         os._exit(0)
     pids.append(pid)
-for pid in pids: os.waitpid(pid, 0)
+for pid in pids: os.read(read, 1)
+reach("start", 0.97 * {whole})
+for pid in pids: os.kill(pid, signal.SIGKILL); os.waitpid(pid, 0)
 write_outcome()
 """)
-    assert _peak(result) - alone == pytest.approx(200 + 100 + 50 + 3 * 20, rel=0.05)
+    assert _peak(result) - alone == pytest.approx(whole, rel=0.05)
 
 
-def test_a_library_that_only_workers_load_counts_once(run_script: RunScript, library: Path, strangers: None) -> None:
-    worker = LOADED.format(path=str(library)) + "import time; time.sleep(1.5)"
+def test_a_library_that_only_workers_load_counts_once(
+    watched: RunScript, run_script: RunScript, library: Path, strangers: None
+) -> None:
+    worker = LOADED.format(path=str(library)) + "print(flush=True); input()"
     alone = _peak(run_script("time.sleep(0.5); write_outcome()"))
     both = _peak(
-        run_script(
-            f'both = [subprocess.Popen([sys.executable, "-I", "-S", "-c", {worker!r}]) for _ in range(2)]\n'
-            "[one.wait() for one in both]; write_outcome()"
-        )
+        watched(f"""
+started = [sys.executable, "-I", "-S", "-c", {worker!r}]
+both = [subprocess.Popen(started, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+for one in both: one.stdout.readline()
+reach("start", 200)
+for one in both: one.communicate(b"done\\n")
+write_outcome()
+""")
     )
     assert both - alone == pytest.approx(200, rel=0.05, abs=2 * alone)
 

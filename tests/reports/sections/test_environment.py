@@ -79,6 +79,25 @@ def test_notices_of_one_code_with_other_values_are_shown_apart(make_run: Callabl
     assert "b: not steady after 20 passes<" in alerts
 
 
+def test_rows_that_were_measured_differently_are_told(make_run: Callable[..., Path]) -> None:
+    run = make_run(models=TWO, devices=("cpu",), images=60, bad={}, not_run=())
+    found = render_report([run]).read_text(encoding="utf-8")
+    assert "Different numbers of threads" not in found
+    assert "Different measurements of memory" not in found
+
+    def differ(result: dict[str, Any]) -> None:
+        if result["label"] == "b":
+            result["context"].update(threads=8, threads_by="quota")
+            result["memory"]["method"] = Notice.of("pss_sampled").model_dump()
+
+    change_results(run, differ)
+    page = render_report([run]).read_text(encoding="utf-8")
+    alerts = page.split('<ul class="alerts">')[1].split("</ul>")[0]
+    assert "Cells on the CPU ran with 2, 8 threads" in alerts
+    assert "Peak RAM was measured in different ways" in alerts
+    assert "torch: 8 (CPU quota)" in rows_of(page)["Threads"]
+
+
 def test_a_run_without_a_stored_environment_claims_nothing(make_run: Callable[..., Path]) -> None:
     run = make_run(models=TWO, devices=("cpu",), images=60, bad={}, not_run=())
     (run / "environment.json").unlink()
