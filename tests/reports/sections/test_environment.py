@@ -54,7 +54,8 @@ def test_what_cells_say_of_themselves_is_shown(make_run: Callable[..., Path]) ->
 
     def speak(result: dict[str, Any]) -> None:
         notices = [Notice.of("warmup_not_steady", passes=20)]
-        notices += [Notice.of("not_isolated")] if result["label"] == "b" else []
+        if result["label"] == "b":
+            notices += [Notice.of("not_isolated"), Notice.of("threads_changed", threads=2, begin=1, end=1)]
         result["context"]["notices"] = [notice.model_dump() for notice in notices]
 
     change_results(run, speak)
@@ -63,7 +64,8 @@ def test_what_cells_say_of_themselves_is_shown(make_run: Callable[..., Path]) ->
     assert "a_p16, b: not steady after 20 passes" in alerts
     assert "b: not isolated, not timed" in alerts
     rows = page.split('<table id="board"')[1].split("</table>")[0].split("<tr")
-    assert [("not isolated, not timed" in row) for row in rows if 'data-text="' in row] == [False, True]
+    for text in ("not isolated, not timed", "torch had 1 CPU threads"):
+        assert [(text in row) for row in rows if 'data-text="' in row] == [False, True]
 
 
 def test_notices_of_one_code_with_other_values_are_shown_apart(make_run: Callable[..., Path]) -> None:
