@@ -22,7 +22,7 @@ from statistics import median
 
 from bench.measure.held_files import HeldFiles
 from bench.measure.pages import mapped_twice_mib, tree_mib
-from bench.measure.proc_status import LINUX, ProcStatus, proc_status
+from bench.measure.proc_status import LINUX, ProcStatus, proc_status, share_memory
 from bench.results.notice import Notice
 
 __all__ = ["APART", "START", "MemoryWatch"]
@@ -127,7 +127,7 @@ class MemoryWatch:
         """The processes as they are now, but for those that have not begun with memory of their own (vfork)."""
         self.pids = self.processes()
         found = {pid: status for pid in self.pids if (status := proc_status(pid)) is not None}
-        return {pid: s for pid, s in found.items() if s.parent not in found or not s.is_same_memory(found[s.parent])}
+        return {pid: s for pid, s in found.items() if s.parent not in found or not share_memory(pid, s.parent)}
 
     def _note_gap(self, gap: float, child: ProcStatus | None) -> None:
         if self.samples:

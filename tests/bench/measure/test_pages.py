@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import mmap
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.measure import memory
@@ -16,7 +19,7 @@ from bench.measure.held_files import HeldFiles, memory_devices
 from bench.measure.memory import APART, MemoryWatch
 from bench.measure.monitor import _at_least
 from bench.measure.pages import mapped_twice_mib, tree_mib
-from bench.measure.proc_status import ProcStatus, high_water_mib, proc_status, resident_mib
+from bench.measure.proc_status import ProcStatus, high_water_mib, proc_status, resident_mib, share_memory
 from bench.results.notice import Notice
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux'")
@@ -122,6 +125,7 @@ class _World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *looks: dict[int, ProcStatus], pages: Sequence[float] = ()):
         self._looks, self._pages, self.readings = list(looks), list(pages), 0
         monkeypatch.setattr(memory, "proc_status", lambda pid: self._now.get(pid))
+        monkeypatch.setattr(memory, "share_memory", lambda *_: False)
         monkeypatch.setattr(memory, "mapped_twice_mib", lambda *_: 0.0)
         monkeypatch.setattr(memory, "tree_mib", self._tree)
 
@@ -159,16 +163,50 @@ def test_a_reading_below_the_largest_process_is_read_again(monkeypatch: pytest.M
     assert MemoryWatch(world.processes).sample("train") == 160
 
 
-def test_a_process_between_vfork_and_exec_has_no_memory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = _World(monkeypatch, {1: _one(150, 150, 0, 500), 2: _one(150, 150, 1, 500)})
-    assert MemoryWatch(world.processes).sample("train") == 150
+VFORK = """
+import os, sys
+print(os.getpid(), flush=True)
+# between vfork and exec: what is executed is a pipe that nobody writes to yet
+os.posix_spawn(sys.argv[1], [sys.argv[1]], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 9, sys.argv[2], os.O_RDONLY, 0)])
+"""
 
 
-def test_equal_forks_are_not_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    fork = _one(140, 140, 1, 500)
-    world = _World(monkeypatch, {1: _one(150, 150, 0, 500), 2: fork, 3: fork}, pages=[155.0])
-    assert MemoryWatch(world.processes).sample("train") == 155
-    assert world.readings == 1
+def test_a_process_between_vfork_and_exec_has_no_memory_of_its_own(tmp_path: Path) -> None:
+    """It is held there by opening a pipe that nobody writes to."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = [sys.executable, "-I", "-S", "-c", VFORK, "/bin/true", str(pipe)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        children = psutil.Process(process.pid).children()
+        while not children:
+            children = psutil.Process(process.pid).children()
+        assert share_memory(children[0].pid, process.pid)
+        assert not share_memory(os.getpid(), process.pid)
+        watch = MemoryWatch(lambda: [process.pid, children[0].pid])
+        alone = proc_status(process.pid)
+        assert alone is not None
+        assert watch.sample("train") == pytest.approx(alone.resident, abs=1)
+        pipe.write_bytes(b"")
+
+
+def test_a_fork_has_memory_of_its_own() -> None:
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+        os._exit(0)
+    try:
+        assert not share_memory(pid, os.getpid())
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_where_the_kernel_does_not_compare_the_sizes_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.measure.proc_status._KCMP", {})
+    assert share_memory(os.getpid(), os.getpid())
+    assert not share_memory(os.getpid(), os.getppid())
 
 
 def test_a_rise_between_two_samples_counts(monkeypatch: pytest.MonkeyPatch) -> None:
