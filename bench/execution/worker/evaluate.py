@@ -15,7 +15,7 @@ from bench.execution.worker.setup import Clock, Ready
 from bench.execution.worker.train import Trained
 from bench.measure.proc_status import high_water_mib
 from bench.results.dataset import DatasetManifest
-from bench.results.files import atomic_path
+from bench.results.files import atomic_path, reserve
 from bench.results.notice import Notice
 from bench.results.schema import Memory, ModelFacts, Timings
 from bench.results.through import save_array
@@ -82,16 +82,20 @@ def keep_model(ready: Ready, head: str) -> Notice | None:
         "std": built.std,
     }
     weights = {name: value.detach().cpu().clone().contiguous() for name, value in built.module.state_dict().items()}
+    size = sum(value.nbytes for value in weights.values())
     try:
         with atomic_path(ready.job.folder / "model.safetensors", durable=False) as part:
-            save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+            try:
+                save_file(weights, part, metadata={"format": "pt", "patchbench": json.dumps(facts)})
+            except SafetensorError:
+                with part.open("wb") as file:  # it hides why it cannot write: ask the disk
+                    reserve(file.fileno(), size)
+                raise
     except OSError as error:
         if not is_disk_error(error):
             raise
         return Notice.of("model_not_stored", reason=error.strerror or str(error))
     except (SafetensorError, ValueError) as error:
-        if "os error" in str(error):  # the system's error has lost its number on the way through safetensors
-            return Notice.of("model_not_stored", reason=str(error))
         return Notice.of("model_not_kept", reason=str(error))
     return None
 

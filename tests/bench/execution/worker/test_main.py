@@ -111,18 +111,8 @@ import torch
 from bench.training.checkpoint import Checkpoint
 Checkpoint(job.folder / "checkpoint.pt", "key", 0).save({"weights": torch.zeros(2**18)})
 """
-WEIGHTS = """
-import torch
-from types import SimpleNamespace as Some
-from bench.execution.worker import evaluate
-built = Some(mean=(), std=(), module=torch.nn.Linear(512, 512))
-evaluate.DatasetManifest.from_json = staticmethod(lambda text: Some(classes=()))
-dataset = Some(read_text=lambda encoding: "")
-evaluate.keep_model(Some(job=Some(cell=job.cell, folder=job.folder, dataset=dataset), built=built), "linear")
-"""
 DISK = {
     "checkpoint": CHECKPOINT,
-    "weights": WEIGHTS,
     "raw samples": "import numpy; from bench.results.through import save_array\n"
     "save_array(job.folder / 'steps.npy', numpy.zeros(2**16))",
     "progress": "reporter.phase('x' * 2**17)",
