@@ -96,7 +96,7 @@ def with_settings(settings: Sequence[str] | None, **given: Fields) -> dict[str, 
         part: {key: value for key, value in fields.items() if value is not None} for part, fields in given.items()
     }
     for setting in settings or ():
-        key, value = split_setting(setting)
+        key, value, _ = split_setting(setting)
         if key[0] not in tree or len(key) < 2:
             allowed = " or ".join(f"{part}.KEY" for part in tree)
             raise StudyError(f"--set {setting[:80]!r}: this command has no such key. It takes {allowed}.")

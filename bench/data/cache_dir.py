@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.locks import file_lock
 
-__all__ = ["cache_folder", "fetched_folder", "locked"]
+__all__ = ["advice", "cache_folder", "fetched_folder", "locked"]
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -25,6 +25,15 @@ def cache_folder(chosen: Path | None = None) -> Path:
     import pooch
 
     return Path(pooch.os_cache("patchbench"))
+
+
+def advice(folder: Path) -> str:
+    """What to do where a folder of the cache cannot be written: ``--no-cache`` keeps no pixels, only what was fetched."""
+    user, kept = cache_folder(), ("downloads", "hub")
+    text = "set PATCHBENCH_CACHE to a folder that can be written"
+    if folder.is_relative_to(user) and not any(folder.is_relative_to(user / kind) for kind in kept):
+        return f"{text}, or use --no-cache"
+    return text if folder.is_relative_to(user) else "set TMPDIR to a folder that can be written"
 
 
 def fetched_folder(kind: str, file: str, chosen: Path | None) -> Path:
@@ -49,7 +58,7 @@ def locked(path: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise DataError(
-                    f"{path.parent}: the cache cannot be written here ({error.strerror or error}); set "
-                    "PATCHBENCH_CACHE to a folder that can be written, or use --no-cache"
+                    f"{path.parent}: the cache cannot be written here ({error.strerror or error}); "
+                    f"{advice(path.parent)}"
                 ) from error
         yield

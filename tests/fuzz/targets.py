@@ -84,8 +84,8 @@ def _weights(data: bytes, folder: Path) -> None:
     path = folder / "weights.pth"
     path.write_bytes(data)
     network = nn.Sequential(nn.Linear(3, 2))
-    state, _ = read_checkpoint(path)
-    state, _ = lift_to_float32(without_prefixes(state, network.state_dict()))
+    state, _ = without_prefixes(read_checkpoint(path).state, network.state_dict())
+    state, _ = lift_to_float32(state)
     fill(network, state, source="weights", model="small")
 
 

@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 
 from bench.data.audit.scan import Stage
+from bench.data.cache_dir import advice
 from bench.errors import DataError
 from bench.results.files import reserve
 
@@ -33,8 +34,7 @@ def new_stage(folder: Path, rows: int, size: int, how: str) -> Stage:
         handle, name = tempfile.mkstemp(prefix="stage-", suffix=".npy", dir=folder)
     except OSError as error:
         raise DataError(
-            f"{folder}: the pixel cache cannot be written here ({error.strerror or error}); set PATCHBENCH_CACHE to a "
-            "folder that can be written, or use --no-cache"
+            f"{folder}: the pixel cache cannot be written here ({error.strerror or error}); {advice(folder)}"
         ) from error
     path = Path(name)
     try:

@@ -25,7 +25,7 @@ def test_ids_know_the_images_and_labels_and_not_how_they_were_found() -> None:
 
 @pytest.mark.parametrize("typed", ["{split}/{class}/*", "*/{class}/*", "{class}/**", "'{class}/*'", '"{class}/*"'])
 def test_a_pattern_is_typed_as_it_is(typed: str) -> None:
-    key, value = split_setting(f"dataset.layout={typed}")
+    key, value, _ = split_setting(f"dataset.layout={typed}")
     assert (key, value) == (["dataset", "layout"], typed.strip("'\""))
 
 
