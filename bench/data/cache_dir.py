@@ -28,7 +28,7 @@ def cache_folder(chosen: Path | None = None) -> Path:
 
 
 def advice(folder: Path) -> str:
-    """What to do where a folder of the cache cannot be written: ``--no-cache`` keeps no pixels, only what was fetched."""
+    """What to do where a folder of the cache cannot be written; ``--no-cache`` keeps what was fetched all the same."""
     user, kept = cache_folder(), ("downloads", "hub")
     text = "set PATCHBENCH_CACHE to a folder that can be written"
     if folder.is_relative_to(user) and not any(folder.is_relative_to(user / kind) for kind in kept):
