@@ -14,7 +14,7 @@ from bench.registry import registry
 from bench.study.schema import absolute, is_file
 from bench.study.yaml_lines import Location, Mark, kind_of, parse_value, problem_of
 
-__all__ = ["apply_setting", "point_at_data"]
+__all__ = ["apply_setting", "assign", "point_at_data", "split_setting"]
 
 _SHOWN = 80
 _LONGEST = 20_000
