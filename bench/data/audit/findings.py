@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, islice
 from pathlib import Path
 
 import numpy as np
 
+from bench.data.audit.conversions import conversions
 from bench.data.audit.near_duplicates import near_pairs
 from bench.data.audit.scan import ImageInfo, examine
-from bench.data.pixels.convert import CHANGES
-from bench.data.pixels.wide_samples import FULL, Bits, bits_for
+from bench.data.pixels.wide_samples import Bits, bits_for
 from bench.data.sources import open_source
 from bench.data.sources.base import Source
 from bench.results.dataset import LISTED_PAIRS, AuditFindings, DataCard, Dropped, DuplicateGroup, NearPair, Split
@@ -108,7 +108,7 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
         near_threshold=near_threshold,
         sizes=_most_common(f"{fact.width}x{fact.height}" for fact in good),
         modes=_most_common(fact.mode for fact in good),
-        conversions=tuple(_conversions(good)),
+        conversions=tuple(conversions(good)),
         sample_bits=_sample_bits(facts),
         odd=tuple(odd[:_ODD_LISTED]),
         odd_images=len(odd),
@@ -122,18 +122,6 @@ def find(source: Source, facts: Sequence[ImageInfo], *, near_threshold: int) -> 
 def _sample_bits(facts: Sequence[ImageInfo]) -> Bits | None:
     """Return what a set uses of the 16 bits a channel that some images have; None where none has."""
     return bits_for(fact.highest for fact in facts if fact.highest is not None)
-
-
-def _conversions(facts: Sequence[ImageInfo]) -> Iterator[Notice]:
-    counted = Counter(change for fact in facts for change in fact.changes)
-    for change in CHANGES:
-        if not counted[change]:
-            continue
-        if change != "wide":
-            yield Notice.of(f"pixels_{change}", count=counted[change])
-            continue
-        highest = [fact.highest for fact in facts if fact.highest is not None]
-        yield Notice.of("pixels_wide", count=counted[change], bits=bits_for(highest) or FULL, highest=max(highest))
 
 
 def _exact(facts: Sequence[ImageInfo], labels: Mapping[str, str]) -> list[DuplicateGroup]:
