@@ -26,7 +26,8 @@ from bench.training.device import DeviceMemory
 
 
 @pytest.fixture(autouse=True)
-def _put_back() -> Iterator[None]:
+def _put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # which a cell sets for its process
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
