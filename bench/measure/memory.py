@@ -109,6 +109,8 @@ class MemoryWatch:
         rise = self._rise(statuses, phase)
         found = self._one(statuses) if len(statuses) == 1 else self._several(statuses, rise, phase, limit_mib)
         is_new, self._phase = phase != self._phase, phase
+        if self.twice_mib < 0:  # what rose can have been pages of the files that count as held already
+            rise = max(0.0, rise + self.twice_mib)
         if found is not None:
             # between two phases it is not known which of them a rise belongs to; the child knows its own (`PhaseMarks`)
             self.by_phase[phase] = max(found if is_new else found + rise, self.by_phase.get(phase, 0.0))
@@ -165,11 +167,14 @@ class MemoryWatch:
         held = self._held.find(statuses) if LINUX else {}
         now = status.of_files, sum(held.values()) / 2**20
         changes = [abs(new - old) for new, old in zip(now, self._files, strict=True)]
-        if LINUX and (changes[1] > _STILL_MIB or (changes[0] > _STILL_MIB and self._credit > 0)):
+        resident, is_due = status.resident, self._credit > 0 or bool(held)
+        if LINUX and (changes[1] > _STILL_MIB or (changes[0] > _STILL_MIB and is_due)):
             self.twice_mib = mapped_twice_mib([pid], held) or 0.0
             self._files = now
             self._credit -= time.thread_time() - begun
-        return status.resident - self.twice_mib
+            after = proc_status(pid)  # pages that were mapped or let go of meanwhile are in one of the two readings
+            resident = min(resident, after.resident if after is not None else resident)
+        return resident - self.twice_mib
 
     def _several(self, statuses: Statuses, rise: float, phase: str, limit_mib: float | None) -> float | None:
         """The pages of all, where it is due and the allowance lets it; else None."""
