@@ -36,7 +36,9 @@ def test_fp16_needs_cuda_in_every_regime() -> None:
         devices.resolve_device("cpu", "fp16")
 
 
-def test_what_makes_results_repeatable_is_recorded() -> None:
+def test_what_makes_results_repeatable_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that what is set in its place is taken back
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
     known = devices.set_deterministic(7)
     first = torch.rand(3)
     devices.set_deterministic(7)
