@@ -48,7 +48,7 @@ def write_in_run(run: Path, path: Path, content: str | bytes) -> None:
 def refuse_links(run: Path, inner: Path) -> None:
     """Raise `RunError` where a part of the path below a run folder is a link: it may lead outside of the run."""
     for part in (inner, *inner.parents):
-        if part.parts and (run / part).is_symlink():
+        if part.parts and _is_link(run / part):
             raise RunError(
                 f"{_shown(run / part)} is a link, and nothing is written through a run folder's links. Put what it "
                 f"points to in its place, or name another place with --out."
@@ -63,9 +63,13 @@ def is_stdout(path: Path | None) -> bool:
         return False
 
 
+def _is_link(path: Path) -> bool:
+    return os.path.islink(path)  # noqa: PTH114 - False, where Path.is_symlink raises, for a name that is too long
+
+
 def _target(path: Path) -> Path:
     """Where a link leads; renaming would replace the link."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
+    return Path(os.path.realpath(path)) if _is_link(path) else path
 
 
 def _is_descriptor(path: Path) -> bool:

@@ -131,7 +131,8 @@ def _check_models(study: Study, where: str, marks: Mapping[Location, Mark], give
             models_zoo.check(entry.name, study.size_of(entry))
         except models_zoo.ModelZooError as error:
             problems.append(f"{place}: {error}")
-        if entry.weights is not None and is_file(entry.weights) and not Path(entry.weights).is_file():
+        missing = is_file(entry.weights) and not os.path.isfile(entry.weights or "")  # noqa: PTH113 - as in _read
+        if missing:
             place = f"{place_of(('models', index, 'weights'), where, marks, given)}: models.{index}"
             problems.append(
                 f"{place}: weights: there is no file {entry.weights}. Allowed: none, default, hub:NAME or the path "

@@ -102,3 +102,9 @@ def test_a_report_over_a_link_or_a_pipe_of_the_run_is_refused(run: Path) -> None
     os.mkfifo(run / "report.html")
     with pytest.raises(RunError, match="not a regular file"):
         render_report([run])
+
+
+def test_a_name_that_is_too_long_is_one_message(tmp_path: Path) -> None:
+    for run in (None, tmp_path):
+        with pytest.raises(RunError, match="cannot write"):
+            write_output(tmp_path / ("x" * 5000), "text", run)
