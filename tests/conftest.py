@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background shell ignores Ctrl-C, and so would every child
     signal.signal(signal.SIGINT, signal.default_int_handler)
+for _number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # by nohup: a handler of ours is not inherited, ignoring is
+        signal.signal(_number, lambda *_: None)
 
 # Threads that spin while they wait would take the cores from whatever else runs: ten times slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
