@@ -30,7 +30,7 @@ _COMPANIONS = frozenset(
         *("augmented", "output", "outputs", "predictions", "runs", "thumbnails", "thumbs"),
     }
 )
-"""What lies beside such a folder and is no class: answers to other tasks than this one, what a program made, or none."""
+"""What lies beside such a folder and is no class: answers to other tasks, what a program made, or nothing."""
 
 _FEW_LOOSE = 3
 _LOOSE_SHARE = 0.1
@@ -158,8 +158,8 @@ def _check_classes(classes: list[str]) -> None:
         raise _UnclearError(f"the folders {shown(speaking)} are named like splits and would become classes.")
     if odd := [name for name in classes if name.lower() in _CONTAINERS | _COMPANIONS]:
         raise _UnclearError(
-            f"{shown(odd)} would become a class, but is called like a folder of images, masks, outputs or unlabeled ones. "
-            "Put the images into a folder for each class, or list them with their labels in a CSV."
+            f"{shown(odd)} would become a class, but is called like a folder of images, masks, outputs or unlabeled "
+            "ones. Put the images into a folder for each class, or list them with their labels in a CSV."
         )
     if all(map(is_group, classes)):
         raise _UnclearError(

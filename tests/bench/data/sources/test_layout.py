@@ -292,7 +292,7 @@ def test_many_images_beside_the_class_folders_are_refused(open_tree: Callable[[T
 def test_a_picture_beside_the_folder_of_all_classes_is_listed(open_tree: Callable[[Tree], Source]) -> None:
     source = open_tree(Tree(crossed("set", AB), "", files=("readme.png",)))
     assert source.card.layout == FoundLayout(pattern="set/{class}/*")
-    assert [record.name for record in source.records][0] == "set/a/0.png"
+    assert source.records[0].name == "set/a/0.png"
     assert len(source.ignored) == 1
 
 
