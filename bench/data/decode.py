@@ -22,8 +22,10 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from bench.data.foreign_formats import by_content
 from bench.data.image_error import ImageError
 from bench.data.jpeg_end import with_end
+from bench.data.jpeg_passes import count_passes
 from bench.data.pixels.convert import CHANGES, Change, to_rgb
 from bench.data.pixels.orientation import read_orientation, upright
+from bench.data.pixels.tiff_samples import check_tiff, samples_not_read
 from bench.data.pixels.wide_samples import FULL
 from bench.data.png_chunks import is_png, without_metadata
 from bench.data.quiet import quiet
@@ -140,6 +142,8 @@ def decode_full(data: bytes, name: str, bits: int = FULL) -> Decoded:
 def _not_an_image(data: bytes, name: str) -> ImageError:
     if foreign := by_content(data):
         return ImageError(f"{name}: {foreign.reason}", foreign.notice)
+    if data.startswith(_TIFF):
+        return samples_not_read(name)
     message = f"{name}: not an image (JPEG, PNG, TIFF, BMP, GIF and WebP can be read)"
     return ImageError(message, Notice.of("not_an_image"))
 
@@ -153,8 +157,8 @@ def _check_cost(data: bytes, name: str) -> None:
     if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and len(data) >= 30:
         width, height = (1 + int.from_bytes(data[place : place + 3], "little") for place in (24, 27))
         _check_size(width, height, name)
-    if data[:2] == b"\xff\xd8":
-        passes = data.count(b"\xff\xda")
+    if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > _MAX_PASSES:  # they may stand in what follows the image
+        passes = count_passes(data)
         if passes > _MAX_PASSES:
             message = f"{name}: a JPEG in {passes:,} passes, more than {_MAX_PASSES}; refused"
             raise ImageError(message, Notice.of("too_many_passes", passes=passes, limit=_MAX_PASSES))
@@ -203,6 +207,7 @@ def _decode(data: bytes, name: str, bits: int, before: tuple[Change, ...] = ()) 
         _check_size(*image.size, name)
         mode, kind = image.mode, image.format or "?"
         profile = image.info.get("icc_profile")
+        check_tiff(image, name)
         stored = read_orientation(image) if kind == "TIFF" else None
         image.load()
         orientation, where = stored or read_orientation(image)  # a PNG may have it behind the pixels
@@ -216,6 +221,8 @@ def _decode(data: bytes, name: str, bits: int, before: tuple[Change, ...] = ()) 
     told = tuple(change for change in CHANGES if change in changes)
     rules = [
         "key" if done.keyed else "",
+        "inverted" if done.inverted else "",
+        "ppm" if done.highest is not None and kind == "PPM" and mode == "RGB" else "",
         "xmp" if orientation > 1 and not before_xmp else "",
         f"{bits} bits" if done.highest is not None and bits != FULL else "",
     ]

@@ -151,6 +151,10 @@ _FILES: dict[str, str | Plural] = {
     "odd_mode": N_("mode {mode} instead of {usual}"),
     "exif_rotated": N_("turned upright, as its EXIF or XMP data says"),
     "integer_pixels_out_of_range": N_("32-bit integer pixels outside 0..65535; store the image with 8 or 16 bits"),
+    "tiff_samples_not_read": N_(
+        "a TIFF that is damaged, or whose samples are of a kind that is not read; store it as gray or RGB with 8 or 16 "
+        "bits, channels together"
+    ),
     "side_too_long": N_("claims {width:,} x {height:,} pixels; a side of more than {limit:,} is refused"),
     "too_many_passes": N_("a JPEG in {passes:,} passes, more than {limit}; refused"),
 }

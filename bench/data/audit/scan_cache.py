@@ -21,7 +21,7 @@ from bench.results.notice import Notice
 
 __all__ = ["load_facts", "save_facts"]
 
-_VERSION = 6
+_VERSION = 7
 
 
 def load_facts(source: Source, folder: Path) -> list[ImageInfo] | None:

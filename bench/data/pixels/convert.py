@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 from bench.data.image_error import ImageError
+from bench.data.pixels.tiff_samples import is_inverted
 from bench.data.pixels.wide_samples import FULL, Reopen, WideSamples, open_wide
 from bench.results.notice import Notice
 
@@ -37,6 +38,8 @@ _BAND_PIXELS = 2**20
 _BITS_PER_SAMPLE = 258
 _PNG_DEPTH = 24
 """Where a PNG has the bits of a sample."""
+_PPM_HEADER = 1024
+"""The highest value stands in so many bytes, unless there are long comments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Converted:
     """The highest sample of an image with 16 bits a channel; None for any other."""
     keyed: bool = False
     """Whether one gray level or color stands for transparency."""
+    inverted: bool = False
+    """Whether 0 is white in the file, and Pillow does not say so."""
 
 
 def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int = FULL) -> Converted:
@@ -69,7 +74,7 @@ def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int
     depth = _depth(image, data)
     wide = open_wide(image, depth, reopen, name)
     if wide is not None:
-        return _from_wide(wide, key, bits)
+        return _from_wide(wide, key, bits, inverted=is_inverted(image))
     if key is not None and image.mode in ("1", "L", "RGB"):
         return _keyed(image, key, depth)
     if image.mode in _ALPHA or "transparency" in image.info:
@@ -77,7 +82,8 @@ def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int
         layer = layer if layer.mode == "RGBA" else layer.convert("RGBA")
         return _on_white(layer, image.mode in ("P", "PA"))
     if image.mode == "F":
-        return Converted(_from_float(np.asarray(image), name), ("float",))
+        inverted = is_inverted(image)
+        return Converted(_from_float(np.asarray(image), name, inverted=inverted), ("float",), inverted=inverted)
     if image.mode == "P":
         return Converted(image.convert("RGB"), ("palette",))
     if image.mode == "CMYK":
@@ -88,9 +94,11 @@ def to_rgb(image: Image.Image, data: bytes, reopen: Reopen, name: str, bits: int
 
 
 def _depth(image: Image.Image, data: bytes) -> int:
-    """Bits of a sample in the file; 8 where it is of another format than PNG and TIFF."""
+    """Bits of a sample in the file, as far as they matter."""
     if image.format == "PNG":
         return data[_PNG_DEPTH]
+    if image.format == "PPM":
+        return FULL if b"65535" in data[:_PPM_HEADER] else 8
     tags = getattr(image, "tag_v2", None)
     bits = tags.get(_BITS_PER_SAMPLE, 8) if tags is not None else 8
     return max(bits) if isinstance(bits, tuple) and bits else 8
@@ -129,16 +137,16 @@ def _bands(image: Image.Image) -> Iterator[tuple[int, int]]:
     return ((top, min(top + step, image.height)) for top in range(0, image.height, step))
 
 
-def _from_wide(wide: WideSamples, key: object, bits: int) -> Converted:
+def _from_wide(wide: WideSamples, key: object, bits: int, *, inverted: bool) -> Converted:
     out = Image.new("RGB", wide.image.size)
     changes: set[Change] = {"wide"}
     highest, keyed = 0, False
     for top, bottom in _bands(out):
         part = _wide_rows(wide.rows(top, bottom), key, bits)
-        out.paste(part.image, (0, top))
+        out.paste(ImageChops.invert(part.image) if inverted else part.image, (0, top))
         changes.update(part.changes)
         highest, keyed = max(highest, part.highest or 0), keyed or part.keyed
-    return Converted(out, tuple(change for change in CHANGES if change in changes), highest, keyed)
+    return Converted(out, tuple(change for change in CHANGES if change in changes), highest, keyed, inverted)
 
 
 def _wide_rows(samples: NDArray[np.uint16], key: object, bits: int) -> Converted:
@@ -158,8 +166,9 @@ def _wide_rows(samples: NDArray[np.uint16], key: object, bits: int) -> Converted
     return Converted(Image.fromarray(rgb), (), highest)
 
 
-def _from_float(values: NDArray[np.float32], name: str) -> Image.Image:
+def _from_float(values: NDArray[np.float32], name: str, *, inverted: bool) -> Image.Image:
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
         message = f"{name}: floating-point pixels outside 0..1; store the image with 8 or 16 bits"
         raise ImageError(message, Notice.of("float_pixels_out_of_range"))
-    return Image.fromarray(np.round(values * 255).astype(np.uint8)).convert("RGB")
+    levels = np.round((1 - values if inverted else values) * 255)
+    return Image.fromarray(levels.astype(np.uint8)).convert("RGB")

@@ -79,7 +79,12 @@ def open_wide(image: Image.Image, depth: int, reopen: Reopen, name: str) -> Wide
     """
     if image.mode.startswith("I"):  # 16 bits, or 32, as which older versions of Pillow read 16
         return WideSamples(name, image)
-    lower = _lower_bytes(reopen) if depth == FULL else None
+    if depth != FULL:
+        return None
+    if image.format == "PPM":
+        halves = _ppm_bytes(reopen)
+        return None if halves is None else WideSamples(name, *halves)
+    lower = _lower_bytes(reopen)
     return None if lower is None else WideSamples(name, image, lower)
 
 
@@ -99,6 +104,20 @@ def _lower_bytes(reopen: Reopen) -> Image.Image | None:
     again.info.pop("xmp", None)  # as when it was decoded first: a TIFF would be turned by it
     again.load()
     return again
+
+
+def _ppm_bytes(reopen: Reopen) -> tuple[Image.Image, Image.Image] | None:
+    """The upper and lower bytes of a binary PPM's colors, which Pillow rounds to 8 bits; None where there are 8."""
+    halves = []
+    for order in ("B", "L"):
+        image = reopen()
+        codec, extents, offset, args = image.tile[0]
+        if (image.mode, codec, args) != ("RGB", "ppm", ("RGB", 0xFFFF)):
+            return None
+        image.tile = [_like(image.tile[0], ("raw", extents, offset, (f"RGB;16{order}", 0, 1)))]
+        image.load()
+        halves.append(image)
+    return halves[0], halves[1]
 
 
 def _swap(image: Image.Image, tile: Any) -> Any:

@@ -131,15 +131,22 @@ def check_classes(labels: Iterable[str], where: str) -> list[str]:
     """Return the distinct labels, sorted.
 
     Raises:
-        DataError: two labels differ only in case, or in how an accent is encoded.
+        DataError: two labels differ only in case, in spaces, in how an accent is encoded, or in invisible characters.
     """
     classes = sorted(set(labels) - {""})
     seen: dict[str, str] = {}
     for label in classes:
-        other = seen.setdefault(unicodedata.normalize("NFKC", label).casefold().strip(), label)
+        other = seen.setdefault(_as_read(label), label)
         if other != label:
             raise DataError(
-                f"{where}: the classes {other!r} and {label!r} differ only in capitals, spaces or accent encoding; "
+                f"{where}: the classes {other!r} and {label!r} differ only in capitals, spaces, accent encoding or "
+                "characters that nobody sees; "
                 "rename or merge them"
             )
     return classes
+
+
+def _as_read(label: str) -> str:
+    """A label as a person takes it: without characters that nobody sees, such as a zero-width space."""
+    seen = "".join(char for char in label if char.isascii() or unicodedata.category(char) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())

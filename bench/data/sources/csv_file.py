@@ -141,11 +141,9 @@ def _check(lines: list[_Line], path: Path, folder: Path, spec: DatasetSpec) -> d
 def _check_labels(lines: list[_Line], path: Path, spec: DatasetSpec) -> None:
     if spec.labels is not None:
         allowed = set(spec.labels)
-        unknown = [
-            f"line {line.number} ({line.label!r}){nearest(line.label, allowed)}"
-            for line in lines
-            if line.label not in allowed
-        ]
+        strange = [line for line in lines if line.label not in allowed]
+        hints = {line.label: nearest(line.label, allowed) for line in strange[:_LISTED]}  # it takes time for each
+        unknown = [f"line {line.number} ({line.label!r}){hints.get(line.label, '')}" for line in strange]
         _refuse(path, f"have a label that is none of {', '.join(spec.labels)}", unknown, "correct them")
         return
     none = [f"line {line.number} ({line.label!r})" for line in lines if is_missing(line.label)]

@@ -8,14 +8,14 @@ Whatever else there is could be read in more than one way, and is refused until 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from bench.data.sources.folder_names import is_group, split_meant, split_named
 from bench.data.sources.layout_advice import advice, shown
 from bench.errors import DataError
 from bench.study.layout import CLASS, SPLIT, Layout
 
-__all__ = ["Folders", "find_layout"]
+__all__ = ["Folders", "common_root", "find_layout"]
 
 Folders = tuple[str, ...]
 """The folders from the data set's root to an image, the outermost first; names in NFC."""
@@ -27,29 +27,58 @@ _COMPANIONS = frozenset(
     {
         *("annotations", "annotation", "groundtruth", "labels", "mask", "masks", "segmentations"),
         *("unlabeled", "unlabelled", "unsorted"),
+        *("augmented", "output", "outputs", "predictions", "runs", "thumbnails", "thumbs"),
     }
 )
-"""What lies beside such a folder and is no class: answers to other tasks than this one, or none."""
+"""What lies beside such a folder and is no class: answers to other tasks, what a program made, or nothing."""
+
+_FEW_LOOSE = 3
+_LOOSE_SHARE = 0.1
+"""More images than these, and more than this share of all, are no README's when they lie beside the class folders."""
 
 
-def find_layout(images: Mapping[Folders, int], where: str) -> Layout:
+def find_layout(images: Mapping[Folders, int], where: str, loose: int = 0) -> Layout:
     """Return how these images lie, where there is one way only to read it.
 
     Args:
         images: how many images lie in each folder, below the folder that holds them all; none lie in that one itself.
         where: the data set, for messages.
+        loose: how many lie in that one itself. A few are passed over.
 
     Raises:
         DataError: it could be read in several ways; the message says which settings would decide.
     """
+    above = common_root(images)  # folders that hold all the others, where there are loose images beside the first one
     try:
-        return _find(images)
+        _check_loose(loose, images)
+        found = _find({folders[len(above) :]: count for folders, count in images.items()})
+        return Layout((*above, *found.levels))
     except _UnclearError as unclear:
         raise DataError(f"{where}: {unclear} {advice(images)}") from unclear
 
 
+def common_root(folders: Collection[Folders]) -> Folders:
+    """Return the deepest folder that holds every class folder: one image folder alone is a class, not the root."""
+    low, high = min(folders), max(folders)  # what these two share, all do
+    if low == high:
+        return low[:-1]
+    depth = 0
+    while depth < min(len(low), len(high)) and low[depth] == high[depth]:
+        depth += 1
+    return low[:depth]
+
+
 class _UnclearError(Exception):
     """Why the folders could be read in more than one way."""
+
+
+def _check_loose(loose: int, images: Mapping[Folders, int]) -> None:
+    total = loose + sum(images.values())
+    if loose > _FEW_LOOSE and loose > _LOOSE_SHARE * total:
+        raise _UnclearError(
+            f"images lie at different depths: {loose:,} of {total:,} lie in no class folder, beside "
+            f"{shown(sorted({folders[0] for folders in images}))}. Move them away, or into class folders."
+        )
 
 
 def _find(images: Mapping[Folders, int]) -> Layout:
@@ -129,8 +158,8 @@ def _check_classes(classes: list[str]) -> None:
         raise _UnclearError(f"the folders {shown(speaking)} are named like splits and would become classes.")
     if odd := [name for name in classes if name.lower() in _CONTAINERS | _COMPANIONS]:
         raise _UnclearError(
-            f"{shown(odd)} would become a class, but is called like a folder of images, masks or unlabeled ones. "
-            "Put the images into a folder for each class, or list them with their labels in a CSV."
+            f"{shown(odd)} would become a class, but is called like a folder of images, masks, outputs or unlabeled "
+            "ones. Put the images into a folder for each class, or list them with their labels in a CSV."
         )
     if all(map(is_group, classes)):
         raise _UnclearError(
@@ -145,8 +174,9 @@ def _check_classes_of_splits(images: Mapping[Folders, int], level: int) -> None:
     for folders in images:
         classes[folders[0]].add(folders[level])
     train = next((top for top in classes if split_named(top) == "train"), None)
+    trained = {name.casefold() for name in classes.get(train or "", ())}  # classes that differ in case have a message
     for top, names in classes.items():
-        if train is not None and top != train and not names & classes[train]:
+        if train is not None and trained.isdisjoint(map(str.casefold, names)):
             raise _UnclearError(
                 f"{top} and {train} have no class folder in common ({shown(sorted(names))} there, "
                 f"{shown(sorted(classes[train]))} here). Where it has no labels, leave it out with the pattern "

@@ -35,7 +35,8 @@ def _ways(images: Mapping[tuple[str, ...], int]) -> list[tuple[Layout, list[str]
     depths: Counter[int] = Counter()
     for folders, count in images.items():
         depths[len(folders)] += count
-    depth = max(sorted(depths), key=depths.__getitem__)
+    loose = all(split_meant(folders[0]) for folders in images if len(folders) == 1)  # ``test/*`` beside ``train/cat/*``
+    depth = max(sorted(depths), key=lambda depth: (depth > 1 or not loose, depths[depth]))
     rows = [folders for folders in images if len(folders) == depth]
     split = depth > 1 and len({split_meant(row[0]) for row in rows} - {None}) > 1
     if split:

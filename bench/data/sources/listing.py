@@ -11,7 +11,7 @@ from itertools import pairwise
 from bench.data.foreign_formats import by_suffix
 from bench.data.sources.base import Sample, check_classes
 from bench.data.sources.folder_names import split_meant, split_named
-from bench.data.sources.layout import Folders, find_layout
+from bench.data.sources.layout import Folders, common_root, find_layout
 from bench.data.sources.litter import in_system_folder, is_litter
 from bench.errors import DataError
 from bench.results.dataset import FoundLayout
@@ -61,7 +61,7 @@ def list_images(paths: Iterable[str], where: str, folders: Iterable[str] = (), l
     held = Counter(_folders_of(path) for path in images)
     holding, all_folders = _with_parents(held), list(map(_parts, folders))
     empty = [folder for folder in all_folders if folder not in holding]
-    root = _common_root(held)
+    root = common_root(held)
     if layout is None:
         found, base = _find(held, root, empty, where), len(root)
     else:
@@ -113,7 +113,7 @@ def _find(held: Mapping[Folders, int], root: Folders, empty: list[Folders], wher
     """The layout that the folders show; ``empty`` are those without an image."""
     inside: Counter[Folders] = Counter()
     for folder, count in held.items():
-        if folder != root:  # those beside the class folders are reported, and not used
+        if folder != root:  # the few that lie beside the class folders are reported, and not used
             inside[_normal_parts(folder[len(root) :])] += count
     if not inside:
         raise DataError(
@@ -121,7 +121,7 @@ def _find(held: Mapping[Folders, int], root: Folders, empty: list[Folders], wher
             "their labels in a CSV"
         )
     _check_empty_splits(_with_parents(held), root, empty, where)
-    return find_layout(inside, where)
+    return find_layout(inside, where, held.get(root, 0))
 
 
 def _check_empty_splits(holding: set[Folders], root: Folders, empty: list[Folders], where: str) -> None:
@@ -200,18 +200,6 @@ def _check_names(records: list[tuple[str, Sample]], where: str) -> None:
             raise DataError(
                 f"{where}: the files {one!a} and {other!a} differ only in accent encoding; rename one of them"
             )
-
-
-def _common_root(folders: Iterable[Folders]) -> Folders:
-    """The deepest folder that holds every class folder: one image folder alone is a class, not the root."""
-    distinct = list(folders)
-    if len(distinct) == 1:
-        return distinct[0][:-1]
-    low, high = min(distinct), max(distinct)  # what these two share, all do
-    depth = 0
-    while depth < min(len(low), len(high)) and low[depth] == high[depth]:
-        depth += 1
-    return low[:depth]
 
 
 def _is_text(name: str) -> bool:

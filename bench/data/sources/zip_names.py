@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import stat
 import struct
 import zipfile
 import zlib
@@ -90,7 +91,8 @@ def _unicode_path(extra: bytes, raw: bytes) -> str | None:
 
 def is_folder(name: str, info: zipfile.ZipInfo) -> bool:
     """Whether an entry is a folder: its name says so, with whichever slash, or its attributes do."""
-    return name.endswith(("/", "\\")) or (bool(info.external_attr & _DOS_FOLDER) and not info.file_size)
+    by_attributes = bool(info.external_attr & _DOS_FOLDER) or stat.S_ISDIR(info.external_attr >> 16)
+    return name.endswith(("/", "\\")) or (by_attributes and not info.file_size)
 
 
 def plain_path(name: str) -> str | None:

@@ -58,7 +58,7 @@ class PixelFile:
                 raise self._error("was cut short")
         if (state := self._found()) != self._state:
             self._check()
-            self._state = state  # touched, or its name is gone: the same bytes all the same
+            self._state = state  # touched, and the same bytes all the same
         return out
 
     def _found(self) -> tuple[int, int, int]:

@@ -100,6 +100,14 @@ def test_a_jpeg_of_endless_passes_is_refused() -> None:
     assert decode_full(data, "x").pixels.shape == (64, 64, 3)
 
 
+def test_what_follows_a_jpeg_is_none_of_its_passes() -> None:
+    """A phone's moving picture: a film behind the image, in which the marker of a pass stands by chance."""
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(out, "JPEG", progressive=True, restart_marker_blocks=1)
+    film = b"\0\0\0\x18ftypmp42" + b"\xff\xda\0" * 200
+    assert decode_full(out.getvalue() + film, "x").pixels.shape == (64, 64, 3)
+
+
 def test_nothing_is_printed_about_a_damaged_tiff(tmp_path: Path) -> None:
     """libtiff writes to the terminal itself; so does Pillow where nobody has set up logging."""
     out = io.BytesIO()

@@ -52,7 +52,7 @@ def _halved(samples: Pixels) -> Pixels:
     return (samples.astype(int) * 128 + 255 * 127 + 127) // 255
 
 
-def _tiff16(samples: Pixels, order: str = "<", compress: bool = False) -> bytes:
+def _tiff16(samples: Pixels, order: str = "<", compress: bool = False, planes: int = 1) -> bytes:
     """A TIFF of 16-bit RGB or RGBA, which Pillow does not write."""
     height, width, channels = samples.shape
     data = samples.astype(f"{order}u2").tobytes()
@@ -60,8 +60,8 @@ def _tiff16(samples: Pixels, order: str = "<", compress: bool = False) -> bytes:
     place = 8 + len(data)
     bits = np.array([16] * channels, f"{order}u2").tobytes()
     tags = [(256, width), (257, height), (258, place), (259, 8 if compress else 1), (262, 2),
-            (273, 8), (277, channels), (278, height), (279, len(data)), (338, 2)]  # fmt: skip
-    tags = tags[: 9 if channels == 3 else 10]
+            (273, 8), (277, channels), (278, height), (279, len(data)), (284, planes), (338, 2)]  # fmt: skip
+    tags = tags[: 10 if channels == 3 else 11]
     entries = b"".join(
         struct.pack(f"{order}HHII", tag, 4, 1, value)
         if tag != 258
@@ -71,6 +71,17 @@ def _tiff16(samples: Pixels, order: str = "<", compress: bool = False) -> bytes:
     after = struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
     head = b"II*\0" if order == "<" else b"MM\0*"
     return head + struct.pack(f"{order}I", place + len(bits)) + data + bits + after
+
+
+def _white_is_zero(samples: NDArray[Any]) -> bytes:
+    data, entry = saved(Image.fromarray(samples), "TIFF"), "<HHIHH"
+    assert struct.pack(entry, 262, 3, 1, 1, 0) in data
+    return data.replace(struct.pack(entry, 262, 3, 1, 1, 0), struct.pack(entry, 262, 3, 1, 0, 0))
+
+
+def _ppm(samples: Pixels) -> bytes:
+    height, width, _ = samples.shape
+    return b"P6 %d %d 65535\n" % (width, height) + samples.astype(">u2").tobytes()
 
 
 ALPHA = np.full((8, 16, 1), 128)
@@ -135,6 +146,11 @@ ROWS: dict[str, tuple[bytes, Pixels, tuple[str, ...]]] = {
     "32-bit integers within 0..65535": (
         saved(Image.fromarray(WIDE[..., 0].astype(np.int32)), "TIFF"), _gray(RAMP), ("wide",),
     ),
+    "16 bits, 0 is white": (_white_is_zero(WIDE[..., 0].astype(np.uint16)), _gray(255 - RAMP), ("wide",)),
+    "floating point, 0 is white": (
+        _white_is_zero((RAMP[..., 0] / 255).astype(np.float32)), _gray(255 - RAMP), ("float",),
+    ),
+    "RGB, 16 bits, PPM": (_ppm(COLORS * 257), COLORS, ("wide",)),
     "CMYK": (
         saved(Image.fromarray(np.dstack([255 - COLORS, 0 * RAMP]).astype(np.uint8), "CMYK"), "TIFF"), COLORS, ("cmyk",),
     ),
@@ -174,6 +190,8 @@ def test_a_set_of_fewer_bits_is_scaled_by_what_it_uses(bits: int) -> None:
     wanted = _gray(values >> (bits - 8))
     assert (decode(png(values, GRAY, 16), "x", bits) == wanted).all()
     assert (decode(png(_gray(values), RGB, 16), "x", bits) == wanted).all()
+    assert (decode(_ppm(_gray(values)), "x", bits) == wanted).all()
+    assert (decode(_white_is_zero(values[..., 0].astype(np.uint16)), "x", bits) == 255 - wanted).all()
     assert all(
         (decode(_tiff16(_gray(values), order, compress), "x", bits) == wanted).all()
         for order in "<>"
@@ -189,6 +207,28 @@ def test_integers_without_a_scale_are_refused(value: int) -> None:
     image = Image.fromarray(np.full((4, 4), value, np.int32))
     with pytest.raises(ImageError, match=r"outside 0\.\.65535; store the image with 8 or 16 bits"):
         decode(saved(image, "TIFF"), "x")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_planes_of_16_bits_are_refused(compress: bool) -> None:
+    """Pillow gives other pixels for them."""
+    with pytest.raises(ImageError, match="store it as gray or RGB with 8 or 16 bits, channels together"):
+        decode(_tiff16(COLORS * 257, compress=compress, planes=2), "x")
+
+
+def test_a_tiff_that_pillow_cannot_name_says_what_to_do() -> None:
+    data = saved(Image.fromarray(RAMP[..., 0].astype(np.float32)), "TIFF")
+    bits = struct.pack("<HHIHH", 258, 3, 1, 32, 0)
+    assert bits in data
+    with pytest.raises(ImageError, match="of a kind that is not read"):
+        decode(data.replace(bits, struct.pack("<HHIHH", 258, 3, 1, 64, 0)), "x")
+
+
+def test_rules_that_change_pixels_are_part_of_a_fingerprint() -> None:
+    readings = {row: decode_full(ROWS[row][0], "x").reading for row in ROWS}
+    assert readings["16 bits, 0 is white"] == readings["floating point, 0 is white"] == "inverted"
+    assert readings["RGB, 16 bits, PPM"] == "ppm"
+    assert readings["RGB, 16 bits, TIFF"] == readings["RGB, 8 bits"] == ""
 
 
 def test_what_is_clear_does_not_set_the_scale() -> None:

@@ -285,6 +285,8 @@ def test_a_csv_lists_images(make_folder: MakeFolder) -> None:
         ("path,label\na/000.png,x\n./a//000.png,y\n", "listed before: line 3 .*first in line 2"),
         ("path,label\na/000.png,\n", "no label: line 2"),
         ("path,label\na/000.png,X\nb/000.png,x\n", "differ only in capitals"),
+        ("path,label\na/000.png,X\nb/000.png,X\u200b\n", "characters that nobody sees"),
+        ("path,label\na/000.png,X y\nb/000.png,X  y\n", "differ only in capitals, spaces"),
         ("path,label\na/000.png,catt\n", r"line 2 \('catt'\) Did you mean 'cat'"),
         ("file,label\na/000.png,x\n", "no column 'path', only 'file', 'label'"),
         ("path;label\na/000.png;x\n", "commas"),

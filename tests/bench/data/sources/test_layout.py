@@ -194,6 +194,7 @@ REFUSED = {
     "images and masks": Tree(["images", "masks"], "'images', 'masks' would become a class"),
     "images and masks of classes": Tree(crossed(AB, ("images", "masks")), r"2 folders deep.*'\{class\}/\*/\*'"),
     "images alone": Tree(["images"], "'images' would become a class"),
+    "outputs beside the classes": Tree(["a", "b", "predictions"], "'predictions' would become a class"),
     "folds": Tree(crossed(("fold1", "fold2"), AB), "2 folders deep"),
     "a wrong setting": Tree(
         ["a", "b"], r"no image lies as .*'\{split\}/\{class\}/\*' says.*'a/\*'", layout="{split}/{class}/*"
@@ -274,6 +275,36 @@ def test_a_class_folder_without_images_is_reported(open_tree: Callable[[Tree], S
 def test_images_beside_the_class_folders_are_listed(open_tree: Callable[[Tree], Source]) -> None:
     source = open_tree(Tree(["a", "b"], "", files=("loose.png",)))
     assert [(name, notice.code) for name, notice in source.ignored] == [("loose.png", "outside_class_folders")]
+
+
+@pytest.mark.parametrize("above", ["", "set/"])
+def test_many_images_beside_the_class_folders_are_refused(open_tree: Callable[[Tree], Source], above: str) -> None:
+    folders = crossed(("train", "test"), AB)
+    loose = tuple(f"{above}{number}.png" for number in range(5))
+    with pytest.raises(DataError, match=r"different depths: 5 of 13 lie in no class folder") as refused:
+        open_tree(Tree([above + folder for folder in folders], "", files=loose))
+    assert "'{split}/{class}/*' for the classes 'a', 'b'" in str(refused.value)
+    source = open_tree(Tree([], "", layout="{split}/{class}/*"))
+    assert len(source.records) == 8
+    assert len(source.ignored) == 5
+
+
+def test_a_picture_beside_the_folder_of_all_classes_is_listed(open_tree: Callable[[Tree], Source]) -> None:
+    source = open_tree(Tree(crossed("set", AB), "", files=("readme.png",)))
+    assert source.card.layout == FoundLayout(pattern="set/{class}/*")
+    assert source.records[0].name == "set/a/0.png"
+    assert len(source.ignored) == 1
+
+
+def test_classes_that_differ_in_case_between_splits_say_so(open_tree: Callable[[Tree], Source]) -> None:
+    with pytest.raises(DataError, match=r"'Cat' and 'cat' differ only in capitals"):
+        open_tree(Tree(["train/Cat", "train/Dog", "test/cat", "test/dog"], ""))
+
+
+def test_the_advice_holds_however_many_images_lie_loose(open_tree: Callable[[Tree], Source]) -> None:
+    loose = tuple(f"test/{number}.png" for number in range(9))
+    with pytest.raises(DataError, match=r"in quotes: 'train/\{class\}/\*' for the classes 'a', 'b'\."):
+        open_tree(Tree(crossed("train", AB), "", files=loose))
 
 
 def test_a_setting_names_what_it_leaves_out(open_tree: Callable[[Tree], Source]) -> None:

@@ -61,12 +61,13 @@ def test_folders_by_either_slash_are_folders(tmp_path: Path, slash: str) -> None
     assert source.ignored == ()
 
 
-def test_a_folder_by_its_attributes_is_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("attributes", [0x10, 0o40755 << 16])
+def test_a_folder_by_its_attributes_is_one(tmp_path: Path, attributes: int) -> None:
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("a", "b", "bare"):
             info = _entry(name)
-            info.external_attr = 0x10
+            info.external_attr = attributes
             archive.writestr(info, b"")
         archive.writestr("a/0.png", b"x")
         archive.writestr("b/0.png", b"x")
