@@ -96,5 +96,5 @@ class Parent:
 
     def ended(self) -> tuple[int, str]:
         """Its exit code and its messages."""
-        _, err = self.process.communicate(timeout=60)
+        _, err = self.process.communicate(timeout=600)
         return self.process.returncode, err

@@ -110,7 +110,7 @@ def test_a_signal_to_all_processes_at_once(parent: Parent) -> None:
 def test_a_child_ended_from_outside_alone_is_due_again(parent: Parent) -> None:
     parent.start()
     os.kill(int(parent.mark.read_text()), signal.SIGTERM)
-    out, message = parent.process.communicate(timeout=60)
+    out, message = parent.process.communicate(timeout=600)
     assert parent.process.returncode == 1
     assert message == ""
     assert "ended from outside by SIGTERM" in out
