@@ -62,6 +62,7 @@ def _study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str = "pass", 
             "models": [f"python:{name}:net"],
             "regimes": ["scratch"],
             "train": {"epochs": 1, "threads": 1},
+            "measure": {"seconds": 0.1, "batch_sizes": [1, 4]},
             **keys,
         }
     )

@@ -97,7 +97,11 @@ def test_a_file_of_another_width_names_the_model_that_fits(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("name", "foreign"),
-    [("vgg11_bn", "vgg11_bn"), ("densenet121", "densenet121"), ("resnet18", "resnet18")],
+    [
+        pytest.param("vgg11_bn", "vgg11_bn", marks=pytest.mark.slow),
+        pytest.param("densenet121", "densenet121", marks=pytest.mark.slow),
+        ("resnet18", "resnet18"),
+    ],
 )
 def test_files_of_torchvision_fit_the_same_model_of_timm(tmp_path: Path, name: str, foreign: str) -> None:
     source = torchvision.models.get_model(foreign, weights=None)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.execution.process.cgroup import MemoryGroup
+from bench.measure.monitor import Monitor
 from bench.results.notice import Notice
 from bench.results.schema import CellResult, Status
 
@@ -133,8 +134,11 @@ def test_what_is_left_in_a_group_is_ended_with_it(group: MemoryGroup) -> None:
 HOG = "held = bytearray(b'x') * (200 << 20); time.sleep(60)"
 
 
-def test_a_cell_whose_limit_the_kernel_keeps(group: MemoryGroup, run_script: RunScript) -> None:
-    """It asks for all at once: the watchdog would come too late."""
+def test_a_cell_whose_limit_the_kernel_keeps(
+    group: MemoryGroup, run_script: RunScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks for all at once: the watchdog would come too late, and here it sees nothing."""
+    monkeypatch.setattr(Monitor, "poll", lambda *_: None)
     result = run_script(HOG, memory_limit="64MiB")
     assert result.status is Status.OUT_OF_MEMORY
     assert result.error is not None

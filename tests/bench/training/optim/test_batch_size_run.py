@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from bench.results.run import load_results
+from bench.runner.study import run_study
+from bench.study.schema import Study
+from bench.training.optim import batch_size
+from tests.isolated_here import call_here
 from tests.known import known
 
 STUDY = """
@@ -35,6 +41,25 @@ def _run(folder: Path) -> str:
     return done.stdout
 
 
+def test_the_number_is_recorded_and_kept(
+    child: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search in this process, and cells that are trivial."""
+    child("write_outcome()")
+    monkeypatch.setattr(batch_size, "call_isolated", call_here)
+    study = Study.model_validate(yaml.safe_load(STUDY))
+    run = run_study(study, out=tmp_path / "run")
+    record = json.loads((run.path / "batch_size.json").read_text())
+    assert record["batch_size"] == min(record["largest"].values()) == 4
+    (run.path / "batch_size.json").write_text(json.dumps({**record, "batch_size": 2}))
+    stored = yaml.safe_load((run.path / "study.yaml").read_text())
+    stored["train"]["batch_size"] = 2
+    (run.path / "study.yaml").write_text(yaml.safe_dump(stored))
+    run_study(study, out=tmp_path / "run")
+    assert sorted(str(result.cell.train.batch_size) for result in run.results()) == ["2", "4"]
+
+
+@pytest.mark.slow
 def test_auto_is_found_once_recorded_and_kept(tmp_path: Path) -> None:
     output, run = _run(tmp_path), tmp_path / "run"
     record = json.loads((run / "batch_size.json").read_text())
