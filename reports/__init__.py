@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_runs", "export", "render_report"]
 
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells where it keeps a list of fonts, and when it makes one
+
 
 def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: str = "en") -> Path:
     """Write one self-contained, offline HTML file on one run, or on several with the same test images.
@@ -19,8 +22,13 @@ def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, 
     out: left out, ``report.html`` in the first run's folder. Returns the path. Raises `bench.errors.RunError` where
     a run cannot be read, runs do not belong together, the language is unknown, or the file cannot be written.
     """
+    from bench.errors import RunError
     from reports.page.render import render
 
+    try:
+        import matplotlib as mpl  # noqa: F401 - it needs a folder for its list of fonts, a temporary one if need be
+    except OSError as error:
+        raise RunError(f"no figure can be drawn: {error}.") from error
     return render(runs, out, lang=lang)
 
 

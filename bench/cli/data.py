@@ -89,7 +89,7 @@ def split(
     with Display(Console(stderr=True, highlight=False)) as display:
         manifest = prepare(spec, wanted, progress=data_progress(display))
     write_split(manifest, out)
-    print(printable(data_line(manifest)))
+    print(printable(data_line(manifest), lines=False))
     for warning in manifest.warnings:
         print(printable(f"warning: {word(warning)}", lines=False))
     splits = ", ".join(f"{len(manifest.rows(name))} {name}" for name in ("train", "validation", "test"))

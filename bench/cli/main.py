@@ -10,6 +10,8 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -32,12 +34,31 @@ from bench.terminal import printable
 __all__ = ["app", "main"]
 
 
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""Wrong usage: click's class or typer's own, by typer's version."""
+
+
+@contextmanager
+def _escaped() -> Iterator[None]:
+    """Escape what wrong usage quotes of the command line."""
+    try:
+        yield
+    except _UsageError as error:
+        error.message = printable(str(getattr(error, "message", error)), lines=False)  # type: ignore[attr-defined]
+        raise
+
+
 class _Commands(TyperGroup):
     """The commands; a signal ends each as Ctrl-C does: one message, and exit code 128 + the signal's number."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _escaped():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _escaped():
+                return super().invoke(ctx)
         except KeyboardInterrupt as stop:  # not left to typer, which knows Ctrl-C alone and says nothing
             raise typer.Exit(_report_interrupt(stop)) from None
 
@@ -84,7 +105,7 @@ def _run() -> int:
     except OSError as error:
         if not is_disk_error(error):
             raise
-        place = f" {printable(str(error.filename))}" if error.filename else ""
+        place = f" {printable(str(error.filename), lines=False)}" if error.filename else ""
         print(
             f"patchbench: cannot write{place}: {error.strerror or error}. Make room, then try again.", file=sys.stderr
         )
@@ -98,7 +119,7 @@ def _report_interrupt(stop: KeyboardInterrupt) -> int:
     number = signal_of(stop)
     how = "interrupted" if number == signal.SIGINT else f"interrupted by {signal_name(number)}"
     if _resumes():
-        again = printable(shlex.join(["patchbench", *sys.argv[1:]]))
+        again = printable(shlex.join(["patchbench", *sys.argv[1:]]), lines=False)
         how += f"; what is done is stored. To resume, run the same command again: {again}"
     print(f"patchbench: {how}", file=sys.stderr)
     return 128 + number
@@ -115,8 +136,8 @@ def _refuse_undecodable(words: list[str]) -> None:
             word.encode()
         except UnicodeEncodeError as error:
             raise RunError(
-                f"'{printable(word)}' is not valid UTF-8, and a run stores its names as text. Rename the file or "
-                f"folder, or give a link to it with another name."
+                f"'{printable(word, lines=False)}' is not valid UTF-8, and a run stores its names as text. Rename "
+                f"the file or folder, or give a link to it with another name."
             ) from error
 
 

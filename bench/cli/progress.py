@@ -158,7 +158,7 @@ class Display:
             return
         state.shown_epoch = finished.epoch
         loss = "" if finished.loss is None else f", loss {finished.loss:.4f}"
-        left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
+        left = f", {duration(progress.seconds_left)} left" if progress.seconds_left else ""
         self._line(
             f"{title}: epoch {finished.epoch}/{progress.epochs}{loss}, validation accuracy "
             f"{finished.validation_accuracy:.2%}, {finished.images_per_second:,.0f} images/s{left}"

@@ -98,7 +98,7 @@ def _say(text: str, out: Path | None) -> None:
     """Tell where something was written; on the standard error where it went to the standard output itself."""
     from bench.results.output import is_stdout
 
-    typer.echo(printable(text), err=is_stdout(out))
+    typer.echo(printable(text, lines=False), err=is_stdout(out))
 
 
 _STYLES = {"title": "bold", "better": "green", "worse": "bold red", "unknown": "dim"}

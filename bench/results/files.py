@@ -9,24 +9,35 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from bench.errors import RunError
 
-__all__ = ["atomic_path", "read_regular", "reserve", "write_atomic"]
+__all__ = ["atomic_path", "open_regular", "read_regular", "reserve", "write_atomic"]
 
 
 _LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM}
 """What file systems answer when they are asked for something that they lack; they differ."""
 
 
-def read_regular(path: Path, largest: int) -> bytes:
-    """Return the bytes of a regular file; never waits for a pipe, and never reads more than ``largest`` bytes.
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; never waits for a pipe.
 
-    Raises OSError: it is not there, cannot be read, is a pipe, device or folder, or is larger.
+    Raises OSError: it is not there, cannot be read, or is a pipe, device or folder.
     """
     with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
+        yield file
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """Return the bytes of a regular file, as `open_regular`, and never read more than ``largest`` bytes.
+
+    Raises OSError too where it is larger.
+    """
+    with open_regular(path) as file:
         content = file.read(largest + 1)
     if len(content) > largest:
         raise OSError(errno.EFBIG, f"larger than {largest / 2**20:,.0f} MiB", str(path))

@@ -24,6 +24,8 @@ _PROBABILITY = "p_"
 _AGAIN = "Delete that cell's folder and run the study again."
 _OVERHEAD = 2**20
 """Bytes of a parquet file beside its values."""
+_PROBABILITY_BYTES = 8
+"""Of one: its four, and its place in a dictionary of values that are all different."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,8 @@ def _columns(path: Path, tested: TestImages) -> tuple[np.ndarray, np.ndarray]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows, width = len(tested.names), len(tested.classes)
-    texts = sum(len(name.encode()) + 8 for name in tested.names) + rows * 8
-    largest = rows * (width * 4 + 16) + 2 * texts + (width + 4) * 4096 + _OVERHEAD
-    content = read_regular(path, largest)
+    rows = len(tested.names)
+    content = read_regular(path, _largest(tested))
     file = pq.ParquetFile(io.BytesIO(content), read_dictionary=[_IMAGE])
     wanted = [f"{_PROBABILITY}{name}" for name in tested.classes]
     kinds = {_IMAGE: pa.string(), _LABEL: pa.string(), _LABEL_INDEX: pa.int32(), **dict.fromkeys(wanted, pa.float32())}
@@ -126,6 +126,14 @@ def _columns(path: Path, tested: TestImages) -> tuple[np.ndarray, np.ndarray]:
     if not (np.all(probabilities >= 0) and np.allclose(probabilities.sum(axis=1), 1, atol=1e-2)):
         raise ValueError("the probabilities of an image are not all positive numbers that add up to 1")
     return labels, probabilities
+
+
+def _largest(tested: TestImages) -> int:
+    """Bytes that a file of these predictions has at most."""
+    names = [len(name.encode()) for name in tested.classes]
+    texts = sum(len(name.encode()) for name in tested.names) + sum(names[int(label)] for label in tested.labels)
+    values = len(tested.names) * (len(names) * _PROBABILITY_BYTES + 32)
+    return values + 2 * texts + sum(8 * length + 4096 for length in names) + _OVERHEAD
 
 
 def _are(column: Any, names: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ from bench.results.stored import SCHEMA_VERSION
 from bench.terminal import printable
 
 __all__ = [
+    "LARGEST_RESULT",
     "LARGEST_TEXT",
     "Upgrade",
     "damaged",
@@ -29,7 +30,9 @@ __all__ = [
 ]
 
 LARGEST_TEXT = 2**26
-"""Bytes: no run stores more in one text file but its dataset.json; a larger one would only fill the memory."""
+"""Bytes: no run stores more in a text file but where others are named; a larger one would only fill the memory."""
+LARGEST_RESULT = 2**28
+"""Bytes of what holds a confusion matrix: one of 6,000 classes."""
 
 _LONGEST_NUMBER = 18
 """Digits of a whole number; longer ones fit no 64 bits, and a few hundred fit no float."""

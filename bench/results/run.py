@@ -18,7 +18,7 @@ from bench.results.history import EpochRecord
 from bench.results.migrate import upgrade_environment
 from bench.results.plan import FOUND_BATCH, FoundBatchSize, Plan, PlannedCell
 from bench.results.predictions import Predictions, TestImages, read_predictions
-from bench.results.read import LARGEST_TEXT, damaged, parse_json, parse_lines, parse_yaml, read_text
+from bench.results.read import LARGEST_RESULT, LARGEST_TEXT, damaged, parse_json, parse_lines, parse_yaml, read_text
 from bench.results.schema import CellResult
 from bench.results.scores import check_scores
 from bench.results.thumbnails import read_thumbnails
@@ -170,7 +170,7 @@ class Run:
 
 
 def _result(path: Path) -> CellResult:
-    return CellResult.from_json(read_text(path, advice=_CELL_AGAIN), str(path))
+    return CellResult.from_json(read_text(path, advice=_CELL_AGAIN, largest=LARGEST_RESULT), str(path))
 
 
 def _array(path: Path, columns: int, most_rows: int) -> np.ndarray | None:

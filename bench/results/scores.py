@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +65,10 @@ def _computed(
         return None if math.isnan(found) else found, _ROUNDING, "its confusion matrix gives"
     if scored is None:
         return None, 0.0, ""
-    rounding = _ROUNDING if metric.of_matrices is not None else _ROUNDING_OF_PROBABILITIES * max(1.0, abs(stored or 0))
-    return scored.score(metric), rounding + scored.unsure, "its predictions give"
+    if metric.of_matrices is not None:
+        return scored.score(metric), _ROUNDING, "its predictions give"
+    rounding = _ROUNDING_OF_PROBABILITIES * max(1.0, abs(stored or 0))
+    return scored.score(metric), rounding + (0 if metric.smooth else scored.unsure), "its predictions give"
 
 
 def _agree(stored: float | None, found: float | None, allowed: float) -> bool:
@@ -75,45 +77,54 @@ def _agree(stored: float | None, found: float | None, allowed: float) -> bool:
     return abs(stored - found) <= allowed
 
 
-@dataclass
 class _Scored:
     """Predictions with what is counted of them once for all metrics."""
 
-    predictions: Predictions
-
-    def __post_init__(self) -> None:
+    def __init__(self, predictions: Predictions) -> None:
         import numpy as np
 
         from bench.stats.metrics import confusion_matrix
-        from bench.stats.metrics.probabilities import CALIBRATION_BINS
 
-        own, classes = self.predictions, self.predictions.probabilities.shape[1]
-        self.probabilities = own.probabilities.astype(np.float64)
-        self.matrix = confusion_matrix(own.labels, own.predicted, classes)
-        highest = self.probabilities.max(axis=1)
-        self.ties = _beside(self.probabilities, highest)
-        true = self.probabilities[np.arange(len(highest)), own.labels]
-        bins = highest * CALIBRATION_BINS
-        on_edge = int(((abs(bins - bins.round()) <= CALIBRATION_BINS * _TIE) & (bins < CALIBRATION_BINS - 0.5)).sum())
-        rows = (self.ties + _beside(self.probabilities, true), on_edge)
-        self.unsure: float = 2 * sum(rows) / len(highest)
-        """What images that rounding may have put elsewhere can change of a mean over all."""
+        self.labels = predictions.labels
+        self.probabilities = predictions.probabilities.astype(np.float64)
+        self.predicted = predictions.predicted
+        self.matrix = confusion_matrix(self.labels, self.predicted, self.probabilities.shape[1])
 
     def score(self, metric: Metric) -> float | None:
-        return metric.score(self.predictions.labels, self.probabilities, self.matrix)
+        return metric.score(self.labels, self.probabilities, self.matrix)
 
     def counted_as(self, confusion: tuple[tuple[int, ...], ...]) -> bool:
-        """Whether this is the confusion matrix, but for images whose classes tie."""
+        """Whether this is the confusion matrix, but for images whose most probable classes tie."""
         import numpy as np
 
         stored = np.array(confusion, dtype=np.int64)
+        if np.array_equal(stored, self.matrix):
+            return True
         if stored.shape != self.matrix.shape or not np.array_equal(stored.sum(axis=1), self.matrix.sum(axis=1)):
             return False
-        return int(abs(stored - self.matrix).sum()) <= 2 * self.ties
+        highest = self._near(self.probabilities.max(axis=1))
+        tied = highest.sum(axis=1) > 1
+        least, most = self.matrix.copy(), np.zeros_like(self.matrix)
+        np.subtract.at(least, (self.labels[tied], self.predicted[tied]), 1)
+        np.add.at(most, self.labels, highest)
+        return bool(np.all(least <= stored) and np.all(stored <= most))
 
+    @cached_property
+    def unsure(self) -> float:
+        """What images that rounding may have put elsewhere, into another rank or bin, can change of a mean over all."""
+        import numpy as np
 
-def _beside(probabilities: np.ndarray, own: np.ndarray) -> int:
-    """How many images have a further class as probable as the one whose probability is ``own``, (n,)."""
-    import numpy as np
+        from bench.stats.metrics.probabilities import CALIBRATION_BINS
 
-    return int((np.count_nonzero(abs(probabilities - own[:, None]) <= _TIE * own[:, None], axis=1) > 1).sum())
+        highest = self.probabilities.max(axis=1)
+        true = self.probabilities[np.arange(len(highest)), self.labels]
+        bins = highest * CALIBRATION_BINS
+        on_edge = (abs(bins - bins.round()) <= CALIBRATION_BINS * _TIE) & (bins < CALIBRATION_BINS - 0.5)
+        tied = [int((self._near(own).sum(axis=1) > 1).sum()) for own in (highest, true)]
+        return 2 * (sum(tied) + int(on_edge.sum())) / len(highest)
+
+    def _near(self, own: np.ndarray) -> np.ndarray:
+        """Which classes, (n, classes), are as probable as those whose probabilities are ``own``, (n,)."""
+        apart: np.ndarray = abs(self.probabilities - own[:, None])
+        near: np.ndarray = apart <= _TIE * own[:, None]
+        return near

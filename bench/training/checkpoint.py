@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from pathlib import Path
 from typing import IO, Any, cast
@@ -49,14 +48,19 @@ class Checkpoint:
             held = torch.load(self._path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - struct.error, IndexError ...: torch's readers check little
             print(f"{self._path.name} cannot be read ({error}): the training begins anew")
             return None
         if not isinstance(held, dict) or held.get("form") != _FORM or held.get("key") != self._key:
             print(f"{self._path.name} belongs to another training or version: the training begins anew")
             return None
-        self._earlier = float(held["spent"])
-        state: dict[str, Any] = held["state"]
+        spent, state = held.get("spent"), held.get("state")
+        if not isinstance(spent, float) or not isinstance(state, dict):
+            print(f"{self._path.name} is not whole: the training begins anew")
+            return None
+        self._earlier = spent
         return state
 
     def due(self) -> bool:

@@ -11,10 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
+
+from tests.fuzz.mutate_tables import change_array, change_cells, change_table
 
 __all__ = ["mutate"]
 
+_LARGEST = 2**24
+_OF_CELLS = 0.05
 _VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, -3.5, 0.5, 2**31, 2**63, 10**40, 1e308, -1e308, 5e-324, float("nan"), float("inf")),
     *(
@@ -165,16 +170,26 @@ def _swap(path: Path, other: Path) -> None:
     other.write_bytes(kept)
 
 
+def _is_small(path: Path) -> bool:
+    """Whether no earlier change has made it a file of gigabytes, which this process would read whole."""
+    return path.stat().st_size < _LARGEST
+
+
 def mutate(run: Path, rng: random.Random) -> str:
-    """Change one file of a run folder in place; return what was done, for a message."""
-    files = sorted(path for path in run.rglob("*") if path.is_file() and not path.is_symlink())
+    """Change one file of a run folder in place, or the folder of a cell; return what was done, for a message."""
+    if rng.random() < _OF_CELLS and list(run.glob("cells/*/")):
+        change_cells(run, rng)
+        return "cells"
+    files = sorted(path for path in run.rglob("*") if path.is_file() and not path.is_symlink() and _is_small(path))
     path = rng.choice(files)
     text = path.suffix in (".json", ".yaml", ".jsonl")
     changes: dict[str, Callable[[], object]] = {"bytes": lambda: _change_bytes(path, rng)}
     if text:
         changes = {f"value {n}": lambda: _change_text(path, rng) for n in range(8)} | changes
     if path.suffix == ".npy":
-        changes["array"] = lambda: _array(path, rng)
+        changes |= {"array": lambda: _array(path, rng), "numbers": lambda: change_array(path, rng)}
+    if path.suffix == ".parquet":
+        changes |= {f"table {n}": lambda: change_table(path, rng) for n in range(6)}
     if path.suffix == ".yaml":
         changes["aliases"] = lambda: _alias_bomb(path, rng)
     other = rng.choice(files)
@@ -182,6 +197,6 @@ def mutate(run: Path, rng: random.Random) -> str:
     how = rng.choice(list(changes))
     try:
         changes[how]()
-    except (ValueError, shutil.SameFileError):  # an earlier change left nothing that could be read
-        how = "none"
+    except (ValueError, EOFError, pa.ArrowException, shutil.SameFileError):
+        how = "none"  # an earlier change left nothing that could be read
     return f"{how} of {path.relative_to(run)}"

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import BenchError
+from bench.results.plan import FOUND_BATCH, FoundBatchSize
 from bench.results.run import Run
 from bench.runner.reproduce import stored_study
 from bench.terminal import printable
@@ -42,6 +43,15 @@ _ASLEEP = 600
 Target = Callable[[Path, Path], object]
 
 
+def _everything(run: Run) -> None:
+    """What no page reads."""
+    _ = run.batch_size, run.missing(), run.environment, run.thumbnails()
+    for cell in run.plan():
+        run.steps(cell.id)
+        run.history(cell.id)
+        run.result(cell.id)
+
+
 def _compare(whole: Path, run: Path) -> None:
     compared = compare_runs(whole, run, run / "compared.html")
     for _kind, line in lines(compared, ENGLISH):
@@ -58,6 +68,7 @@ TARGETS: dict[str, Target] = {
     "model-cards": lambda _whole, run: export(run, "model-cards", run / "cards"),
     "figures": lambda _whole, run: export(run, "figures", run / "drawn"),
     "reproduce": lambda _whole, run: stored_study(Run(run)),
+    "library": lambda _whole, run: _everything(Run(run)),
 }
 
 
@@ -75,6 +86,8 @@ def build(folder: Path) -> Path:
         np.save(cell / "validation.npy", rng.dirichlet([1, 1, 1], len(validation)).astype(np.float32))
         np.save(cell / "steps.npy", rng.random((4, 5), dtype=np.float32))
         (cell / "model.safetensors").write_bytes(b"weights")
+    found = FoundBatchSize(batch_size=32, largest={"vit_tiny_p16": 64, "resnet18": 32})
+    (run / FOUND_BATCH).write_text(found.model_dump_json(indent=1))
     return run
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.errors import BenchError, RunError
 
 __all__ = ["TARGETS", "Target", "corpus"]
 
@@ -108,6 +110,29 @@ def _message(data: bytes, folder: Path) -> None:
     ProgressFile(folder / "progress.json").read()
 
 
+def _run_folder(data: bytes, folder: Path) -> None:
+    """Read a run folder with random changes, which the input decides on, in some of the ways that there are."""
+    from tests.fuzz.run_folders import TARGETS as READERS
+    from tests.fuzz.run_folders import tries
+
+    rng = random.Random(data)
+    slow, quick = ("report", "figures"), sorted(set(READERS) - {"report", "figures"})
+    chosen = rng.sample(quick, 3) + [name for name in slow if rng.random() < 0.1]
+    ended = tries(_whole_run(folder.parent), folder, rng.getrandbits(64), {name: READERS[name] for name in chosen})
+    if wrong := [how for how in ended.values() if how not in ("ok", "refused")]:
+        raise AssertionError(wrong[0])
+    if "refused" in ended.values():
+        raise RunError("refused")
+
+
+@cache
+def _whole_run(folder: Path) -> Path:
+    from tests.fuzz.run_folders import build
+
+    shutil.rmtree(folder / "built", ignore_errors=True)
+    return build(folder / "built")
+
+
 def _weights_target() -> Target:
     from models_zoo.errors import ModelZooError
 
@@ -122,6 +147,7 @@ TARGETS: Mapping[str, Callable[[], Target]] = {
     "yaml": lambda: Target(_study),
     "settings": lambda: Target(_setting),
     "messages": lambda: Target(_message),
+    "folders": lambda: Target(_run_folder),
     "checkpoints": lambda: Target(_resumed),
     "weights": _weights_target,
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ConfigDict, Field, ValidationError
 
 from bench.results.files import read_regular
-from bench.results.read import LARGEST_TEXT
+from bench.results.read import LARGEST_RESULT
 from bench.results.schema import Failure, InferenceProfile, Memory, ModelFacts, Status, Timings
 from bench.results.settings import CellContext, CellSettings
 from bench.results.stored import Amount, Count, Stored
@@ -62,7 +62,7 @@ class Outcome(SoFar):
 def read_outcome(folder: Path) -> Outcome | str | None:
     """The outcome that lies in a cell's folder; None when there is none, a string with the reason when it is broken."""
     try:
-        text = read_regular(folder / "outcome.json", LARGEST_TEXT)
+        text = read_regular(folder / "outcome.json", LARGEST_RESULT)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -29,6 +29,8 @@ class Metric:
     of_matrices: Formula | None = None
     of_probabilities: Callable[[Ints, Floats], float | None] | None = None
     """From labels ``(n,)`` and probabilities ``(n, C)``, both checked, to the score; None where it is undefined."""
+    smooth: bool = False
+    """Whether the slightest change of a probability changes it as slightly: true of no metric of ranks or bins."""
     higher_is_better: bool = True
     format: Literal["percent", "number"] = "percent"
     """How it is written: 0.931 as ``93.1 %``, or as a plain number."""

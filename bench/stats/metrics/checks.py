@@ -14,6 +14,7 @@ __all__ = ["Floats", "Ints", "checked_labels", "checked_matrix", "checked_pair",
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_ROWS = "There are {rows} rows of probabilities for {labels} labels; one row an image is needed."
 _SUM_TOLERANCE = 1e-2  # a bfloat16 softmax over many classes is off by up to this much
 
 
@@ -47,7 +48,7 @@ def checked_probabilities(probabilities: ArrayLike, n: int | None = None) -> Flo
     if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "fiu":
         raise DataError(f"The probabilities have the shape {array.shape}; give one row an image, one column a class.")
     if n is not None and len(array) != n:
-        raise DataError(f"There are {len(array)} rows of probabilities for {n} labels; one row an image is needed.")
+        raise DataError(_ROWS.format(rows=len(array), labels=n))
     array = array.astype(np.float64)
     if not np.all(np.isfinite(array)):
         bad = int(np.count_nonzero(~np.isfinite(array).all(axis=1)))
@@ -80,4 +81,6 @@ def checked_pair(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Ints, Flo
     """Return labels ``(n,)`` and probabilities ``(n, C)``; :class:`DataError` unless they can be scored together."""
     array = checked_probabilities(probabilities)
     true = checked_labels(labels, array.shape[1])
-    return true, checked_probabilities(array, true.size)
+    if len(array) != true.size:
+        raise DataError(_ROWS.format(rows=len(array), labels=true.size))
+    return true, array

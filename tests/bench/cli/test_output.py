@@ -99,6 +99,11 @@ def _damaged(folder: Path) -> None:
         (_damaged, ("report", "run")),
         (_images, ("list", HOSTILE)),
         (_images, ("models", HOSTILE)),
+        (_images, ("data", "split", ".", "--out", "split.csv", "--set", "dataset.duplicates.exact=keep")),
+        (_images, ("run", "quickstart", f"--{HOSTILE}")),
+        (_images, (f"--{HOSTILE}",)),
+        (_images, ("run", "quickstart", HOSTILE)),
+        (_images, ("run", "quickstart", "--retry", HOSTILE)),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )

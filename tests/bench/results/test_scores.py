@@ -83,17 +83,59 @@ def test_without_predictions_the_matrix_has_to_do(run: Path) -> None:
         load_results(run).results()
 
 
-def test_rounding_to_float32_is_no_contradiction(run: Path) -> None:
-    """Votes of neighbors lie on the edges of bins and tie; they were scored before they were stored as float32."""
+def _vote(run: Path, neighbors: int = 15) -> None:
+    """Give the first cell the votes of neighbors: they lie on the edges of bins, and tie."""
     cell, tested = min(run.glob("cells/*")), Run(run).test_images
-    votes = np.random.default_rng(0).multinomial(15, [1 / 8] * 8, len(tested.names)) / 15
+    votes = np.random.default_rng(0).multinomial(neighbors, [1 / 8] * 8, len(tested.names)) / neighbors
     scores = {
         "metrics": summary(tested.labels, votes),
         "confusion": confusion_matrix(tested.labels, votes.argmax(axis=1), 8).tolist(),
     }
     _edit(run, lambda result: result.update(scores))
     write_predictions(cell / "predictions.parquet", tested.names, tested.labels, votes, tested.classes)
+
+
+def test_rounding_to_float32_is_no_contradiction(run: Path) -> None:
+    """They were scored before they were stored as float32."""
+    _vote(run)
     assert load_results(run).results()
+
+
+@pytest.mark.parametrize("name", ["log_loss", "brier"])
+def test_ties_excuse_no_score_that_does_not_depend_on_them(run: Path, name: str) -> None:
+    _vote(run)
+    _edit(run, lambda result: result["metrics"].update({name: result["metrics"][name] - 0.01}))
+    with pytest.raises(RunError, match=f"{name} [0-9.]+ is stored, its predictions give"):
+        load_results(run).results()
+
+
+def test_a_tie_may_be_broken_otherwise_but_for_a_class_that_ties(run: Path) -> None:
+    _vote(run)
+    tested, cell = Run(run).test_images, min(run.glob("cells/*"))
+    stored = Run(run).predictions(cell.name)
+    assert stored is not None
+    votes = stored.probabilities
+    image = int(np.flatnonzero((votes == votes.max(axis=1, keepdims=True)).sum(axis=1) == 2)[0])
+    first, second = np.flatnonzero(votes[image] == votes[image].max())
+    never = int(votes[image].argmin())
+
+    def predict(other: int) -> None:
+        predicted = votes.argmax(axis=1)
+        predicted[image] = other
+        matrix = confusion_matrix(tested.labels, predicted, 8)
+        scores = {
+            name: metric.score(tested.labels, votes.astype(np.float64), matrix)
+            for name, metric in METRICS.load_all().items()
+        }
+        _edit(run, lambda result: result.update(metrics=scores, confusion=matrix.tolist()))
+
+    assert votes[image].argmax() == first
+    predict(int(second))
+    assert load_results(run).results()
+    predict(never)
+    if (votes[tested.labels == tested.labels[image]].argmax(axis=1) != never).all():
+        with pytest.raises(RunError, match="confusion is not what its predictions give"):
+            load_results(run).results()
 
 
 @pytest.mark.parametrize(
