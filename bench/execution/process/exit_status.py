@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.execution.messages.outcome import BROKEN, Outcome
 from bench.measure.memory import APART, START
+from bench.measure.system.cgroups import OomKills
 from bench.results.notice import Notice, verbatim
 from bench.results.schema import Failure, Status
 from bench.signals import ENDING, signal_name
@@ -34,11 +35,18 @@ class ExitInfo:
     phase: str = START
     """What the child was doing."""
     killed_by_kernel: bool = False
-    """Whether the kernel killed a process for want of memory while it ran, and it ended by SIGKILL."""
+    """Whether it ended by SIGKILL, and the kernel killed a process of its control group for want of memory."""
+    others_killed: int = 0
+    """Where it is not known of which group they were: processes that the kernel killed so while it ran."""
 
     def interrupt(self, number: int) -> None:
         """Note that patchbench ends it because a signal asked patchbench to end."""
         self.limit, self.why, self.signal = Status.INTERRUPTED, interruption(number), number
+
+    def note_oom_kills(self, before: OomKills, after: OomKills) -> None:
+        """Note what the kernel killed for want of memory between two counts, of a child that ended by SIGKILL."""
+        self.killed_by_kernel = after.own > before.own
+        self.others_killed = 0 if after.are_told_apart else after.machine - before.machine
 
 
 def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:
@@ -68,6 +76,9 @@ def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | No
         return Status.INTERRUPTED, Failure(
             kind=name, notice=Notice.of("ended_from_outside", signal=name), log_tail=tail
         )
+    if exit_info.others_killed > 0:
+        notice = Notice.of("killed_while_short", count=exit_info.others_killed)
+        return Status.FAILED, Failure(kind="SIGKILL", notice=notice, log_tail=tail)
     return Status.FAILED, _unforeseen(exit_info.code, tail)
 
 
