@@ -24,7 +24,6 @@ from bench.execution.process.child import Child
 from bench.execution.process.exit_status import ExitInfo, classify_exit, late_notice, log_tail
 from bench.measure.memory import APART
 from bench.measure.monitor import Monitor
-from bench.measure.system.cgroups import oom_kills
 from bench.results.files import write_atomic
 from bench.results.notice import Notice
 from bench.results.schema import CellResult, Status, Timings
@@ -41,7 +40,6 @@ _GRACE_SECONDS = 5.0
 _SHORT_GRACE_SECONDS = 0.5
 """Between SIGTERM and SIGKILL; the short one where memory runs out meanwhile."""
 _PAUSE = 0.1
-_SIGKILL = 9  # Windows has no name for it
 _REPORTED_EVERY = 0.5
 
 
@@ -87,15 +85,13 @@ class LocalExecutor:
     ) -> CellResult:
         clear_folder(job.folder)
         began = datetime.now(UTC)
-        kills = oom_kills()
         monitor = Monitor(job.cell.device)
         child = _start(job, self._command or CHILD)
         monitor.follow(child.processes)
         _wait(child, monitor, job, budget, exit_info, signals, on_progress)
         with suppress(OSError):
             remove_torn(job.folder)
-        if exit_info.code == -_SIGKILL:
-            exit_info.note_oom_kills(kills, oom_kills())
+        exit_info.note_oom_kills()
         if exit_info.code == DISK_EXIT and exit_info.limit is None:
             raise unwritable(job.cell.title, job.folder, log_tail(job.folder).rpartition("\n")[2][-500:])
         result = _result(job, monitor, exit_info, began, price_per_hour)

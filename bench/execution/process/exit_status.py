@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.execution.messages.outcome import BROKEN, Outcome
 from bench.measure.memory import APART, START
-from bench.measure.system.cgroups import OomKills
+from bench.measure.system.cgroups import OomKills, oom_kills
 from bench.results.notice import Notice, verbatim
 from bench.results.schema import Failure, Status
 from bench.signals import ENDING, signal_name
@@ -17,6 +17,7 @@ from bench.signals import ENDING, signal_name
 __all__ = ["ExitInfo", "classify_exit", "interruption", "late_notice", "log_tail"]
 
 _TAIL = 4000
+_SIGKILL = 9  # Windows has no name for it
 _EXCEPTION = re.compile(r"([A-Za-z_][\w.]*): (.*)", re.DOTALL)
 
 
@@ -38,15 +39,18 @@ class ExitInfo:
     """Whether it ended by SIGKILL, and the kernel killed a process of its control group for want of memory."""
     others_killed: int = 0
     """Where it is not known of which group they were: processes that the kernel killed so while it ran."""
+    oom_before: OomKills = field(default_factory=lambda: oom_kills())
 
     def interrupt(self, number: int) -> None:
         """Note that patchbench ends it because a signal asked patchbench to end."""
         self.limit, self.why, self.signal = Status.INTERRUPTED, interruption(number), number
 
-    def note_oom_kills(self, before: OomKills, after: OomKills) -> None:
-        """Note what the kernel killed for want of memory between two counts, of a child that ended by SIGKILL."""
-        self.killed_by_kernel = after.own > before.own
-        self.others_killed = 0 if after.are_told_apart else after.machine - before.machine
+    def note_oom_kills(self) -> None:
+        """Note what the kernel has killed for want of memory since this was made, if the child ended by SIGKILL."""
+        if self.code == -_SIGKILL:
+            now = oom_kills()
+            self.killed_by_kernel = now.own > self.oom_before.own
+            self.others_killed = 0 if now.are_told_apart else now.machine - self.oom_before.machine
 
 
 def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:

@@ -15,6 +15,7 @@ import pytest
 from bench.execution import local
 from bench.execution.messages.job import Job
 from bench.execution.messages.progress import Progress
+from bench.execution.process import exit_status
 from bench.execution.process.child import LOG_BYTES
 from bench.measure.system.cgroups import OomKills
 from bench.results.notice import Notice, verbatim
@@ -305,7 +306,7 @@ def test_the_kernels_own_kill_is_distinguished_from_others(
 ) -> None:
     """The kernel kills one process of the machine meanwhile, in the cell's group or in another's."""
     counts = iter([OomKills(4, 7, told_apart), OomKills(4 + own, 8, told_apart)])
-    monkeypatch.setattr(local, "oom_kills", lambda: next(counts))
+    monkeypatch.setattr(exit_status, "oom_kills", lambda: next(counts))
     result = run_script("os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)")
     assert result.status is status
     assert result.error is not None

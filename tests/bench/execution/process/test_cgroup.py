@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.execution import local
+from bench.execution.process import exit_status
 from bench.execution.process.cgroup import MemoryGroup
 from bench.measure.system.cgroups import MOUNT, oom_kills
 from bench.results.notice import Notice
@@ -159,7 +159,7 @@ def test_a_cell_that_the_kernel_kills_because_the_machine_is_out_of_memory(
     first = MOUNT / "memory"
     is_older = group.folder.is_relative_to(first)
     own = f"4:memory:/{group.folder.relative_to(first)}" if is_older else f"0::/{group.folder.relative_to(MOUNT)}"
-    monkeypatch.setattr(local, "oom_kills", lambda: oom_kills(own=own))
+    monkeypatch.setattr(exit_status, "oom_kills", lambda: oom_kills(own=own))
     result = run_script(f"open({str(group.folder / 'cgroup.procs')!r}, 'w').write(str(os.getpid())); {HOG}")
     assert result.status is Status.OUT_OF_MEMORY
     assert result.error is not None
