@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bench.results.dataset import DatasetManifest, FoundLayout
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # which the command line imports, and has to be quick
+    from bench.results.dataset import DatasetManifest, FoundLayout
 
 __all__ = ["data_line", "layout_line"]
 

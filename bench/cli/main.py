@@ -7,8 +7,6 @@ never imported here.
 from __future__ import annotations
 
 import os
-import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from typer.core import TyperGroup
 
 from bench.cli.data import data_app
 from bench.cli.doctor import doctor
+from bench.cli.interrupts import report_interrupt, resumes
 from bench.cli.list import list_kind
 from bench.cli.models import models
 from bench.cli.report import compare, export, report
@@ -28,7 +27,7 @@ from bench.cli.streams import open_streams
 from bench.disk import is_disk_error
 from bench.errors import BenchError, RunError
 from bench.measure.system.process_env import SAFE_PATH
-from bench.signals import ignore_interrupts, raise_interrupts, signal_name, signal_of
+from bench.signals import raise_interrupts
 from bench.terminal import printable
 
 __all__ = ["app", "main"]
@@ -60,7 +59,7 @@ class _Commands(TyperGroup):
             with _escaped():
                 return super().invoke(ctx)
         except KeyboardInterrupt as stop:  # not left to typer, which knows Ctrl-C alone and says nothing
-            raise typer.Exit(_report_interrupt(stop)) from None
+            raise typer.Exit(report_interrupt(stop)) from None
 
 
 app = typer.Typer(
@@ -85,7 +84,7 @@ def main() -> None:
         code = _run()
         sys.stdout.flush()
     # what a run is for lies in its folder, what other commands are for is what they print
-    sys.exit(2 if code == 0 and output.failed and not _resumes() else code)
+    sys.exit(2 if code == 0 and output.failed and not resumes() else code)
 
 
 def _run() -> int:
@@ -97,7 +96,7 @@ def _run() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt as stop:
-        return _report_interrupt(stop)
+        return report_interrupt(stop)
     except BenchError as error:
         message = printable(str(error)).replace("\n", "\n  ")  # no name in it can fake a line of ours
         print(f"patchbench: {message}", file=sys.stderr)
@@ -111,22 +110,6 @@ def _run() -> int:
         )
         return 2
     return 0
-
-
-def _report_interrupt(stop: KeyboardInterrupt) -> int:
-    """Say how to go on; returns the exit code."""
-    ignore_interrupts()
-    number = signal_of(stop)
-    how = "interrupted" if number == signal.SIGINT else f"interrupted by {signal_name(number)}"
-    if _resumes():
-        again = printable(shlex.join(["patchbench", *sys.argv[1:]]), lines=False)
-        how += f"; what is done is stored. To resume, run the same command again: {again}"
-    print(f"patchbench: {how}", file=sys.stderr)
-    return 128 + number
-
-
-def _resumes() -> bool:
-    return sys.argv[1:2] in (["run"], ["reproduce"])
 
 
 def _refuse_undecodable(words: list[str]) -> None:

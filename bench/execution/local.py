@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import ClassVar
 
 from bench.execution.cell_folder import clear_folder, finished_epochs, remove_torn, unwritable
@@ -41,7 +40,6 @@ _GRACE_SECONDS = 5.0
 _SHORT_GRACE_SECONDS = 0.5
 """Between SIGTERM and SIGKILL; the short one where memory runs out meanwhile."""
 _PAUSE = 0.1
-_SIGKILL = 9  # Windows has no name for it
 _REPORTED_EVERY = 0.5
 
 
@@ -87,14 +85,13 @@ class LocalExecutor:
     ) -> CellResult:
         clear_folder(job.folder)
         began = datetime.now(UTC)
-        kills = _oom_kills()
         monitor = Monitor(job.cell.device)
         child = _start(job, self._command or CHILD)
         monitor.follow(child.processes)
         _wait(child, monitor, job, budget, exit_info, signals, on_progress)
         with suppress(OSError):
             remove_torn(job.folder)
-        exit_info.killed_by_kernel = exit_info.code == -_SIGKILL and _oom_kills() > kills
+        exit_info.note_oom_kills()
         if exit_info.code == DISK_EXIT and exit_info.limit is None:
             raise unwritable(job.cell.title, job.folder, log_tail(job.folder).rpartition("\n")[2][-500:])
         result = _result(job, monitor, exit_info, began, price_per_hour)
@@ -196,15 +193,6 @@ def _watch(
             child.trim_log()
             on_progress(progress.last)
         pause = _PAUSE
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory since boot; 0 where it does not say."""
-    with suppress(OSError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
-            if line.startswith("oom_kill "):
-                return int(line.split()[1])
-    return 0
 
 
 def _result(job: Job, monitor: Monitor, exit_info: ExitInfo, began: datetime, price: float | None) -> CellResult:

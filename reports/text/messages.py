@@ -243,6 +243,10 @@ _CELL: dict[str, str | Plural] = {
     "memory_limit_by_kernel": N_("ended by the kernel at the study's memory_limit of {mib:,.0f} MiB"),
     "out_of_memory": N_("out of memory"),
     "killed_by_kernel": N_("the kernel killed it because memory had run out"),
+    "killed_while_short": N_(
+        "its process was ended by SIGKILL, from outside or by the kernel: meanwhile that killed processes of this "
+        "machine because memory had run out ({count})"
+    ),
     "killed_by_signal": N_("its process was ended by {signal}"),
     "interrupted": N_("stopped by the user; run the same command again to resume"),
     "interrupted_by": N_("stopped by {signal}; run the same command again to resume"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.execution.messages.outcome import BROKEN, Outcome
 from bench.measure.memory import APART, START
+from bench.measure.system.cgroups import OomKills, oom_kills
 from bench.results.notice import Notice, verbatim
 from bench.results.schema import Failure, Status
 from bench.signals import ENDING, signal_name
@@ -16,6 +17,7 @@ from bench.signals import ENDING, signal_name
 __all__ = ["ExitInfo", "classify_exit", "interruption", "late_notice", "log_tail"]
 
 _TAIL = 4000
+_SIGKILL = 9  # Windows has no name for it
 _EXCEPTION = re.compile(r"([A-Za-z_][\w.]*): (.*)", re.DOTALL)
 
 
@@ -34,11 +36,21 @@ class ExitInfo:
     phase: str = START
     """What the child was doing."""
     killed_by_kernel: bool = False
-    """Whether the kernel killed a process for want of memory while it ran, and it ended by SIGKILL."""
+    """Whether it ended by SIGKILL, and the kernel killed a process of its control group for want of memory."""
+    others_killed: int = 0
+    """Where it is not known of which group they were: processes that the kernel killed so while it ran."""
+    oom_before: OomKills = field(default_factory=lambda: oom_kills())
 
     def interrupt(self, number: int) -> None:
         """Note that patchbench ends it because a signal asked patchbench to end."""
         self.limit, self.why, self.signal = Status.INTERRUPTED, interruption(number), number
+
+    def note_oom_kills(self) -> None:
+        """Note what the kernel has killed for want of memory since this was made, if the child ended by SIGKILL."""
+        if self.code == -_SIGKILL:
+            now = oom_kills()
+            self.killed_by_kernel = now.own > self.oom_before.own
+            self.others_killed = 0 if now.are_told_apart else now.machine - self.oom_before.machine
 
 
 def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | None) -> tuple[Status, Failure | None]:
@@ -68,6 +80,9 @@ def classify_exit(folder: Path, exit_info: ExitInfo, outcome: Outcome | str | No
         return Status.INTERRUPTED, Failure(
             kind=name, notice=Notice.of("ended_from_outside", signal=name), log_tail=tail
         )
+    if exit_info.others_killed > 0:
+        notice = Notice.of("killed_while_short", count=exit_info.others_killed)
+        return Status.FAILED, Failure(kind="SIGKILL", notice=notice, log_tail=tail)
     return Status.FAILED, _unforeseen(exit_info.code, tail)
 
 

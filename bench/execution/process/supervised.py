@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from bench.execution.process.tree import descendants
+from bench.execution.process.tree import born, descendants
 
 __all__ = ["Process", "start"]
 
@@ -59,6 +59,7 @@ class _Supervised:
     def __init__(self, command: Sequence[str], log: BinaryIO, env: Mapping[str, str]) -> None:
         self._report, write = os.pipe()
         self._text = b""
+        self._seen: dict[int, float] = {}  # process ids with the times of their starts
         self.ended: float | None = None
         try:
             words = [sys.executable, "-I", "-S", str(_SUPERVISOR), str(os.getpid()), str(write), *command]
@@ -87,7 +88,11 @@ class _Supervised:
         return first, rest
 
     def wait(self, seconds: float) -> bool:
-        """See `Process`. It has ended when all that it started has, too."""
+        """See `Process`. It has ended when all that it started has, too.
+
+        A supervisor that somebody has stopped is woken: it would miss the end.
+        """
+        self._supervisor.send_signal(signal.SIGCONT)
         poll = select.poll()
         poll.register(self._report, select.POLLIN)
         return bool(poll.poll(max(0.0, seconds) * 1000))
@@ -106,12 +111,25 @@ class _Supervised:
         first, rest = self._line()
         self._supervisor.wait()
         os.close(self._report)
-        self.ended = time.monotonic() if first == "error" else float(rest)
-        return -signal.SIGKILL if first == "error" else int(first)
+        if first == "error":
+            self._end_seen()
+            self.ended = time.monotonic()
+            return -signal.SIGKILL
+        self.ended = float(rest)
+        return int(first)
 
     def processes(self) -> list[int]:
         """See `Process`."""
-        return [self.pid, *(pid for pid in descendants(self._supervisor.pid)[1:] if pid != self.pid)]
+        found = [self.pid, *(pid for pid in descendants(self._supervisor.pid)[1:] if pid != self.pid)]
+        self._seen = {pid: self._seen.get(pid) or born(pid) for pid in found}
+        return found
+
+    def _end_seen(self) -> None:
+        """Kill what was there when it was last looked at: the supervisor was killed, and its orphans are init's."""
+        for pid, start in self._seen.items():
+            if start and born(pid) == start:  # and not another that was given its number
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 class _Direct:

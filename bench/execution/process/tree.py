@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["MARK", "descendants", "end_marked", "marked"]
+__all__ = ["MARK", "born", "descendants", "end_marked", "marked"]
 
 MARK = "PATCHBENCH_CELL"
 """Name of the environment variable that all processes of a cell carry; its value is the cell's folder."""
@@ -55,6 +55,14 @@ def _children(pid: int) -> list[int] | None:
         with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123 - called ten times a second
             found += map(int, file.read().split())
     return found
+
+
+def born(pid: int) -> float:
+    """When a process was started, which with its number names it for good; 0 where there is none any more."""
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return 0.0
 
 
 def marked(mark: str) -> list[int]:

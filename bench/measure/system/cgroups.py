@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["MOUNT", "cpu_quota", "cpu_throttled", "memory_limit", "memory_room", "own_group"]
+__all__ = ["MOUNT", "OomKills", "cpu_quota", "cpu_throttled", "memory_limit", "memory_room", "oom_kills", "own_group"]
 
 MOUNT = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60
@@ -74,6 +75,26 @@ def _memory(mount: Path, own: str | None) -> list[tuple[int, int]]:
                 used = _number(folder / used_file) or 0
                 found.append((limit, max(0, used - (_stat(folder / "memory.stat", kept) or 0))))
     return found
+
+
+class OomKills(NamedTuple):
+    """How many processes the kernel has killed for want of memory; 0 where it does not say."""
+
+    own: int
+    """Of this process's group, those above or below it left out."""
+    machine: int
+    """Of the whole machine, since boot."""
+    are_told_apart: bool
+    """Whether the group has a count of its own; the root of all groups has none."""
+
+
+def oom_kills(mount: Path = MOUNT, own: str | None = None, vmstat: Path = Path("/proc/vmstat")) -> OomKills:
+    """Count the kernel's kills so far."""
+    newer, older = own_group("memory", mount, own)
+    files = [folder / name for folder in (newer,) if folder for name in ("memory.events.local", "memory.events")]
+    files += [older / "memory.oom_control"] if older else []
+    found = next((count for file in files if (count := _stat(file, "oom_kill")) is not None), None)
+    return OomKills(found or 0, _stat(vmstat, "oom_kill") or 0, found is not None)
 
 
 def cpu_quota(mount: Path = MOUNT, own: str | None = None) -> float | None:

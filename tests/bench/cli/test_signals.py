@@ -80,6 +80,33 @@ def test_a_signal_during_a_dry_run_and_other_commands(parent: Parent) -> None:
     assert (code, message) == (129, "patchbench: interrupted by SIGHUP\n")
 
 
+IMPORTING = """
+import sys, time
+class Slow:
+    def find_spec(self, name, *rest):
+        if name == "typer":
+            open({mark!r}, "w").write("1")
+            time.sleep(600)
+sys.meta_path.insert(0, Slow())
+sys.argv = ["patchbench", *{words!r}]
+from bench.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_the_command_line_is_imported(parent: Parent, number: int, code: int) -> None:
+    words = [sys.executable, "-c", IMPORTING.format(mark=str(parent.mark), words=parent.run)]
+    parent.process = subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not parent.mark.exists():
+        time.sleep(0.01)
+    parent.process.send_signal(number)
+    found, message = parent.ended()
+    assert found == code
+    assert message.startswith("patchbench: interrupted")
+    assert len(message.splitlines()) == 1, message
+
+
 @pytest.mark.parametrize("pause", [0.05, 0.3])
 def test_further_signals_lose_nothing(parent: Parent, pause: float) -> None:
     """The child ignores the first request to end; the second Ctrl-C ends its grace."""

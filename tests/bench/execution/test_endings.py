@@ -15,7 +15,9 @@ import pytest
 from bench.execution import local
 from bench.execution.messages.job import Job
 from bench.execution.messages.progress import Progress
+from bench.execution.process import exit_status
 from bench.execution.process.child import LOG_BYTES
+from bench.measure.system.cgroups import OomKills
 from bench.results.notice import Notice, verbatim
 from bench.results.schema import CellResult, Status
 
@@ -291,15 +293,24 @@ def test_a_child_that_eats_memory_and_ignores_the_warning(run_script: RunScript)
     assert result.timings.total_seconds is not None
 
 
+@pytest.mark.parametrize(
+    ("own", "told_apart", "status", "notice"),
+    [
+        (1, True, Status.OUT_OF_MEMORY, Notice.of("killed_by_kernel")),
+        (0, True, Status.FAILED, Notice.of("killed_by_signal", signal="SIGKILL")),
+        (0, False, Status.FAILED, Notice.of("killed_while_short", count=1)),
+    ],
+)
 def test_the_kernels_own_kill_is_distinguished_from_others(
-    run_script: RunScript, monkeypatch: pytest.MonkeyPatch
+    run_script: RunScript, monkeypatch: pytest.MonkeyPatch, own: int, told_apart: bool, status: Status, notice: Notice
 ) -> None:
-    counts = iter([4, 5])
-    monkeypatch.setattr(local, "_oom_kills", lambda: next(counts))
+    """The kernel kills one process of the machine meanwhile, in the cell's group or in another's."""
+    counts = iter([OomKills(4, 7, told_apart), OomKills(4 + own, 8, told_apart)])
+    monkeypatch.setattr(exit_status, "oom_kills", lambda: next(counts))
     result = run_script("os.kill(os.getpid(), signal.SIGKILL); time.sleep(60)")
-    assert result.status is Status.OUT_OF_MEMORY
+    assert result.status is status
     assert result.error is not None
-    assert result.error.notice == Notice.of("killed_by_kernel")
+    assert result.error.notice == notice
 
 
 def test_a_child_that_is_refused_memory_by_the_kernel(run_script: RunScript) -> None:

@@ -235,7 +235,11 @@ def test_a_finished_run_does_no_work_on_pixels(
         raise AssertionError("work on pixels")
 
     with monkeypatch.context() as patch:
-        for place in ("bench.data.prepare.examine", "bench.data.prepare.cache.whole", "bench.data.prepare.cache.build"):
+        for place in (
+            "bench.data.prepare.examine",
+            "bench.data.prepare.cache.whole",
+            "bench.data.prepare.cache.building",
+        ):
             patch.setattr(place, work)
         for cache in (None, tmp_path / "once"):
             assert statuses(run_study(study, out=tmp_path / "r", cache=cache)) == ["ok"] * 2

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.execution.process import exit_status
 from bench.execution.process.cgroup import MemoryGroup
 from bench.measure.monitor import Monitor
+from bench.measure.system.cgroups import MOUNT, oom_kills
 from bench.results.notice import Notice
 from bench.results.schema import CellResult, Status
 
@@ -155,9 +157,13 @@ def test_a_worker_whose_memory_the_kernel_refuses(group: MemoryGroup, run_script
 
 
 def test_a_cell_that_the_kernel_kills_because_the_machine_is_out_of_memory(
-    group: MemoryGroup, run_script: RunScript
+    group: MemoryGroup, run_script: RunScript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No limit of the study: the machine is the group, which its child enters by itself."""
+    first = MOUNT / "memory"
+    is_older = group.folder.is_relative_to(first)
+    own = f"4:memory:/{group.folder.relative_to(first)}" if is_older else f"0::/{group.folder.relative_to(MOUNT)}"
+    monkeypatch.setattr(exit_status, "oom_kills", lambda: oom_kills(own=own))
     result = run_script(f"open({str(group.folder / 'cgroup.procs')!r}, 'w').write(str(os.getpid())); {HOG}")
     assert result.status is Status.OUT_OF_MEMORY
     assert result.error is not None

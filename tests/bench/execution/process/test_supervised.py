@@ -74,6 +74,29 @@ def test_a_daemon_that_hides_counts_towards_the_limit(run_script: RunScript, job
     assert _is_gone(_daemon(job))
 
 
+def test_a_supervisor_that_is_stopped_is_woken(run_script: RunScript) -> None:
+    result = run_script("os.kill(os.getppid(), signal.SIGSTOP); time.sleep(0.5); write_outcome()", time_limit=60)
+    assert result.status is Status.OK
+    assert result.timings.total_seconds is not None
+    assert result.timings.total_seconds < 50
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(run_script: RunScript, job: Job) -> None:
+    result = run_script(DAEMON + "    time.sleep(1); os.kill(os.getppid(), signal.SIGKILL); time.sleep(600)")
+    assert result.status is Status.FAILED
+    assert result.error is not None
+    assert result.error.notice == Notice.of("killed_by_signal", signal="SIGKILL")
+    _wait_until_gone(_daemon(job))
+
+
+def _wait_until_gone(pid: int) -> None:
+    for _ in range(1000):
+        if _is_gone(pid):
+            return
+        time.sleep(0.01)
+    raise AssertionError(pid)
+
+
 def test_processes_of_this_one_that_are_not_the_cells_live_on(run_script: RunScript) -> None:
     """As in a notebook: an own child from before, and an orphan of it that is born while the cell runs."""
     orphan = "import subprocess, sys, time; time.sleep(0.3); subprocess.Popen(['sleep', '600']); time.sleep(0.3)"

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.measure.system.cgroups import cpu_quota, cpu_throttled, memory_limit, memory_room, own_group
+from bench.measure.system.cgroups import (
+    OomKills,
+    cpu_quota,
+    cpu_throttled,
+    memory_limit,
+    memory_room,
+    oom_kills,
+    own_group,
+)
 
 OLD = "7:cpu,cpuacct:/job\n4:memory:/job\n"
 NEW = "0::/user.slice/job\n"
@@ -103,3 +111,19 @@ def test_time_that_a_quota_took(tmp_path: Path) -> None:
     _tree(tmp_path / "old", **{"cpu/job/cpu.stat": "nr_periods 4\nthrottled_time 2500000000\n"})
     assert cpu_throttled(tmp_path / "new", NEW) == 1.5
     assert cpu_throttled(tmp_path / "old", OLD) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "found"),
+    [
+        ({"user.slice/job/memory.events.local": "oom 1\noom_kill 2\n"}, NEW, OomKills(2, 9, True)),
+        ({"user.slice/job/memory.events": "oom_kill 3\noom_group_kill 8\n"}, NEW, OomKills(3, 9, True)),
+        ({"memory/job/memory.oom_control": "under_oom 0\noom_kill 4\n"}, OLD, OomKills(4, 9, True)),
+        ({"memory/job/memory.oom_control": "under_oom 0\n"}, OLD, OomKills(0, 9, False)),
+        ({"cgroup.procs": "1"}, "0::/\n", OomKills(0, 9, False)),
+    ],
+)
+def test_the_kernels_kills_of_a_group(tmp_path: Path, files: dict[str, str], own: str, found: OomKills) -> None:
+    _tree(tmp_path, **files, vmstat="nr_free_pages 5\noom_kill 9\n")
+    assert oom_kills(tmp_path, own, tmp_path / "vmstat") == found
+    assert oom_kills(tmp_path / "no", own, tmp_path / "no") == OomKills(0, 0, False)
