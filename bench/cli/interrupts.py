@@ -18,7 +18,7 @@ def report_interrupt(stop: KeyboardInterrupt) -> int:
     number = signal_of(stop)
     how = "interrupted" if number == signal.SIGINT else f"interrupted by {signal_name(number)}"
     if resumes():
-        again = printable(shlex.join(["patchbench", *sys.argv[1:]]))
+        again = printable(shlex.join(["patchbench", *sys.argv[1:]]), lines=False)
         how += f"; what is done is stored. To resume, run the same command again: {again}"
     print(f"patchbench: {how}", file=sys.stderr)
     return 128 + number

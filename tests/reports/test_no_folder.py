@@ -1,4 +1,4 @@
-"""Where neither the home nor a temporary folder can be written, a report is drawn in silence, or refused in one line."""
+"""Where neither the home nor a temporary folder can be written, a report is drawn in silence, or refused."""
 
 from __future__ import annotations
 
