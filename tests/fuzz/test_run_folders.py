@@ -23,10 +23,3 @@ def test_a_changed_run_folder_is_read_or_refused(whole: Path, tmp_path: Path, fi
         names = (*QUICK, "report") if seed == first else QUICK
         ended = tries(whole, tmp_path, seed, {name: TARGETS[name] for name in names})
         assert set(ended.values()) <= {"ok", "refused"}, "\n".join(ended.values())
-
-
-@pytest.mark.slow
-def test_a_thousand_changes() -> None:
-    from tests.fuzz.run_folders import main
-
-    assert main(count=1000) == 0
