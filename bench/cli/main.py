@@ -6,6 +6,7 @@ never imported here.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -102,12 +103,14 @@ def _run() -> int:
         print(f"patchbench: {message}", file=sys.stderr)
         return 2
     except OSError as error:
-        if not is_disk_error(error):
+        place = printable(str(error.filename or ""), lines=False)
+        if error.errno == errno.ENAMETOOLONG:
+            told = f"{place[:200]}: the name is too long for this file system. Check the path."
+        elif is_disk_error(error):
+            told = f"cannot write{place and f' {place}'}: {error.strerror or error}. Make room, then try again."
+        else:
             raise
-        place = f" {printable(str(error.filename), lines=False)}" if error.filename else ""
-        print(
-            f"patchbench: cannot write{place}: {error.strerror or error}. Make room, then try again.", file=sys.stderr
-        )
+        print(f"patchbench: {told}", file=sys.stderr)
         return 2
     return 0
 

@@ -14,7 +14,7 @@ from bench.errors import nearest
 from bench.study.schema import Study
 from bench.study.yaml_lines import Location, Mark
 
-__all__ = ["causes", "explain", "place_of"]
+__all__ = ["causes", "explain", "explain_truth", "place_of"]
 
 _SHOWN = 80
 _KINDS = {
@@ -68,6 +68,14 @@ def explain(
     shown = repr(detail["input"])
     got = f" (found {shown[:_SHOWN]})" if detail["type"] != "value_error" and detail["input"] is not None else ""
     return f"{prefix}{message}{got}"
+
+
+def explain_truth(location: Location, where: str, marks: Mapping[Location, Mark], given: Mapping[Location, str]) -> str:
+    """One line on a truth value that stands where a number should."""
+    key = ".".join(map(str, location))[:_SHOWN]
+    written = marks[location].text if location in marks else ""
+    reads = f"YAML reads {written[:_SHOWN]} as true or false" if written else "true or false"
+    return f"{place_of(location, where, marks, given)}: {key}: this is a number: {reads}"
 
 
 def _is_number(text: str) -> bool:

@@ -17,9 +17,10 @@ from pydantic import ValidationError
 import models_zoo
 from bench.errors import StudyError, nearest
 from bench.results.files import read_regular
-from bench.study.explain import causes, explain, place_of
+from bench.study.explain import causes, explain, explain_truth, place_of
 from bench.study.overrides import apply_setting, point_at_data
 from bench.study.schema import ModelEntry, Study, absolute, is_file
+from bench.study.truth_values import taken_for_numbers
 from bench.study.yaml_lines import Location, Mark, parse
 
 __all__ = ["load_study", "read_study", "shipped_studies"]
@@ -92,12 +93,15 @@ def read_study(study: str | Path, largest: int) -> tuple[str, str, Path]:
 
 def _validate(tree: dict[str, Any], where: str, marks: Mapping[Location, Mark], given: Mapping[Location, str]) -> Study:
     try:
-        return Study.model_validate(tree)
+        study = Study.model_validate(tree)
     except ValidationError as error:
         found = causes(error.errors(include_url=False))
         lines = [explain(detail, where, marks, given) for detail in found[:_SHOWN]]
         more = f"\n(and {len(found) - _SHOWN:,} more)" if len(found) > _SHOWN else ""
         raise StudyError("\n".join(dict.fromkeys(lines)) + more) from error
+    if wrong := list(taken_for_numbers(tree, study))[:_SHOWN]:
+        raise StudyError("\n".join(explain_truth(location, where, marks, given) for location in wrong))
+    return study
 
 
 def _with_absolute_paths(study: Study, base: Path, given: Mapping[Location, str]) -> Study:
@@ -135,8 +139,8 @@ def _check_models(study: Study, where: str, marks: Mapping[Location, Mark], give
         if missing:
             place = f"{place_of(('models', index, 'weights'), where, marks, given)}: models.{index}"
             problems.append(
-                f"{place}: weights: there is no file {entry.weights}. Allowed: none, default, hub:NAME or the path "
-                f"of a safetensors or pth file."
+                f"{place}: weights: there is no file {str(entry.weights)[:200]}. Allowed: none, default, hub:NAME "
+                f"or the path of a safetensors or pth file."
             )
     if problems:
         raise StudyError("\n".join(problems))

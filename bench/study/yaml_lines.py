@@ -65,7 +65,23 @@ class StrictLoader(yaml.SafeLoader):
             raise _refusal(f"{text[:80]} is a number to base 60, {found}: write that, or put it in quotes", node)
         return found
 
+    def construct_yaml_timestamp(self, node: yaml.ScalarNode) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node)
+        except (ValueError, OverflowError) as error:
+            text = str(node.value)[:80]
+            raise _refusal(f"{text} looks like a date and is none ({error}): write '{text}' in quotes", node) from error
 
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        found = super().construct_scalar(node)
+        try:
+            str(found).encode()
+        except UnicodeEncodeError:
+            raise _refusal("a text holds half of a surrogate pair, which no file can store", node) from None
+        return found
+
+
+StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", StrictLoader.construct_yaml_timestamp)
 StrictLoader.add_constructor("tag:yaml.org,2002:int", StrictLoader.construct_yaml_int)
 StrictLoader.add_constructor("tag:yaml.org,2002:float", StrictLoader.construct_yaml_float)
 

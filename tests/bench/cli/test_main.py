@@ -34,6 +34,22 @@ def patchbench(*words: object, cwd: Path, wait: float = 600) -> subprocess.Compl
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=wait, check=False)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("schema", "--out", "x" * 5000),
+        ("run", "quickstart", "--dry-run", "--set", f"models.0.weights={'x' * 5000}.pth"),
+        ("report", "x" * 5000),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_is_too_long_is_one_message(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = patchbench(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("patchbench: ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A small study that was run once: two models, on cpu and on a device that is not here."""
