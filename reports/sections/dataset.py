@@ -26,7 +26,7 @@ def build(page: Page) -> dict[str, Any]:
         "splits": _SPLITS,
         "rows": rows,
         "totals": [sum(column) for column in zip(*(counts for _name, counts in rows), strict=True)],
-        "audit": _audit_rows(dataset.audit),
+        "audit": _audit_rows(dataset.audit, _),
         "dropped": [(item.name, word(item.notice, _)) for item in dataset.dropped],
     }
 
@@ -54,10 +54,11 @@ def _card_rows(data: ReportData, _: Translator) -> list[tuple[str, str]]:
     return [(name, text) for name, text in rows if text]
 
 
-def _audit_rows(audit: AuditFindings) -> list[tuple[str, str]]:
+def _audit_rows(audit: AuditFindings, _: Translator) -> list[tuple[str, str]]:
     """What the audit found, as pairs of a name and a figure."""
     leaking = audit.would_leak_pairs or len(audit.would_leak)  # older runs list all of them
     imbalance = N_("Images of the largest class for each one of the smallest")
+    converted = [(N_("On the way to 8-bit RGB"), "; ".join(word(notice, _) for notice in audit.conversions))]
     return [
         (N_("Files taken for images"), str(audit.images)),
         (N_("Of these readable"), str(audit.readable)),
@@ -66,6 +67,7 @@ def _audit_rows(audit: AuditFindings) -> list[tuple[str, str]]:
         (N_("Pairs that a plain random split would leak"), str(leaking)),
         (N_("Image sizes"), _listed(audit.sizes)),
         (N_("Color modes"), _listed(audit.modes)),
+        *(converted if audit.conversions else ()),
         (imbalance, DASH if audit.imbalance is None else f"{audit.imbalance:.3g}"),
     ]
 
