@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_runs", "export", "render_report"]
 
-logging.getLogger("matplotlib").setLevel(
-    logging.ERROR
-)  # it tells where it keeps a list of fonts, and when it makes one
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells where it keeps its list of fonts
 
 
 def render_report(runs: Sequence[Run | str | Path], out: Path | None = None, *, lang: str = "en") -> Path:

@@ -147,6 +147,21 @@ def test_a_view_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) 
         read_checkpoint(tmp_path / "bomb.pth")
 
 
+def test_many_views_of_one_storage_are_refused(tmp_path: Path) -> None:
+    """Each fits into the file; in float32 they would be a hundred times as large."""
+    one = torch.zeros(2**16, dtype=torch.float16)
+    torch.save({f"a{n}": one for n in range(100)}, tmp_path / "views.pth")
+    with pytest.raises(ModelZooError, match=r"its tensors claim 13,107,200 bytes, the file has \d"):
+        read_checkpoint(tmp_path / "views.pth")
+
+
+def test_sets_of_unknown_names_are_named(tmp_path: Path) -> None:
+    state = {"weight": torch.zeros(2)}
+    torch.save({"generator": state, "discriminator": state, "epoch": 3}, tmp_path / "gan.pth")
+    with pytest.raises(ModelZooError, match=r"several sets of weights \(generator, discriminator\), and nothing tells"):
+        read_checkpoint(tmp_path / "gan.pth")
+
+
 def test_sparse_tensors_are_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.eye(2).to_sparse()}, tmp_path / "sparse.pth")
     with pytest.raises(ModelZooError, match=r"sparse or quantized tensors \(a\)"):
