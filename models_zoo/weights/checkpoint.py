@@ -136,8 +136,8 @@ def _unwrap(path: Path, content: object) -> tuple[State, list[str]]:
     if not state:
         if isinstance(content, dict) and (sets := [str(key) for key, value in content.items() if _is_state(value)]):
             raise ModelZooError(
-                f"the weights file {path.name!r} holds several sets of weights ({', '.join(sets[:_SHOWN])}), and nothing "
-                "tells which is the model's. Save that one alone: torch.save(content[NAME], FILE)."
+                f"the weights file {path.name!r} holds several sets of weights ({', '.join(sets[:_SHOWN])}), and "
+                "nothing tells which is the model's. Save that one alone: torch.save(content[NAME], FILE)."
             )
         raise ModelZooError(f"the weights file {path.name!r} holds no tensors by name; a state dict is wanted.")
     odd = next((key for key, value in state.items() if value.layout != torch.strided or value.is_quantized), None)
