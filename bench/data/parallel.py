@@ -103,9 +103,11 @@ def _start_pool(count: int, file: Path) -> Executor | None:
         pool.submit(_call, None).result()
     except BrokenProcessPool:
         pass  # reported where the work is done, in one place
-    except (OSError, ImportError):  # ImportError: a Python without semaphores
+    except BaseException as error:
         if pool is not None:
             pool.shutdown(wait=False, kill_workers=True)
+        if not isinstance(error, OSError | ImportError):  # ImportError: a Python without semaphores
+            raise
         return None
     return pool
 

@@ -73,9 +73,7 @@ def test_help_is_quick_and_names_the_commands(tmp_path: Path) -> None:
 
 def test_the_command_line_imports_nothing_heavy() -> None:
     """It takes a tenth of a second to import then; with pydantic alone it is twice that."""
-    code = (
-        "import sys, bench.cli.main; print(*{'numpy', 'psutil', 'pydantic', 'rich', 'yaml'} & set(sys.modules))"
-    )
+    code = "import sys, bench.cli.main; print(*{'numpy', 'psutil', 'pydantic', 'rich', 'yaml'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
