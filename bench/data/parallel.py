@@ -150,7 +150,10 @@ def _start(file: Path, parent: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _work = pickle.loads(file.read_bytes())
+    try:
+        _work = pickle.loads(file.read_bytes())
+    except FileNotFoundError:  # the parent was interrupted before this process had begun
+        os._exit(1)
     silence()
 
 
