@@ -8,18 +8,31 @@ result, `deferred` holds them back.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["ENDING", "Interrupted", "deferred", "ignore_interrupts", "raise_interrupts", "signal_name", "signal_of"]
+__all__ = [
+    "ENDING",
+    "Interrupted",
+    "deferred",
+    "ignore_interrupts",
+    "raise_interrupts",
+    "release_interrupts",
+    "signal_name",
+    "signal_of",
+]
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 _PATIENCE = 15.0
 """Seconds in which further signals only hurry the tidying up that the first one has begun."""
+
+_AGAIN = 0.01
+"""Seconds until a signal comes again that was lost in a finalizer."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -55,6 +68,19 @@ class _Raise:
             self._first = now
             raise Interrupted(number)
 
+    def repeat(self, number: int) -> None:
+        """Have the signal come again, for the exception was raised where Python drops it."""
+        self._first = -_PATIENCE
+        threading.Timer(_AGAIN, _send, [number]).start()
+
+
+def _send(number: int) -> None:
+    """Send this process's main thread a signal, which ends what it waits for."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
+
 
 def raise_interrupts() -> None:
     """From now on have each of the signals raise `Interrupted` in the main thread: for programs, not for libraries.
@@ -66,6 +92,22 @@ def raise_interrupts() -> None:
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
+    others = sys.unraisablehook
+
+    def report(lost: sys.UnraisableHookArgs) -> None:  # a finalizer or a callback of a weak reference was under way
+        if isinstance(lost.exc_value, Interrupted):
+            handler.repeat(lost.exc_value.number)
+        else:
+            others(lost)
+
+    sys.unraisablehook = report
+
+
+def release_interrupts() -> None:
+    """Leave them to the system again: all is done, and an exception would have nobody to catch it."""
+    for number in ENDING:
+        if isinstance(signal.getsignal(number), _Raise):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def ignore_interrupts() -> None:

@@ -28,7 +28,7 @@ from bench.cli.streams import open_streams
 from bench.disk import is_disk_error
 from bench.errors import BenchError, RunError
 from bench.measure.system.process_env import SAFE_PATH
-from bench.signals import raise_interrupts
+from bench.signals import raise_interrupts, release_interrupts
 from bench.terminal import printable
 
 __all__ = ["app", "main"]
@@ -95,6 +95,8 @@ def _run() -> int:
             _refuse_undecodable(sys.argv[1:])
         app()
     except SystemExit as end:
+        if (stop := _behind(end)) is not None:
+            return report_interrupt(stop)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt as stop:
         return report_interrupt(stop)
@@ -112,7 +114,17 @@ def _run() -> int:
             raise
         print(f"patchbench: {told}", file=sys.stderr)
         return 2
+    finally:
+        release_interrupts()
     return 0
+
+
+def _behind(end: SystemExit) -> KeyboardInterrupt | None:
+    """The interrupt that typer has turned into an exit: it does so outside of a command, while it reads the options."""
+    error: BaseException | None = end
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return error
 
 
 def _refuse_undecodable(words: list[str]) -> None:

@@ -103,9 +103,11 @@ def _start_pool(count: int, file: Path) -> Executor | None:
         pool.submit(_call, None).result()
     except BrokenProcessPool:
         pass  # reported where the work is done, in one place
-    except (OSError, ImportError):  # ImportError: a Python without semaphores
+    except BaseException as error:
         if pool is not None:
             pool.shutdown(wait=False, kill_workers=True)
+        if not isinstance(error, OSError | ImportError):  # ImportError: a Python without semaphores
+            raise
         return None
     return pool
 
@@ -148,7 +150,10 @@ def _start(file: Path, parent: int) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _work = pickle.loads(file.read_bytes())
+    try:
+        _work = pickle.loads(file.read_bytes())
+    except FileNotFoundError:  # the parent was interrupted before this process had begun
+        os._exit(1)
     silence()
 
 

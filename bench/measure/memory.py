@@ -57,8 +57,6 @@ class MemoryWatch:
     """Peak by the phase that `sample` was given, MiB."""
     twice_mib: float = 0.0
     """What the child's resident set counts more than once, as last read; below 0: what it holds without mapping it."""
-    unread_mib: float = 0.0
-    """By how much the resident sets of several processes have exceeded those of any reading of their pages."""
     samples: int = 0
     longest_gap: float = 0.0
     """Longest time of the child without a sample in seconds."""
@@ -75,6 +73,10 @@ class MemoryWatch:
     _last: float = field(default_factory=time.monotonic)
     _heights: dict[str, float] = field(default_factory=dict)
     """Highest sum of resident sets at a reading of pages, by phase."""
+    _unread_height: float = 0.0
+    """Highest sum of resident sets for which there was no allowance left."""
+    _unread_rise: float = 0.0
+    """Highest rise of processes of which it is not known whether they were there together."""
     _marks: dict[int, float] = field(default_factory=dict)
     """Each process's high-water mark at the last sample."""
     _held: HeldFiles = field(default_factory=lambda: HeldFiles(time.time()))
@@ -87,6 +89,12 @@ class MemoryWatch:
     def method(self) -> Notice:
         """How the peak was found."""
         return Notice.of("own_pages_sampled") if self._shows_pages else Notice.of("rss_sampled")
+
+    @property
+    def unread_mib(self) -> float:
+        """By how much the resident sets of several processes have exceeded those of any reading of their pages."""
+        read = max((height for phase, height in self._heights.items() if phase != APART), default=0.0)
+        return max(self._unread_rise, self._unread_height - read, 0.0)
 
     @property
     def interval(self) -> float | None:
@@ -158,7 +166,7 @@ class MemoryWatch:
         self._marks = {pid: status.high_water or 0.0 for pid, status in statuses.items()}
         if not is_same and phase != APART:
             above = sum(status.resident for status in statuses.values()) + total - (self.peak_mib or 0.0)
-            self.unread_mib = max(self.unread_mib, min(total, above))
+            self._unread_rise = max(self._unread_rise, min(total, above))
         return total if is_same else 0.0
 
     def _one(self, statuses: Statuses) -> float:
@@ -183,7 +191,7 @@ class MemoryWatch:
         pressing = (limit_mib is not None and total + rise > limit_mib) or not height
         if not (pressing or (self._credit > 0 and (higher or self._credit == _CREDIT))):
             if higher and phase != APART:
-                self.unread_mib = max(self.unread_mib, total + rise - max(self._heights.values()))
+                self._unread_height = max(self._unread_height, total + rise)
             return None
         begun = time.thread_time()
         found = self._read(statuses)

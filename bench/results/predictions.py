@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.results.arrow import prepare_arrow
 from bench.results.files import read_regular, write_atomic
 from bench.results.read import damaged
 
@@ -65,6 +66,7 @@ def write_predictions(
 
     labels: (n,) indices into ``classes``; probabilities: (n, classes). Raises `RunError` when it cannot be written.
     """
+    prepare_arrow()
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -87,6 +89,7 @@ def read_predictions(path: Path, tested: TestImages) -> Predictions | None:
     """
     if not os.path.lexists(path):
         return None
+    prepare_arrow()
     import pyarrow as pa
 
     try:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.results.arrow import prepare_arrow
 from bench.results.files import read_regular, write_atomic
 from bench.results.read import damaged
 
@@ -23,6 +24,7 @@ _AGAIN = "Delete it: a report does without the images, and running the study aga
 
 def write_thumbnails(path: Path, names: Sequence[str], labels: Sequence[str], jpegs: Sequence[bytes]) -> None:
     """Store the JPEG of each image with its name and the name of its class. Raises `RunError` when it cannot."""
+    prepare_arrow()
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -39,6 +41,7 @@ def read_thumbnails(path: Path, images: int) -> dict[str, bytes]:
     """
     if not os.path.lexists(path):
         return {}
+    prepare_arrow()
     import pyarrow as pa
 
     try:

@@ -85,18 +85,25 @@ import sys, time
 class Slow:
     def find_spec(self, name, *rest):
         if name == "typer":
-            open({mark!r}, "w").write("1")
-            time.sleep(600)
-sys.meta_path.insert(0, Slow())
+            hang()
+def hang(*_, **__):
+    open({mark!r}, "w").write("1")
+    time.sleep(600)
 sys.argv = ["patchbench", *{words!r}]
+{where}
 from bench.__main__ import main
 main()
 """
+BEFORE = {
+    "importing": "sys.meta_path.insert(0, Slow())",
+    "reading the options": "import typer.core; typer.core.TyperGroup.make_context = hang",
+}
 
 
+@pytest.mark.parametrize("where", BEFORE)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_while_the_command_line_is_imported(parent: Parent, number: int, code: int) -> None:
-    words = [sys.executable, "-c", IMPORTING.format(mark=str(parent.mark), words=parent.run)]
+def test_a_signal_before_the_command_begins(parent: Parent, number: int, code: int, where: str) -> None:
+    words = [sys.executable, "-c", IMPORTING.format(mark=str(parent.mark), words=parent.run, where=BEFORE[where])]
     parent.process = subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while not parent.mark.exists():
         time.sleep(0.01)

@@ -242,6 +242,22 @@ def test_a_rise_of_processes_that_were_not_there_together_is_marked(monkeypatch:
     assert watch.unread_mib == 200
 
 
+def test_a_height_for_which_there_was_no_allowance_is_made_up_by_a_later_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Workers that share much with the child: their resident sets say little until their pages are read."""
+    first, later = {1: _one(100, 100), 2: _one(90, 90, 1, 60)}, {1: _one(100, 100), 2: _one(99, 99, 1, 60)}
+    world = _World(monkeypatch, first, first, later, pages=[110.0, 111.0])
+    watch = MemoryWatch(world.processes)
+    watch.sample("train")
+    watch._credit = -1.0
+    watch.sample("train")
+    assert (watch.peak_mib, watch.unread_mib) == (110, 9)
+    watch._credit = 1.0
+    watch.sample("train")
+    assert (watch.peak_mib, watch.unread_mib) == (111, 0)
+
+
 def test_where_pages_cannot_be_read_the_method_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     world = _World(monkeypatch, {1: _one(100, 100), 2: _one(50, 50, 1, 60)})
     monkeypatch.setattr(memory, "tree_mib", lambda *_: None)
