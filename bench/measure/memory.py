@@ -35,6 +35,8 @@ START = "start"
 """The phase before the child has named one: the imports."""
 APART = "inference"
 """The phase that does not count towards the peak of the cell: it comes after the result, with batches of any size."""
+_HOLDS = 1.0
+"""Seconds for which a reading of the pages is held against a limit."""
 _READINGS = 3
 """How often the pages are read at most until nothing has changed meanwhile."""
 _STILL_MIB = 2.0
@@ -73,6 +75,8 @@ class MemoryWatch:
     _last: float = field(default_factory=time.monotonic)
     _heights: dict[str, float] = field(default_factory=dict)
     """Highest sum of resident sets at a reading of pages, by phase."""
+    _reading: tuple[float, float, float] = (0.0, 0.0, float("-inf"))
+    """MiB of the last reading of pages, the sum of resident sets at it, and its time."""
     _unread_height: float = 0.0
     """Highest sum of resident sets for which there was no allowance left."""
     _unread_rise: float = 0.0
@@ -104,8 +108,8 @@ class MemoryWatch:
     def sample(self, phase: str = START, limit_mib: float | None = None) -> float | None:
         """Sample the processes once; returns their memory in MiB when it is known, else None.
 
-        phase: what the child is doing. limit_mib: resident sets above it are always read closely (the pages are
-        never more than the resident sets, so below it there is no need to).
+        phase: what the child is doing. limit_mib: resident sets above it are read closely, whatever the allowance,
+        when their pages may exceed it (they are never more than the resident sets).
         """
         now, used = time.monotonic(), time.thread_time()
         gap, self._last = now - self._last, now
@@ -188,7 +192,7 @@ class MemoryWatch:
         """The pages of all, where it is due and the allowance lets it; else None."""
         total, height = sum(s.resident for s in statuses.values()), self._heights.get(phase, 0.0)
         higher = total + rise > height * _GROWTH
-        pressing = (limit_mib is not None and total + rise > limit_mib) or not height
+        pressing = not height or (limit_mib is not None and self._may_exceed(limit_mib, total + rise))
         if not (pressing or (self._credit > 0 and (higher or self._credit == _CREDIT))):
             if higher and phase != APART:
                 self._unread_height = max(self._unread_height, total + rise)
@@ -196,8 +200,19 @@ class MemoryWatch:
         begun = time.thread_time()
         found = self._read(statuses)
         self._heights[phase] = max(total, height)
+        self._reading = found, total, time.monotonic()
         self._credit -= time.thread_time() - begun
         return found
+
+    def _may_exceed(self, limit_mib: float, total: float) -> bool:
+        """Whether the pages may be more than the limit, as far as the last reading and what has been added since tell.
+
+        total: of the resident sets. They do not grow when a page that two processes share is copied on writing, or when
+        one process ends and another grows: a reading holds for a second.
+        """
+        found, then, when = self._reading
+        is_old = time.monotonic() - when > _HOLDS
+        return total > limit_mib and (is_old or found + max(0.0, total - then) > limit_mib)
 
     def _read(self, before: Statuses) -> float:
         """The pages of all processes; read again when they have changed meanwhile, and then the lowest of the readings.

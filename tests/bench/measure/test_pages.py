@@ -258,6 +258,20 @@ def test_a_height_for_which_there_was_no_allowance_is_made_up_by_a_later_reading
     assert (watch.peak_mib, watch.unread_mib) == (111, 0)
 
 
+def test_a_limit_is_watched_without_reading_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading holds until the resident sets have grown by what is left to the limit, or for a second."""
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    few, more = {1: _one(100, 100), 2: _one(90, 90, 1, 60)}, {1: _one(100, 100), 2: _one(140, 140, 1, 60)}
+    world = _World(monkeypatch, *[few] * 5, more, pages=[110.0, 112.0, 161.0])
+    watch = MemoryWatch(world.processes)
+    watch._credit = -1e9
+    found = []
+    for now in (0.1, 0.2, 1.5, 1.6):  # noqa: B007 - the clock
+        found.append(watch.sample("train", 150))
+    assert found == [110, None, 112, 161]
+
+
 def test_where_pages_cannot_be_read_the_method_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     world = _World(monkeypatch, {1: _one(100, 100), 2: _one(50, 50, 1, 60)})
     monkeypatch.setattr(memory, "tree_mib", lambda *_: None)
