@@ -173,19 +173,23 @@ class MemoryWatch:
             self._unread_rise = max(self._unread_rise, min(total, above))
         return total if is_same else 0.0
 
-    def _one(self, statuses: Statuses) -> float:
-        """The resident set, less what it counts twice, which is looked up when its pages of files have changed."""
+    def _one(self, statuses: Statuses) -> float | None:
+        """The resident set, less what it counts twice, which is looked up when its pages of files have changed.
+
+        None where the process ended meanwhile: the parts of the figure would be of different moments.
+        """
         ((pid, status),), begun = statuses.items(), time.thread_time()
         held = self._held.find(statuses) if LINUX else {}
         now = status.of_files, sum(held.values()) / 2**20
         changes = [abs(new - old) for new, old in zip(now, self._files, strict=True)]
         resident, is_due = status.resident, self._credit > 0 or bool(held)
         if LINUX and (changes[1] > _STILL_MIB or (changes[0] > _STILL_MIB and is_due)):
-            self.twice_mib = mapped_twice_mib([pid], held) or 0.0
-            self._files = now
+            twice = mapped_twice_mib([pid], held) or 0.0
             self._credit -= time.thread_time() - begun
             after = proc_status(pid)  # pages that were mapped or let go of meanwhile are in one of the two readings
-            resident = min(resident, after.resident if after is not None else resident)
+            if after is None:
+                return None
+            self.twice_mib, self._files, resident = twice, now, min(resident, after.resident)
         return resident - self.twice_mib
 
     def _several(self, statuses: Statuses, rise: float, phase: str, limit_mib: float | None) -> float | None:

@@ -216,6 +216,18 @@ def test_a_rise_between_two_samples_counts(monkeypatch: pytest.MonkeyPatch) -> N
     assert (watch.peak_mib, watch.by_phase) == (400, {"train": 400})
 
 
+def test_a_process_that_ends_in_the_middle_of_a_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pages of a file are in its resident set, and a moment later the file is held and not mapped any more."""
+    _World(monkeypatch, {})
+    seen = iter([_one(50, 50), _one(50, 50), ProcStatus(150, 150, of_files=100), None])
+    monkeypatch.setattr(memory, "proc_status", lambda _: next(seen))
+    monkeypatch.setattr(HeldFiles, "find", lambda *_: {(0, 1): 100 << 20})
+    monkeypatch.setattr(memory, "mapped_twice_mib", lambda *_: -100.0)
+    watch = MemoryWatch(lambda: [1])
+    assert [watch.sample("train"), watch.sample("train")] == [150, None]
+    assert watch.peak_mib == 150
+
+
 def test_a_rise_at_the_border_of_two_phases_belongs_to_neither_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     world = _World(monkeypatch, {1: _one(100, 100)}, {1: _one(100, 400)})
     watch = MemoryWatch(world.processes)
