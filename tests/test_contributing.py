@@ -83,6 +83,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.what)
 def test_the_diff_applies_and_works(guide: Guide, small_run: Path, tmp_path: Path) -> None:
     for package in ("bench", "models_zoo", "reports"):

@@ -28,6 +28,7 @@ def _render(code: str, run: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, check=False, env=env)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_a_home_that_cannot_be_written(run: Path) -> None:
     done = _render(RENDER, run)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -127,7 +127,7 @@ def test_a_thread_that_reads_ahead_and_dies(inject: Inject, tmp_path: Path) -> N
     assert result.status is Status.FAILED
     assert result.error is not None
     assert result.error.kind == "DataError"
-    assert "was cut short while it was read" in str(result.error.notice.values["text"])
+    assert "was cut short while the study ran" in str(result.error.notice.values["text"])
     inject("")
     again = _only(run_study(_study(workers=2), out=tmp_path / "r", cache=tmp_path / "cache", retry="failed"))
     assert again.status is Status.OK
@@ -142,6 +142,6 @@ def test_memory_that_torch_is_refused(inject: Inject, tmp_path: Path) -> None:
         "    resource.setrlimit(resource.RLIMIT_AS, (used, used))\n"
         "at('train', full)"
     )
-    result = _only(run_study(_study(batch_size=32), out=tmp_path / "r"))
+    result = _only(run_study(_study(batch_size=32, threads=2), out=tmp_path / "r"))
     assert result.status is Status.OUT_OF_MEMORY
     assert result.timings.model_seconds is not None

@@ -37,7 +37,7 @@ def test_mcnemar_agrees_with_statsmodels(only_a: int, only_b: int) -> None:
     assert float(comparisons.mcnemar_exact(only_a, only_b)) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=10, deadline=None)  # statsmodels collects garbage on every call
+@settings(max_examples=5, deadline=None)  # statsmodels collects garbage on every call
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
     np.testing.assert_allclose(comparisons.holm(p_values), multipletests(p_values, method="holm")[1], atol=1e-12)
@@ -119,7 +119,8 @@ def test_equal_models_are_called_different_in_at_most_5_percent_of_families() ->
     assert false_alarms / 300 <= 0.05
 
 
-@pytest.mark.parametrize("n", [224, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [224, 1000])
 def test_intervals_of_a_difference_hold_the_truth_in_93_to_97_percent_of_simulated_studies(n: int) -> None:
     rates = ((0.7, 0.99), (0.5, 0.98))
     labels, (a, b) = study(10**6, 2_000_000, *rates)

@@ -87,7 +87,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> str:
     ("which", "scheme"),
     [
         ("few", "light"),
-        ("few", "dark"),
+        pytest.param("few", "dark", marks=pytest.mark.slow),
         pytest.param("address", "light", marks=pytest.mark.slow),
         pytest.param("address", "dark", marks=pytest.mark.slow),
     ],

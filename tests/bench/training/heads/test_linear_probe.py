@@ -141,6 +141,7 @@ def test_the_neighbors_of_an_only_image() -> None:
     assert torch.isfinite(head.leave_one_out(1)).all()
 
 
+@pytest.mark.slow
 def test_neighbors_take_memory_for_a_part_of_the_rows() -> None:
     script = (
         "import re, torch\n"

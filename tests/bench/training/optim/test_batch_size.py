@@ -117,6 +117,7 @@ def test_the_asking_process_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_count_is_near_what_a_step_takes(tmp_path: Path) -> None:
     """A training with the batch that was found for a limit stays below it, and is not far from it."""
     cell, limit = _cell("resnet18"), 600
