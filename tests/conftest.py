@@ -71,7 +71,8 @@ def _nothing_is_left(_own_cache: None) -> Iterator[None]:
 
 def _variables() -> dict[str, str]:
     """The environment, without what pytest and torch keep there themselves."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TORCHINDUCTOR_"))}
+    own = ("PYTEST_", "TORCHINDUCTOR_", "_TORCHINDUCTOR_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(own)}
 
 
 def _processes() -> set[int]:

@@ -119,7 +119,7 @@ def _columns(path: Path, tested: TestImages) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"the column {_IMAGE!r} holds {schema.field(_IMAGE).type}")
     if wrong := next((name for name in schema.names[1:] if schema.field(name).type != kinds[name]), None):
         raise ValueError(f"the column {wrong!r} holds {schema.field(wrong).type}")
-    table = file.read(columns=[_IMAGE, _LABEL_INDEX, *wanted])
+    table = file.read(columns=[_IMAGE, _LABEL_INDEX, *wanted], use_threads=False)  # see `prepare_arrow`
     if any(column.null_count for column in table.columns):
         raise ValueError("a value is missing")
     labels = table[_LABEL_INDEX].to_numpy().astype(np.int64)

@@ -61,7 +61,7 @@ def _read(path: Path, images: int) -> dict[str, bytes]:
     fields = {field.name: field.type for field in file.schema_arrow}
     if not all(pa.types.is_dictionary(fields.get(name, pa.null())) for name in (_NAME, _JPEG)):
         raise ValueError(f"it has no columns {_NAME} and {_JPEG} of texts and bytes")
-    table = file.read(columns=[_NAME, _JPEG])
+    table = file.read(columns=[_NAME, _JPEG], use_threads=False)  # see `prepare_arrow`
     if any(column.null_count for column in table.columns):
         raise ValueError("a value is missing")
     for column in table.columns:
