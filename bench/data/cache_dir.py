@@ -16,8 +16,6 @@ __all__ = ["cache_folder", "fetched_folder", "locked", "no_room", "run_cache", "
 
 _TEMPORARY = "patchbench-cache-"
 
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
-
 
 def cache_folder(chosen: Path | None = None) -> Path:
     """Return the cache's folder: ``chosen``, else ``$PATCHBENCH_CACHE``, else the user's cache folder."""
@@ -97,7 +95,7 @@ def run_cache(*, keep: bool) -> Iterator[Path | None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let one process at a time build ``path``. Where there are no locks, both build it, and the last one stays.
+    """Let one process at a time build ``path``.
 
     Raises:
         DataError: the folder cannot be written.
@@ -105,9 +103,6 @@ def locked(path: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(file_lock(path.with_suffix(".lock"), wait=True))
-        except NotImplementedError:  # what some versions of filelock make of ENOSYS
-            pass
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise no_room(path.parent, error) from error
+            raise no_room(path.parent, error) from error
         yield

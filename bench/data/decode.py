@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
-import struct
 import warnings
-import zlib
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from bench.data.damage import DAMAGE
 from bench.data.foreign_formats import by_content
 from bench.data.image_error import ImageError
 from bench.data.jpeg_end import with_end
@@ -59,21 +58,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # What Pillow's readers are known to raise on damaged files.
-_BROKEN = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+_BROKEN = (*DAMAGE, AssertionError, SyntaxError)
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it would print what it thinks of damaged files

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import lzma
 import stat
-import struct
 import zipfile
-import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.damage import DAMAGE
 from bench.data.sources.base import MAX_FILE_BYTES, Source, SourceKind, path_of
 from bench.data.sources.listing import list_images
 from bench.data.sources.litter import is_litter
@@ -33,22 +32,7 @@ _BOMB_FLOOR = 8 * 2**20
 _MAX_ENTRIES = 5_000_000
 _LOCAL_HEADER = 30
 
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zipfile.LargeZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+_DAMAGED = (*DAMAGE, zipfile.BadZipFile, zipfile.LargeZipFile, lzma.LZMAError)
 """What zipfile and its decompressors raise on damaged members, headers and offsets."""
 
 _READ_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.cli.parent import Parent
+from tests.bench.parent import Parent
 
 
 @pytest.fixture

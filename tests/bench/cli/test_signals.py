@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from bench.results.run import load_results
-from tests.bench.cli.parent import Parent
+from tests.bench.parent import Parent
 from tests.bench.runner.run_contents import statuses
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-__all__ = ["Parent"]
+__all__ = ["STUDY", "Parent"]
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
+ROOT = HERE.parents[1]
 
-STUDY = {
+STUDY: dict[str, Any] = {
     "name": "small",
     "dataset": {"source": "synthetic", "count": 60, "image_size": 32, "classes": 2},
     "models": [{"name": "resnet18", "weights": "none"}],
@@ -54,12 +54,13 @@ if seed == 1:
 class Parent:
     """``patchbench`` in a process of its own, its cells trivial; it hangs in a phase once ``mark`` is there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **keys: Any) -> None:
+        """keys: of the study, in place of `STUDY`'s."""
         self.folder = folder
         self.out = folder / "r"
         self.mark = folder / "mark"
         study = folder / "small.yaml"
-        study.write_text(yaml.safe_dump(STUDY))
+        study.write_text(yaml.safe_dump({**STUDY, **keys}))
         self.run = ["run", str(study), "--out", str(self.out)]
 
     def launch(
@@ -73,7 +74,7 @@ class Parent:
     ) -> subprocess.Popen[str]:
         """script: of the children. preparation: what it runs first. before: the command that starts it."""
         code = PARENT.format(
-            conftest=str(HERE.parent / "conftest.py"),
+            conftest=str(HERE / "conftest.py"),
             script=script,
             mark=str(self.mark),
             preparation=preparation,
